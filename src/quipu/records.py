@@ -1,0 +1,231 @@
+"""The types that travel between the rooms: frozen values, no behaviour beyond validation and (de)serialising.
+
+Ids are content hashes. Scores: higher is better, always. Spans are characters of the *document's* extracted
+text, end exclusive, so that passages can be cut again without moving any evidence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from quipu.errors import InputError
+from quipu.text import normalize_answer
+
+Origin = Literal["generated", "imported", "user"]
+Stage = Literal["well_formed", "local", "global", "dedup"]
+Via = Literal["vector", "words", "both"]
+Route = Literal["lookup", "read", "chain", "span", "abstain"]
+
+
+def content_id(*parts: object) -> str:
+    """A 32-character id: the first 16 bytes of the SHA-256 of the parts, joined by a character no text holds."""
+    joined = "\x1f".join("" if part is None else str(part) for part in parts)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Characters ``start`` to ``end`` (exclusive) of a document's text."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise InputError(f"a span must have 0 <= start <= end, not start={self.start}, end={self.end}")
+
+    def overlaps(self, other: Span) -> bool:
+        """True when the two share at least one character."""
+        return self.start < other.end and other.start < self.end
+
+    def shifted(self, by: int) -> Span:
+        """The same span in a text that begins ``by`` characters earlier."""
+        return Span(self.start + by, self.end + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One source text as a reader extracted it. ``source`` is a path or URL; very long files come in parts."""
+
+    id: str
+    source: str
+    title: str
+    text: str
+    sha256: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, source: str, title: str, text: str, metadata: Mapping[str, Any] | None = None) -> Document:
+        """A document with its hashes computed; the id binds the source and the text."""
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return cls(content_id(source, digest), source, title, text, digest, dict(metadata or {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A window of about 100 words of a document; ``text == document.text[span.start:span.end]``, exactly."""
+
+    id: str
+    document_id: str
+    title: str
+    text: str
+    span: Span
+
+    @classmethod
+    def make(cls, document: Document, span: Span) -> Passage:
+        """The passage that ``span`` cuts out of ``document``."""
+        text = document.text[span.start : span.end]
+        return cls(content_id(document.id, span.start, span.end), document.id, document.title, text, span)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A span that may be somebody's answer. ``extractor`` is "learned" or the name of the rule that found it."""
+
+    span: Span
+    text: str
+    score: float
+    extractor: str
+
+
+@dataclass(frozen=True, slots=True)
+class QAPair:
+    """A question, its answer and where the answer stands; the passage is looked up from document and span."""
+
+    id: str
+    question: str
+    answer: str
+    document_id: str | None = None
+    span: Span | None = None
+    origin: Origin = "user"
+    generator: str | None = None
+    generator_score: float | None = None
+    filter_score: float | None = None
+
+    @classmethod
+    def make(
+        cls,
+        question: str,
+        answer: str,
+        *,
+        document_id: str | None = None,
+        span: Span | None = None,
+        origin: Origin = "user",
+        generator: str | None = None,
+        generator_score: float | None = None,
+        filter_score: float | None = None,
+    ) -> QAPair:
+        """A pair with its id: hash(normalised question, normalised answer, document, span).
+
+        The same pair at the same place twice is one row; alike pairs from two places are deduplication's business.
+        """
+        question, answer = question.strip(), answer.strip()
+        if not question or not answer:
+            raise InputError(f"a pair needs a question and an answer, not {question!r} and {answer!r}")
+        place = (document_id, span.start, span.end) if span else (document_id,)
+        pair_id = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
+        return cls(
+            pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one stage said of one pair, and why. ``because_of`` is the other pair, or what the reader answered."""
+
+    pair_id: str
+    stage: Stage
+    kept: bool
+    score: float | None
+    reason: str
+    because_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stored pair that a search found. ``score`` compares within one question; ``rank`` starts at 1."""
+
+    pair: QAPair
+    score: float
+    rank: int
+    via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an answer rests on: a pair, the passage around it, and the exact span in the document."""
+
+    pair: QAPair | None
+    passage: Passage | None
+    span: Span | None
+    score: float
+    document: str | None = None
+    quote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What quipu says to a question. ``text`` is None when it abstains; ``probability`` is None until calibrated."""
+
+    question: str
+    text: str | None
+    score: float
+    probability: float | None
+    evidence: tuple[Evidence, ...]
+    route: Route
+    reason: str
+    milliseconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``quipu ask --json`` prints."""
+        pair = self.evidence[0].pair if self.evidence else None
+        return {
+            "question": self.question,
+            "text": self.text,
+            "score": self.score,
+            "probability": self.probability,
+            "abstained": self.text is None,
+            "pair": None if pair is None else {"id": pair.id, "question": pair.question, "answer": pair.answer},
+            "evidence": [
+                {
+                    "document": item.document,
+                    "title": item.passage.title if item.passage else None,
+                    "start": item.span.start if item.span else None,
+                    "end": item.span.end if item.span else None,
+                    "quote": item.quote,
+                    "passage": item.passage.text if item.passage else None,
+                }
+                for item in self.evidence
+            ],
+            "route": self.route,
+            "reason": self.reason,
+            "milliseconds": self.milliseconds,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question with its accepted answers: what training and evaluation read, from every format alike."""
+
+    id: str
+    question: str
+    answers: tuple[str, ...]
+    passages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One measured figure."""
+
+    metric: str
+    value: float
+    n: int
+    stderr: float | None = None
+    higher_is_better: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        return asdict(self)

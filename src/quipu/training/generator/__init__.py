@@ -1,0 +1,1 @@
+"""The generator: answer extractor and question writer on one encoder."""
