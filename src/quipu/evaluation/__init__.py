@@ -1,0 +1,1 @@
+"""Measuring: metrics, tasks, baselines, reports, and a world with known answers."""

@@ -1,0 +1,1 @@
+"""Plain systems on the same questions: what quipu must be compared with."""

@@ -1,0 +1,85 @@
+"""Whole systems out of a search and, where they read, a reader: the rows that stand beside quipu's look-up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quipu.evaluation.task import Prediction
+
+
+class Searches(Protocol):
+    """BM25 and Dense alike."""
+
+    def search(self, questions: Sequence[str], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rows (Q, k) and scores (Q, k), best first."""
+        ...
+
+
+class Reading(Protocol):
+    """A reader's answer: its text and how sure it is of it against "no answer"."""
+
+    @property
+    def text(self) -> str:
+        """The span's characters."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """Comparable between passages of one question."""
+        ...
+
+
+class Reads(Protocol):
+    """The part of a reader that is used here."""
+
+    def read(self, questions: Sequence[str], passages: Sequence[str]) -> Sequence[Reading]:
+        """One reading for each question with its passage."""
+        ...
+
+
+class PassageReader:
+    """Find the best passages, read each with the question, answer with the span of the highest score."""
+
+    def __init__(self, name: str, search: Searches, passages: Sequence[str], reader: Reads, best: int = 5) -> None:
+        self.name = name
+        self._search, self._passages, self._reader, self._best = search, passages, reader, best
+
+    def predict(self, questions: Sequence[str]) -> list[Prediction]:
+        """Reads ``best`` passages a question; ``ranked`` holds the spans read, by their score."""
+        predictions: list[Prediction] = []
+        rows, _ = self._search.search(questions, self._best)
+        for start in range(0, len(questions), 64):
+            batch = questions[start : start + 64]
+            found = rows[start : start + 64]
+            texts = [[self._passages[row] for row in of_one] for of_one in found]
+            flat = self._reader.read(
+                [question for question, of_one in zip(batch, texts, strict=True) for _ in of_one],
+                [text for of_one in texts for text in of_one],
+            )
+            at = 0
+            for question, of_one in zip(batch, texts, strict=True):
+                readings = sorted(flat[at : at + len(of_one)], key=lambda reading: -reading.score)
+                at += len(of_one)
+                ranked = tuple(reading.text for reading in readings)
+                predictions.append(Prediction(question, ranked[0] if ranked else None, ranked, tuple(of_one)))
+        return predictions
+
+
+class QuestionLookup:
+    """Find the stored question that is most alike and answer with its answer."""
+
+    def __init__(self, name: str, search: Searches, answers: Sequence[str], k: int = 50) -> None:
+        self.name = name
+        self._search, self._answers, self._k = search, answers, k
+
+    def predict(self, questions: Sequence[str]) -> list[Prediction]:
+        """The best stored pair's answer, and the answers of the best ``k`` for recall."""
+        rows, _ = self._search.search(questions, self._k)
+        return [
+            Prediction(question, self._answers[of_one[0]], tuple(self._answers[row] for row in of_one))
+            for question, of_one in zip(questions, rows.tolist(), strict=True)
+        ]

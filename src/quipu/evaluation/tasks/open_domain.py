@@ -1,0 +1,197 @@
+"""Open-domain questions with short answers: NQ-open, SQuAD and WebQuestions files, asked of a memory.
+
+EM and F1 of the answer, recall@k of what was found: an accepted answer among the answers of the best k hits, by
+exact match after normalisation. F1 and EM in per cent, so is recall.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from quipu.errors import InputError
+from quipu.evaluation.metrics import (
+    best_f1, exact_match, first_hit, latencies, mean_score, passage_holds, percentile,
+)  # fmt: skip
+from quipu.evaluation.report import Report
+from quipu.evaluation.task import Prediction, run
+from quipu.records import Answer, Example, Hit, Score
+
+RECALLS = (1, 5, 10, 50)
+METHODS = ("lookup",)
+LATENCY_SAMPLE = 300  # questions asked one by one
+
+
+class Memory(Protocol):
+    """What this task needs of a :class:`quipu.Memory`."""
+
+    def ask(self, question: str) -> Answer:
+        """The answer to one question."""
+        ...
+
+    def ask_many(self, questions: Sequence[str], *, k: int = ...) -> list[Answer]:
+        """The answers to many."""
+        ...
+
+    def search_many(self, questions: Sequence[str], k: int, *, method: str = ...) -> list[list[Hit]]:
+        """The best ``k`` pairs of each question."""
+        ...
+
+
+class Lookup:
+    """A memory as a system: the best stored pair's answer, and the answers of the best ``k`` hits for recall."""
+
+    def __init__(self, memory: Memory, k: int = 50, search: str = "vector", name: str = "look-up") -> None:
+        self._memory, self._k, self._search = memory, k, search
+        self.name = name
+
+    def predict(self, questions: Sequence[str]) -> list[Prediction]:
+        """Asks all questions in one call, then searches for the hits behind them."""
+        answers = self._memory.ask_many(questions, k=self._k)
+        hits = self._memory.search_many(questions, self._k, method=self._search)
+        return [
+            Prediction(question, answer.text, tuple(hit.pair.answer for hit in found))
+            for question, answer, found in zip(questions, answers, hits, strict=True)
+        ]
+
+
+class OpenDomain:
+    """The task: examples, and EM, F1 and recall of predictions."""
+
+    def __init__(self, examples: Sequence[Example], name: str = "open-domain", k: int = 50) -> None:
+        self._examples, self.name, self._k = examples, name, k
+
+    def examples(self) -> Sequence[Example]:
+        """All questions."""
+        return self._examples
+
+    def score(self, predictions: Sequence[Prediction]) -> list[Score]:
+        """EM, F1, and recall@1/5/10/50 of the pairs found, up to the k that was asked for; passage_recall@5."""
+        together = list(zip(self._examples, predictions, strict=True))
+        scores = [
+            mean_score("EM", [exact_match(said.text or "", e.answers) for e, said in together], scale=100),
+            mean_score("F1", [best_f1(said.text or "", e.answers) for e, said in together], scale=100),
+        ]
+        if any(said.ranked for _, said in together):
+            ranks = [first_hit(said.ranked, example.answers) for example, said in together]
+            for k in (k for k in RECALLS if k <= self._k):
+                found = [float(rank is not None and rank <= k) for rank in ranks]
+                scores.append(mean_score(f"recall@{k}", found, scale=100))
+        if any(said.passages for _, said in together):
+            held = [float(any(passage_holds(text, e.answers) for text in said.passages)) for e, said in together]
+            scores.append(mean_score(f"passage_recall@{max(len(said.passages) for _, said in together)}", held, scale=100))
+        return scores
+
+
+def evaluate(
+    memory: Memory,
+    examples: Sequence[Example],
+    method: str = "lookup",
+    k: int = 50,
+    predictions: Path | None = None,
+) -> Report:
+    """Ask ``memory`` all ``examples``; EM, F1, recall@k, questions/s, and p50 and p95 of one question in milliseconds."""
+    if method not in METHODS:
+        raise InputError(f"the method {method!r} is unknown; choose one of: {', '.join(METHODS)}")
+    if k < 1:
+        raise InputError(f"k must be at least 1, not {k}")
+    questions = [example.question for example in examples]
+    report = run(
+        OpenDomain(examples, k=k), Lookup(memory, k), settings={"method": method, "k": k}, predictions=predictions
+    )
+    start = time.perf_counter()
+    memory.ask_many(questions, k=k)
+    rate = len(questions) / (time.perf_counter() - start)
+    times = latencies(memory.ask, spread(questions, LATENCY_SAMPLE), time.perf_counter)
+    return Report(report.task, report.system, (*report.scores, Score("questions/s", rate, len(questions)), *timing(times)),
+                  report.settings)  # fmt: skip
+
+
+def timing(times: Sequence[float]) -> tuple[Score, Score]:
+    """The p50 and p95 of milliseconds."""
+    return (
+        Score("p50 ms", percentile(times, 0.50), len(times), None, False),
+        Score("p95 ms", percentile(times, 0.95), len(times), None, False),
+    )
+
+
+def spread(items: Sequence[str], count: int) -> list[str]:
+    """At most ``count`` of ``items``, evenly spread over them."""
+    if len(items) <= count:
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]
+
+
+def read_examples(path: Path) -> list[Example]:
+    """NQ-open JSONL, SQuAD JSON (1.1 or 2.0, answerable questions only) or WebQuestions JSON, each also as .gz."""
+    path = Path(path)
+    text = _text(path)
+    examples = list(_jsonl(path, text) if _is_jsonl(text) else _json(path, text))
+    if not examples:
+        raise InputError(f"{path} holds no question with an answer")
+    return examples
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _is_jsonl(text: str) -> bool:
+    """True if the first line is an object of its own with a question."""
+    first = text.lstrip().split("\n", 1)[0]
+    try:
+        row = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and "question" in row
+
+
+def _jsonl(path: Path, text: str) -> Iterator[Example]:
+    # Only "\n" ends a record: answers may hold other characters that str.splitlines takes for line ends.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            answers = row.get("answer", row.get("answers"))
+            answers = [answers] if isinstance(answers, str) else answers
+            if answers:
+                yield Example(str(row.get("id", number)), row["question"], tuple(answers))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}, line {number}: no NQ-open record with question and answer ({error})") from error
+
+
+def _json(path: Path, text: str) -> Iterator[Example]:
+    try:
+        content = json.loads(text)
+        if isinstance(content, list):
+            yield from _webquestions(content)
+        else:
+            yield from _squad(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is neither NQ-open JSONL, SQuAD JSON nor WebQuestions JSON ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _webquestions(rows: list[dict[str, Any]]) -> Iterator[Example]:
+    for row in rows:
+        if row["answers"]:
+            yield Example(str(row["qId"]), row["qText"], tuple(row["answers"]))
+
+
+def _squad(content: dict[str, Any]) -> Iterator[Example]:
+    for article in content["data"]:
+        for paragraph in article["paragraphs"]:
+            for row in paragraph["qas"]:
+                answers = tuple(dict.fromkeys(answer["text"] for answer in row["answers"]))
+                if answers and not row.get("is_impossible", False):
+                    yield Example(str(row["id"]), row["question"], answers, (paragraph["context"],))
