@@ -1,0 +1,187 @@
+"""Random ``kill -9`` during build, add and remove, each followed by ``verify`` and by the same command again.
+
+    python benchmarks/interrupt.py [--kills 30] [--documents 40] [--seed 0] [--json]
+
+Every command is the installed ``quipu`` in a process of its own. A memory that was never disturbed is the reference:
+at the end of each trial the pairs must be the same. A pair counts as committed when it can be read after the kill, and
+as lost when a later state of the same trial does not have it although nothing removed it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from quipu.errors import QuipuError
+from quipu.memory.store import Store
+
+QUIPU = str(Path(sys.executable).parent / "quipu")
+Pairs = frozenset[tuple[str, str, str]]
+
+
+@dataclass
+class Row:
+    """Sums over the kills of one operation."""
+
+    operation: str
+    kills: int = 0
+    too_late: int = 0
+    verify_failed: int = 0
+    pairs_lost: int = 0
+    half_done: int = 0
+    trials: int = 0
+    wrong_at_end: int = 0
+
+
+def pairs_of(memory: Path) -> Pairs:
+    """Every pair that can be read; none where the kill came before there was a memory."""
+    try:
+        store = Store.open(memory, read_only=True)
+    except (QuipuError, OSError):
+        return frozenset()
+    try:
+        return frozenset((pair.id, pair.question, pair.answer) for _, pair in store.pairs())
+    finally:
+        store.close()
+
+
+def quipu(*arguments: str | Path) -> int:
+    """Run undisturbed; the exit code."""
+    command = [QUIPU, *map(str, arguments)]
+    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
+
+
+def succeed(*arguments: str | Path) -> float:
+    """Run undisturbed; the seconds. Anything but exit code 0 ends the benchmark."""
+    start = time.perf_counter()
+    if code := quipu(*arguments):
+        sys.exit(f"quipu {' '.join(map(str, arguments))} ended with {code}")
+    return time.perf_counter() - start
+
+
+def killed(delay: float, *arguments: str | Path) -> bool:
+    """Start, wait, ``kill -9``. False where the process had ended before."""
+    process = subprocess.Popen(
+        [QUIPU, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        process.wait(delay)
+        return False
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
+
+
+def check(row: Row, memory: Path, must_have: Pairs) -> Pairs:
+    """``verify`` and count after a kill; the pairs that are there now."""
+    now = pairs_of(memory)
+    if (memory / "manifest.json").exists() and quipu("verify", memory) != 0:
+        row.verify_failed += 1
+    row.pairs_lost += len(must_have - now)
+    return now
+
+
+def disturb_growth(
+    row: Row, kills: int, command: list[str | Path], memory: Path, fresh: Callable[[], None], reference: Pairs,
+    seconds: float, chance: random.Random,
+) -> None:  # fmt: skip
+    """Kill ``command`` again and again on one memory until it is done or three kills hit, then let it finish."""
+    while row.kills < kills:
+        fresh()
+        had = pairs_of(memory)
+        for _ in range(3):
+            if row.kills == kills:
+                break
+            if not killed(chance.uniform(0.02, 1.0) * seconds, *command):
+                row.too_late += 1
+                break
+            row.kills += 1
+            had = check(row, memory, had)
+        quipu(*command)  # a finished build says so and changes nothing
+        row.trials += 1
+        row.wrong_at_end += pairs_of(memory) != reference or quipu("verify", memory) != 0
+
+
+def main() -> None:
+    """Run the three operations and print a row each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--documents", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    chance = random.Random(options.seed)
+    share = options.kills // 3
+    with tempfile.TemporaryDirectory(prefix="quipu-interrupt-") as temporary:
+        rows = trials(Path(temporary), (options.kills - 2 * share, share, share), options, chance)
+    if options.json:
+        print(json.dumps([asdict(row) for row in rows]))
+        return
+    print("| " + " | ".join(name.replace("_", " ") for name in asdict(rows[0])) + " |")
+    print("|" + "---|" * len(asdict(rows[0])))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in asdict(row).values()) + " |")
+    if any(row.verify_failed or row.pairs_lost or row.half_done or row.wrong_at_end for row in rows):
+        sys.exit(1)
+
+
+def trials(work: Path, kills: tuple[int, int, int], options: argparse.Namespace, chance: random.Random) -> list[Row]:
+    """Build, add and remove, each against its own undisturbed reference."""
+    succeed("microworld", work / "world", "--documents", str(options.documents), "--seed", str(options.seed))
+    files = sorted((work / "world" / "documents").rglob("*.txt"))
+    first, second = files[: len(files) // 2], files[len(files) // 2 :]
+    base, grown, memory = work / "base.quipu", work / "grown.quipu", work / "trial.quipu"
+
+    def copied(source: Path | None) -> Callable[[], None]:
+        def fresh() -> None:
+            shutil.rmtree(memory, ignore_errors=True)
+            if source is not None:
+                shutil.copytree(source, memory)
+
+        return fresh
+
+    build = Row("build")
+    seconds = succeed("build", *first, "-o", base)
+    command: list[str | Path] = ["build", *first, "-o", memory]
+    disturb_growth(build, kills[0], command, memory, copied(None), pairs_of(base), seconds, chance)
+
+    add = Row("add")
+    shutil.copytree(base, grown)
+    seconds = succeed("add", grown, *second)
+    command = ["add", memory, *second]
+    disturb_growth(add, kills[1], command, memory, copied(base), pairs_of(grown), seconds, chance)
+
+    remove = Row("remove")
+    while remove.kills < kills[2]:
+        document = chance.choice(files)
+        after = work / "after.quipu"
+        shutil.rmtree(after, ignore_errors=True)
+        shutil.copytree(grown, after)
+        seconds = succeed("remove", after, "--document", document)
+        reference, whole = pairs_of(after), pairs_of(grown)
+        copied(grown)()
+        if not killed(chance.uniform(0.3, 1.0) * seconds, "remove", memory, "--document", document):
+            remove.too_late += 1
+            continue
+        remove.kills += 1
+        now = check(remove, memory, reference)
+        remove.half_done += now not in (whole, reference)
+        quipu("remove", memory, "--document", document)
+        remove.trials += 1
+        remove.wrong_at_end += pairs_of(memory) != reference or quipu("verify", memory) != 0
+    return [build, add, remove]
+
+
+if __name__ == "__main__":
+    main()

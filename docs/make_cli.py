@@ -1,0 +1,53 @@
+"""Write docs/cli.md from the command line itself: ``python docs/make_cli.py [--check]``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from quipu.cli.main import app
+
+TARGET = Path(__file__).with_name("cli.md")
+
+HEAD = """# The command line
+
+Made by `python docs/make_cli.py` from the commands themselves; do not edit.
+
+Results go to standard output, progress and remarks to standard error. Exit codes: 0 done, 1 a problem was found
+(`quipu verify`), 2 wrong input, 130 interrupted. With `--json`, `ask`, `search` and `demo` print one object a line and
+every other verb one object.
+"""
+
+
+def sections(command: Any, name: str, parent: Any = None) -> list[str]:
+    """The help of a command, and then of its sub-commands in the order in which they were added."""
+    context = command.make_context(name, [], parent=parent, resilient_parsing=True, terminal_width=100)
+    path = context.command_path
+    made = [f"{'#' * (2 + path.count(' '))} `{path}`\n\n```text\n{command.get_help(context).strip()}\n```\n"]
+    for child_name, child in getattr(command, "commands", {}).items():
+        made += sections(child, child_name, context)
+    return made
+
+
+def page() -> str:
+    """The whole text of docs/cli.md."""
+    return "\n".join([HEAD, *sections(typer.main.get_command(app), "quipu")])
+
+
+def main() -> int:
+    """Write the page, or with --check say whether it is stale."""
+    text = page()
+    if "--check" not in sys.argv[1:]:
+        TARGET.write_text(text, encoding="utf-8")
+        return 0
+    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    print("docs/cli.md is stale; run: make docs", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

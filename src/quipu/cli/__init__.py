@@ -1,0 +1,1 @@
+"""The command line: parse, call the Python API once, print. Progress goes to stderr, results to stdout."""

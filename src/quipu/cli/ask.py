@@ -1,0 +1,203 @@
+"""``quipu ask`` and ``quipu search``: questions in, answers with their sources out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from quipu.cli.options import AsJson, MemoryPath
+from quipu.cli.terminal import print_json, print_table, shortened
+from quipu.errors import InputError
+
+if TYPE_CHECKING:
+    from quipu.api import Memory
+    from quipu.records import Answer, Evidence
+
+QUESTIONS_PER_CALL = 64
+"""Questions of a file that are encoded together."""
+
+
+def ask(
+    memory: MemoryPath,
+    question: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="QUESTION",
+            help="Without it: a prompt on a terminal, else one question a line of standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    questions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help='One question a line, plain or as JSON objects with "question".'),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 10,
+    method: Annotated[Literal["lookup"], typer.Option(help="How the answer is found.")] = "lookup",
+    as_json: AsJson = False,
+) -> None:
+    """Answer questions from a memory, with sources."""
+    import quipu
+
+    if question is not None and questions is not None:
+        raise InputError("give one question or --questions FILE, not both")
+    if question is not None and not question.strip():
+        raise InputError("the question is empty")
+    with quipu.open(memory, read_only=True) as opened:
+        if question is not None:
+            _show(opened.ask(question, k=k, method=method), as_json)
+        elif questions is not None:
+            for some in _batches(_questions(questions), QUESTIONS_PER_CALL):
+                for answer in opened.ask_many(some, k=k, method=method):
+                    _show(answer, as_json, with_question=True)
+        elif sys.stdin.isatty():
+            _prompt(opened, k, method, as_json)
+        else:
+            for line in sys.stdin:
+                if line.strip():
+                    _show(opened.ask(_one_question(line, "standard input"), k=k, method=method), as_json, True)
+
+
+def search(
+    memory: MemoryPath,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to look for.", show_default=False)],
+    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to show.")] = 10,
+    method: Annotated[
+        Literal["vector", "words", "both"], typer.Option(help="Search by meaning, by words, or by both, fused.")
+    ] = "both",
+    as_json: AsJson = False,
+) -> None:
+    """Show the stored pairs that are nearest to a question."""
+    import quipu
+
+    if not question.strip():
+        raise InputError("the question is empty")
+    with quipu.open(memory, read_only=True) as opened:
+        hits = opened.search(question, k, method=method)
+    if as_json:
+        from dataclasses import asdict
+
+        for hit in hits:
+            print_json(asdict(hit))
+        return
+    print_table(
+        [(hit.rank, hit.score, hit.pair.answer, shortened(hit.pair.question, 90)) for hit in hits],
+        head=("rank", "score", "answer", "question"),
+    )
+
+
+def _questions(path: Path) -> Iterator[str]:
+    """The questions of a file, one a line; blank lines do not count."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    yield _one_question(line, f"{path}, line {number}")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text; questions are one a line") from error
+
+
+def _one_question(line: str, where: str) -> str:
+    """A line as a question: plain text, or a JSON object with the key "question"."""
+    line = line.strip()
+    if not line.startswith("{"):
+        return line
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError:
+        return line
+    if not isinstance(value.get("question"), str) or not value["question"].strip():
+        raise InputError(f'{where}: a JSON object without a "question"')
+    return str(value["question"]).strip()
+
+
+def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    some: list[str] = []
+    for item in items:
+        some.append(item)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _prompt(memory: Memory, k: int, method: Literal["lookup"], as_json: bool) -> None:
+    """Ask until the end of input."""
+    import contextlib
+
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - gives input() its history and line editing
+    print(f"{memory.path}: ask a question, or end with Ctrl-D.", file=sys.stderr)
+    while True:
+        try:
+            line = input("? ").strip()
+        except EOFError:
+            print(file=sys.stderr)
+            return
+        if line:
+            _show(memory.ask(line, k=k, method=method), as_json)
+
+
+def _show(answer: Answer, as_json: bool, with_question: bool = False) -> None:
+    if as_json:
+        print_json(answer.to_json())
+        return
+    if with_question:
+        print(f"? {answer.question}")
+    for line in described(answer):
+        print(line)
+    if with_question:
+        print()
+
+
+def described(answer: Answer) -> list[str]:
+    """The lines that a person reads: answer, score, the pair it comes from, and the sentence with its source."""
+    time = f"{answer.milliseconds:.1f} ms"
+    if answer.text is None:
+        return [f"(no answer: {answer.reason})  {time}"]
+    trust = f"score {answer.score:.3f}" if answer.probability is None else f"probability {answer.probability:.2f}"
+    lines = [f"{answer.text}    {trust}, {time}"]
+    if not answer.evidence:
+        return lines
+    best = answer.evidence[0]
+    if best.pair is not None:
+        lines.append(f"    asked as  {shortened(best.pair.question, 100)}")
+    if best.passage is not None and best.span is not None:
+        lines.append(f"    quote     {_sentence(best)}")
+        place = f"{best.document or best.passage.document_id}, characters {best.span.start}-{best.span.end}"
+        lines.append(f"    source    {best.passage.title or 'untitled'} ({place})")
+    elif best.pair is not None:
+        lines.append(f"    source    none: the pair was {best.pair.origin}")
+    return lines
+
+
+def _sentence(evidence: Evidence) -> str:
+    """The sentence around the answer, the answer between guillemets."""
+    from quipu.corpus.passages import sentences
+
+    assert evidence.passage is not None and evidence.span is not None
+    text = evidence.passage.text
+    start, end = evidence.span.start - evidence.passage.span.start, evidence.span.end - evidence.passage.span.start
+    spans = [span for span in sentences(text) if span.start < end and start < span.end]
+    left, right = (spans[0].start, spans[-1].end) if spans else (0, len(text))
+    return " ".join(f"{text[left:start]}»{text[start:end]}«{text[end:right]}".split())
+
+
+def as_rows(answers: Iterable[Answer]) -> list[tuple[Any, ...]]:
+    """One row an answer: question, answer, score, title of the source."""
+    return [
+        (
+            shortened(answer.question, 60),
+            shortened(answer.text or "(no answer)", 40),
+            answer.score,
+            answer.evidence[0].passage.title if answer.evidence and answer.evidence[0].passage else "",
+        )
+        for answer in answers
+    ]

@@ -1,0 +1,93 @@
+"""``quipu``: the verbs, and what becomes of errors.
+
+Exit codes: 0 done, 1 a problem was found (``verify``), 2 wrong input, 130 interrupted. An error that quipu raises on
+purpose is one line on stderr; any other exception is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from quipu.cli import ask, bench, build, demo, evaluate, memory, train
+from quipu.cli.terminal import remark
+from quipu.errors import QuipuError
+
+app = typer.Typer(
+    name="quipu",
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: rich would double the time of --help
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+evaluations = typer.Typer(rich_markup_mode=None, help="Measure a memory on questions with known answers.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"quipu {version('quipu')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Turn documents into a memory of question-answer pairs and answer from it, with sources."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(2)
+
+
+app.command("build")(build.build)
+app.command("ask")(ask.ask)
+app.command("search")(ask.search)
+app.command("add")(build.add)
+app.command("remove")(memory.remove)
+app.command("info")(memory.info)
+app.command("verify")(memory.verify)
+app.command("export")(memory.export)
+app.command("import")(memory.import_)
+evaluations.command("open-domain")(evaluate.open_domain)
+app.add_typer(evaluations, name="eval")
+app.command("microworld")(evaluate.microworld)
+app.command("train")(train.train)
+app.command("bench")(bench.bench)
+app.command("demo")(demo.demo)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = typer.main.get_command(app).main(
+            args=None if arguments is None else list(arguments), prog_name="quipu", standalone_mode=False
+        )
+    except QuipuError as error:
+        remark(" ".join(str(error).split()))
+        return error.exit_code
+    except typer.Abort:
+        remark("interrupted")
+        return 130
+    except typer.TyperException as error:  # an unknown verb or option, a missing argument
+        message = getattr(error, "format_message", error.__str__)()
+        if message.strip():
+            remark(f"{' '.join(message.split())} (quipu --help lists the verbs and options)")
+        return int(getattr(error, "exit_code", 2))
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""What the verbs print: progress and remarks on stderr, tables and JSON on stdout.
+
+rich is loaded only where stderr is a terminal, so that scripts and ``--help`` do not wait for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+Event = dict[str, int | float | str]
+PLAIN_SECONDS = 5.0
+"""How often a line of progress is written where stderr is not a terminal."""
+
+_KNOWN_KEYS = ("stage", "done", "total", "unit")
+
+
+def remark(line: str) -> None:
+    """One line on stderr that begins with the program's name."""
+    print(f"quipu: {line}", file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on one line of stdout."""
+    print(json.dumps(value, ensure_ascii=False), flush=True)
+
+
+def print_table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:
+    """Columns padded with blanks; numbers stand right, everything else left."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    if head:
+        cells.insert(0, list(head))
+    if not cells:
+        return
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+    right = [
+        bool(rows) and all(isinstance(row[column], int | float) or row[column] is None for row in rows)
+        for column in range(len(widths))
+    ]
+    for row in cells:
+        padded = (
+            value.rjust(width) if numeric else value.ljust(width)
+            for value, width, numeric in zip(row, widths, right, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 100 else f"{value:,.1f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return " ".join(str(value).split())
+
+
+def shortened(text: str, width: int) -> str:
+    """``text`` on one line of at most ``width`` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1].rstrip() + "…"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: "42 s", "3 min 05 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Meter:
+    """Rate and time left of one stage, counted from the first event so that resumed work does not flatter the rate."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.stage = ""
+        self._start = 0.0
+        self._first = 0.0
+
+    def line(self, event: Event) -> str:
+        """The numbers of ``event`` in words: done of total, rate, time left, and every further counter."""
+        done, total = float(event["done"]), float(event["total"])
+        now = self._clock()
+        if event["stage"] != self.stage:
+            self.stage, self._start, self._first = str(event["stage"]), now, done
+        parts = [f"{done:,.0f}/{total:,.0f} {event.get('unit', '')}".rstrip() if total else f"{done:,.0f}"]
+        elapsed = now - self._start
+        if elapsed > 0.5 and done > self._first:
+            rate = (done - self._first) / elapsed
+            parts.append(f"{rate:,.1f}/s")
+            if total > done:
+                parts.append(f"{duration((total - done) / rate)} left")
+        parts += [f"{key} {_cell(value)}" for key, value in event.items() if key not in _KNOWN_KEYS]
+        return " · ".join(parts)
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[Event], None]]:
+    """A callback for long work: a bar on a terminal, else a line every few seconds."""
+    if sys.stderr.isatty():
+        with _bar() as report:
+            yield report
+    else:
+        yield plain_progress()
+
+
+def plain_progress(clock: Callable[[], float] = time.monotonic) -> Callable[[Event], None]:
+    """Write a line when a stage ends and every ``PLAIN_SECONDS`` in between."""
+    meter = Meter(clock)
+    last = clock()
+    ended = ""
+
+    def report(event: Event) -> None:
+        nonlocal last, ended
+        line, now = meter.line(event), clock()
+        stage = str(event["stage"])
+        finished = bool(event["total"]) and float(event["done"]) >= float(event["total"]) and ended != stage
+        if finished or now - last >= PLAIN_SECONDS:
+            last = now
+            ended = stage if finished else ended
+            remark(f"{stage} {line}")
+
+    return report
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Event], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+    meter = Meter()
+    tasks: dict[str, TaskID] = {}
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[numbers]}"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+
+        def report(event: Event) -> None:
+            stage = str(event["stage"])
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=None, numbers="")
+            bar.update(
+                tasks[stage],
+                completed=float(event["done"]),
+                total=float(event["total"]) or None,
+                numbers=meter.line(event),
+            )
+
+        yield report

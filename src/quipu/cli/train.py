@@ -1,0 +1,67 @@
+"""``quipu train RECIPE``: the one door from the command line to training, which needs the extra ``train``."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from quipu.cli.options import AsJson
+from quipu.cli.terminal import PLAIN_SECONDS, print_json, remark
+from quipu.errors import MissingExtra, SettingsError
+
+
+def train(
+    recipe: Annotated[
+        Path,
+        typer.Argument(metavar="RECIPE", help='A TOML file; its key "train" says what it trains.', show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Train a model as a recipe says."""
+    from quipu.settings import from_mapping, read_toml
+
+    settings = read_toml(recipe)
+    known = _trainable()
+    thing = settings.pop("train", None)
+    if thing not in known:
+        raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(known)}, not {thing!r}')
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtra("training needs torch, which is not installed: pip install 'quipu[train]'")
+    run = importlib.import_module(f"quipu.training.{thing}.train").run
+    kind = typing.get_type_hints(run)["recipe"]
+    out = run(from_mapping(kind, settings, str(recipe)), _report())
+    if as_json:
+        print_json({"recipe": str(recipe), "trained": thing, "folder": str(out)})
+    else:
+        print(out)
+
+
+def _trainable() -> list[str]:
+    """The rooms of training that hold a ``train`` module; found by their files, so that torch is not loaded."""
+    import quipu.training
+
+    root = Path(quipu.training.__file__).parent
+    return sorted(file.parent.name for file in root.glob("*/train.py"))
+
+
+def _report() -> Callable[[dict[str, Any]], None]:
+    """Lines of the training log on stderr, every few seconds."""
+    last = 0.0
+
+    def report(line: dict[str, Any]) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_SECONDS:
+            last = time.monotonic()
+            shown = (
+                f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
+            )
+            remark(" · ".join(shown))
+
+    return report
