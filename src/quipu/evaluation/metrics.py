@@ -15,9 +15,19 @@ from quipu.records import Score
 from quipu.text import best_f1, exact_match, normalize_answer
 
 __all__ = [
-    "best_f1", "bootstrap_error", "exact_match", "first_hit", "latencies", "mean_score", "normalize_answer", "passage_holds",
-    "percentile", "recall_at", "share_error", "threshold_accuracy",
-]  # fmt: skip
+    "best_f1",
+    "bootstrap_error",
+    "exact_match",
+    "first_hit",
+    "latencies",
+    "mean_score",
+    "normalize_answer",
+    "passage_holds",
+    "percentile",
+    "recall_at",
+    "share_error",
+    "threshold_accuracy",
+]
 
 
 def first_hit(hit_answers: Sequence[str], answers: Sequence[str]) -> int | None:

@@ -72,7 +72,10 @@ def table(reports: Sequence[Report], metrics: Sequence[str]) -> str:
     """A Markdown table: one row a report, one column a metric."""
     lines = [["system", *metrics], *([report.system, *(show(report.get(m)) for m in metrics)] for report in reports)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(metrics) + 1)]
-    rows = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
+    rows = []
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        rows.append("| " + " | ".join(cells) + " |")
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
     return "\n".join([rows[0], rule, *rows[1:]])
 

@@ -56,7 +56,9 @@ class Task(Protocol):
         ...
 
 
-def run(task: Task, system: System, *, settings: dict[str, Any] | None = None, predictions: Path | None = None) -> Report:
+def run(
+    task: Task, system: System, *, settings: dict[str, Any] | None = None, predictions: Path | None = None
+) -> Report:
     """Ask ``system`` all questions of ``task`` and score it; writes the predictions to a file if one is named."""
     examples = task.examples()
     if not examples:

@@ -11,5 +11,13 @@ from quipu.evaluation.microworld.judge import (
 from quipu.evaluation.microworld.world import World, WorldSummary, make
 
 __all__ = [
-    "World", "WorldSummary", "coverage", "duplicates", "filter_quality", "judge", "make", "pair_precision", "span_truth",
-]  # fmt: skip
+    "World",
+    "WorldSummary",
+    "coverage",
+    "duplicates",
+    "filter_quality",
+    "judge",
+    "make",
+    "pair_precision",
+    "span_truth",
+]

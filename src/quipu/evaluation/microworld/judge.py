@@ -29,11 +29,13 @@ from quipu.records import QAPair
 from quipu.text import normalize_answer
 
 State = Literal["right", "wrong", "undecided"]
-_POSSESSIVE = re.compile(r"\s?['’]\s?s\b")
-# Words around a value that do not change it: "in 1412", "the year 1412", "the town of Velmara", "212 kilometres long".
-_BEFORE = frozenset("in on at by of from near under about some year town since with to".split())
-_AFTER = frozenset("long high deep tall inhabitants people river".split())
-_PRONOUNS = frozenset("it its he his him she her".split())
+_POSSESSIVE = re.compile(r"\s?['\u2019]\s?s\b")
+# Words around a value that do not change it: "in 1412", "the year 1412", "the town of Velmara", "8 metres long".
+_BEFORE = frozenset(
+    ["in", "on", "at", "by", "of", "from", "near", "under", "about", "some", "year", "town", "since", "with", "to"]
+)
+_AFTER = frozenset(["long", "high", "deep", "tall", "inhabitants", "people", "river"])
+_PRONOUNS = frozenset(["it", "its", "he", "his", "him", "she", "her"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +276,11 @@ def filter_quality(world: World, before: Iterable[QAPair], kept: Collection[str]
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """``exact``: same normalised question and answer as an earlier pair, anywhere. ``paraphrases``: another
-    question with the same answer at an overlapping span of the same document."""
+    """Pairs that add nothing to an earlier one.
+
+    ``exact``: the same normalised question and answer, anywhere. ``paraphrases``: another question with the same
+    answer at an overlapping span of the same document.
+    """
 
     pairs: int
     exact: int

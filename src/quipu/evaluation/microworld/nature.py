@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from quipu.evaluation.microworld.templates import (
-    HABITAT, MOUNTAIN, NUMBER, PERSON, RIVER, THING, TOWN, YEAR, Kind, Relation,
+    HABITAT,
+    MOUNTAIN,
+    NUMBER,
+    PERSON,
+    RIVER,
+    THING,
+    TOWN,
+    YEAR,
+    Kind,
+    Relation,
 )  # fmt: skip
 
 KINDS = (
@@ -20,7 +29,8 @@ KINDS = (
         "Children are fond of {M}.", "{S} is shy and seldom photographed.", "{P} habits are poorly understood.",
         "It is not thought to be in danger.")),
     Kind("instrument", "instrument", True, 0.06, (
-        "{P} tone is warm and a little nasal.", "Beginners find {M} frustrating.", "{S} is rarely heard in large halls.",
+        "{P} tone is warm and a little nasal.", "Beginners find {M} frustrating.",
+        "{S} is rarely heard in large halls.",
         "Good examples are expensive.")),
 )
 
@@ -53,7 +63,8 @@ RELATIONS = (
         ("Who is the mayor of {S}?", "Who is {P} mayor?", "Who governs {S}?"),
         ("Who holds the office of mayor in {S}?", "Who is the head of government in {S}?"),
         "the mayor of {S}"),
-    Relation("town", "product", THING, "goods", "known for|famous|fame|reputation|produc|make|made|speciali|craft|rest on|rests on|sell|sold",
+    Relation("town", "product", THING, "goods",
+        "known for|famous|fame|reputation|produc|make|made|speciali|craft|rest on|rests on|sell|sold",
         ("is known for {O}", "is famous for its {O}"),
         ("{P} reputation rests on {O}.", "Traders come to {S} for its {O}, which made the town famous."),
         ("What is {S} known for?", "What is {S} famous for?", "What product made {S} famous?"),
@@ -64,7 +75,8 @@ RELATIONS = (
         ("{P} length is {O}.", "From end to end {S} measures {O}."),
         ("How long is {S}?", "What is the length of {S}?", "How many kilometres long is {S}?"),
         ("For how many kilometres does {S} run?", "How far does {S} run from end to end?")),
-    Relation("river", "source", MOUNTAIN, "mountain", "ris|source|spring|begin|start|come from|comes from|origin|mountain",
+    Relation("river", "source", MOUNTAIN, "mountain",
+        "ris|source|spring|begin|start|come from|comes from|origin|mountain",
         ("rises on {O}", "has its source on {O}"),
         ("{P} springs are on {O}.", "The source of {S} is found on {O}."),
         ("Where does {S} rise?", "On which mountain does {S} rise?", "Where is the source of {S}?"),
@@ -96,7 +108,8 @@ RELATIONS = (
     Relation("mountain", "climbed", YEAR, "year", "climb|ascent|ascend|summit|top|reach|conquer",
         ("was first climbed in {O}", "was conquered in {O}"),
         ("{P} first ascent was made in {O}.", "In {O} people stood on top of {S} for the first time."),
-        ("When was {S} first climbed?", "In what year was {S} first climbed?", "What year was the first ascent of {S}?"),
+        ("When was {S} first climbed?", "In what year was {S} first climbed?",
+         "What year was the first ascent of {S}?"),
         ("When was {S} conquered?", "In which year was the summit of {S} first reached?")),
     Relation("mountain", "climber", PERSON, "person", "climb|ascent|ascend|summit|top|reach|conquer",
         ("was first climbed by {O}", "was conquered by {O}"),

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from quipu.evaluation.microworld.templates import (
-    COMPANY, DATE, NUMBER, PERSON, THING, TOWN, YEAR, Kind, Relation,
+    COMPANY,
+    DATE,
+    NUMBER,
+    PERSON,
+    THING,
+    TOWN,
+    YEAR,
+    Kind,
+    Relation,
 )  # fmt: skip
 
 KINDS = (
@@ -36,12 +44,14 @@ RELATIONS = (
         ("Where was {S} born?", "In which town was {S} born?", "What town did {S} come from?"),
         ("What was {P} birthplace?", "Which town was {S} a native of?"),
         "the town where {S} was born"),
-    Relation("person", "occupation", THING, "occupation", "occupation|profession|job|trade|work|living|do for|career|employ|earn|train",
+    Relation("person", "occupation", THING, "occupation",
+        "occupation|profession|job|trade|work|living|do for|career|employ|earn|train",
         ("worked as a {O}", "earned a living as a {O}"),
         ("By trade {S} was a {O}.", "{P} profession was that of a {O}."),
         ("What was {P} profession?", "What did {S} work as?", "What was the occupation of {S}?"),
         ("What did {S} do for a living?", "Which trade did {S} follow?")),
-    Relation("person", "teacher", PERSON, "person", "teach|taught|teacher|stud|pupil|learn|train|apprentic|master|craft",
+    Relation("person", "teacher", PERSON, "person",
+        "teach|taught|teacher|stud|pupil|learn|train|apprentic|master|craft",
         ("was taught by {O}", "studied under {O}"),
         ("{P} teacher was {O}.", "{O} taught {M} the craft."),
         ("Who taught {S}?", "Who was {P} teacher?", "Under whom did {S} study?"),

@@ -32,11 +32,17 @@ NUMBER = AnswerType("number", rf"\bhow\b|{_WHAT}{_OTHER}")
 THING = AnswerType("thing", rf"{_THING}|{_HOW}")
 HABITAT = AnswerType("habitat", rf"{_THING}|\bwhere\b")
 PERSON = AnswerType(
-    "person", rf"\b(who|whom|whose)\b|{_WHAT}.{{0,25}}\b(person|man|woman|name|author|writer|teacher|inventor|founder|"
-    r"captain|commander|general|climber|mayor|husband|wife|partner|spouse|explorer|naturalist|director|head)\b", "person"
+    "person",
+    rf"\b(who|whom|whose)\b|{_WHAT}.{{0,25}}\b(person|man|woman|name|author|writer|teacher|inventor|founder|captain|"
+    r"commander|general|climber|mayor|husband|wife|partner|spouse|explorer|naturalist|director|head)\b",
+    "person",
 )
-TOWN = AnswerType("town", rf"\bwhere\b|{_WHAT}.{{0,25}}\b(town|(?<!take )(?<!took )place|city|port|settlement|location|birthplace|setting|"
-                  r"headquarters|harbour|seat)\b", "town")
+TOWN = AnswerType(
+    "town",
+    rf"\bwhere\b|{_WHAT}.{{0,25}}\b(town|(?<!take )(?<!took )place|city|port|settlement|location|birthplace|setting|"
+    r"headquarters|harbour|seat)\b",
+    "town",
+)
 RIVER = AnswerType("river", rf"{_THING}|\bwhere\b", "river")
 MOUNTAIN = AnswerType("mountain", rf"{_THING}|\bwhere\b", "mountain")
 COMPANY = AnswerType("company", rf"{_THING}|\bwho\b|\bwhom\b", "company")
@@ -74,7 +80,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of entity: its noun, its pronouns (None: by the person), whether names take "the", its share of documents."""
+    """A kind of entity: its noun, whether names take "the", its share of documents, sentences that state nothing.
+
+    ``pronouns``: nominative, possessive, objective; None where they depend on the person.
+    """
 
     name: str
     noun: str
@@ -108,38 +117,54 @@ CONTRADICTIONS = (
     "The often repeated claim that it was {O} is false.",
 )
 # Words by which a question shows that it asks about the contradiction itself.
-DOUBT = re.compile(r"\b(earlier chronicle|chronicle|guidebook|wrong|mistake|false|claim|source|older|incorrect|error)", re.I)
+DOUBT = re.compile(r"\b(chronicle|guidebook|wrong|mistake|false|claim|source|older|incorrect|error)", re.IGNORECASE)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(text.split(", "))
+
 
 VALUES: dict[str, tuple[str, ...]] = {
-    "occupation": (
-        "glassblower", "cartographer", "lighthouse keeper", "clockmaker", "beekeeper", "bookbinder", "surveyor",
-        "stonemason", "ferryman", "botanist", "printer", "weaver", "goldsmith", "shipwright", "translator", "locksmith",
-        "bell-founder", "puppeteer", "geologist", "falconer", "saddler", "midwife", "cellist", "river pilot",
+    "occupation": _list(
+        "glassblower, cartographer, lighthouse keeper, clockmaker, beekeeper, bookbinder, surveyor, stonemason, "
+        "ferryman, botanist, printer, weaver, goldsmith, shipwright, translator, locksmith, bell-founder, "
+        "puppeteer, geologist, falconer, saddler, midwife, cellist, river pilot"
     ),
-    "goods": (
-        "blue glass", "salted herring", "copper kettles", "woollen blankets", "plum brandy", "roof slates", "church bells",
-        "silk ribbons", "walking sticks", "goat cheese", "writing paper", "clay pipes", "felt hats", "beeswax candles",
-        "fishing nets", "leather gloves", "pocket knives", "smoked eel", "linen sails", "honey cakes", "porcelain dolls",
-        "tin whistles", "rye bread", "oak barrels", "cast-iron stoves", "brass buttons", "glass marbles", "juniper soap",
+    "goods": _list(
+        "blue glass, salted herring, copper kettles, woollen blankets, plum brandy, roof slates, church bells, "
+        "silk ribbons, walking sticks, goat cheese, writing paper, clay pipes, felt hats, beeswax candles, "
+        "fishing nets, leather gloves, pocket knives, smoked eel, linen sails, honey cakes, porcelain dolls, tin "
+        "whistles, rye bread, oak barrels, cast-iron stoves, brass buttons, glass marbles, juniper soap"
     ),
-    "wares": (
-        "weighing scales", "sewing machines", "steam pumps", "bicycle bells", "reading lamps", "railway signals",
-        "garden tools", "typewriter ribbons", "ice skates", "water meters", "umbrella frames", "printing presses",
-        "pencil sharpeners", "spectacle lenses", "lift cables", "baby carriages", "mouse traps", "piano wire",
-        "camping stoves", "fire hoses", "chess clocks", "egg boxes", "milk churns", "door hinges",
+    "wares": _list(
+        "weighing scales, sewing machines, steam pumps, bicycle bells, reading lamps, railway signals, garden "
+        "tools, typewriter ribbons, ice skates, water meters, umbrella frames, printing presses, pencil "
+        "sharpeners, spectacle lenses, lift cables, baby carriages, mouse traps, piano wire, camping stoves, fire "
+        "hoses, chess clocks, egg boxes, milk churns, door hinges"
     ),
-    "rock": ("granite", "basalt", "limestone", "gneiss", "sandstone", "dolomite", "slate", "quartzite", "marble", "rhyolite",
-             "schist", "gabbro"),
-    "material": ("pear wood", "walnut", "boxwood", "bamboo", "brass", "goat horn", "maple", "olive wood", "silver", "rosewood",
-                 "baked clay", "cherry wood", "whalebone", "cane"),
-    "habitat": ("salt marshes", "beech forests", "limestone caves", "mountain meadows", "peat bogs", "mangrove swamps",
-                "coral reefs", "dry grassland", "reed beds", "sand dunes", "pine plantations", "old orchards",
-                "alpine scree", "tidal pools", "river gravel", "bamboo thickets"),
-    "food": ("water snails", "wild figs", "pond weed", "beetle larvae", "thistle seeds", "freshwater shrimp", "tree bark",
-             "fallen acorns", "mayflies", "lichen", "small crabs", "earthworms", "rowan berries", "fish eggs", "pollen", "termites"),
-    "colour": ("dark green", "pale yellow", "rust red", "slate grey", "bright orange", "chestnut brown", "sky blue",
-               "jet black", "cream white", "dull violet"),
+    "rock": _list(
+        "granite, basalt, limestone, gneiss, sandstone, dolomite, slate, quartzite, marble, rhyolite, schist, "
+        "gabbro"
+    ),
+    "material": _list(
+        "pear wood, walnut, boxwood, bamboo, brass, goat horn, maple, olive wood, silver, rosewood, baked clay, "
+        "cherry wood, whalebone, cane"
+    ),
+    "habitat": _list(
+        "salt marshes, beech forests, limestone caves, mountain meadows, peat bogs, mangrove swamps, coral reefs, "
+        "dry grassland, reed beds, sand dunes, pine plantations, old orchards, alpine scree, tidal pools, river "
+        "gravel, bamboo thickets"
+    ),
+    "food": _list(
+        "water snails, wild figs, pond weed, beetle larvae, thistle seeds, freshwater shrimp, tree bark, fallen "
+        "acorns, mayflies, lichen, small crabs, earthworms, rowan berries, fish eggs, pollen, termites"
+    ),
+    "colour": _list(
+        "dark green, pale yellow, rust red, slate grey, bright orange, chestnut brown, sky blue, jet black, cream "
+        "white, dull violet"
+    ),
 }
+
 
 @lru_cache(maxsize=4096)
 def matcher(pattern: str) -> re.Pattern[str]:

@@ -15,7 +15,13 @@ from typing import Any, Protocol
 
 from quipu.errors import InputError
 from quipu.evaluation.metrics import (
-    best_f1, exact_match, first_hit, latencies, mean_score, passage_holds, percentile,
+    best_f1,
+    exact_match,
+    first_hit,
+    latencies,
+    mean_score,
+    passage_holds,
+    percentile,
 )  # fmt: skip
 from quipu.evaluation.report import Report
 from quipu.evaluation.task import Prediction, run
@@ -83,7 +89,8 @@ class OpenDomain:
                 scores.append(mean_score(f"recall@{k}", found, scale=100))
         if any(said.passages for _, said in together):
             held = [float(any(passage_holds(text, e.answers) for text in said.passages)) for e, said in together]
-            scores.append(mean_score(f"passage_recall@{max(len(said.passages) for _, said in together)}", held, scale=100))
+            read = max(len(said.passages) for _, said in together)
+            scores.append(mean_score(f"passage_recall@{read}", held, scale=100))
         return scores
 
 
@@ -94,7 +101,7 @@ def evaluate(
     k: int = 50,
     predictions: Path | None = None,
 ) -> Report:
-    """Ask ``memory`` all ``examples``; EM, F1, recall@k, questions/s, and p50 and p95 of one question in milliseconds."""
+    """Ask ``memory`` all ``examples``: EM, F1, recall@k, questions/s, and p50 and p95 of one question (ms)."""
     if method not in METHODS:
         raise InputError(f"the method {method!r} is unknown; choose one of: {', '.join(METHODS)}")
     if k < 1:
@@ -107,8 +114,8 @@ def evaluate(
     memory.ask_many(questions, k=k)
     rate = len(questions) / (time.perf_counter() - start)
     times = latencies(memory.ask, spread(questions, LATENCY_SAMPLE), time.perf_counter)
-    return Report(report.task, report.system, (*report.scores, Score("questions/s", rate, len(questions)), *timing(times)),
-                  report.settings)  # fmt: skip
+    scores = (*report.scores, Score("questions/s", rate, len(questions)), *timing(times))
+    return Report(report.task, report.system, scores, report.settings)
 
 
 def timing(times: Sequence[float]) -> tuple[Score, Score]:
