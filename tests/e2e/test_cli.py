@@ -1,0 +1,275 @@
+"""The installed command from outside: what it prints where, and with which exit code it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quipu.cli.main import run
+
+Quipu = Callable[..., subprocess.CompletedProcess[str]]
+QUESTION = "When was the Suez Canal opened?"
+ANSWER_KEYS = {"question", "text", "score", "probability", "abstained", "pair", "evidence", "milliseconds"}
+EVIDENCE_KEYS = {"document", "title", "start", "end", "quote", "passage"}
+
+
+def objects(text: str) -> list[dict[str, Any]]:
+    """The JSON lines of an output."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_build_reports_what_it_made_and_what_it_skipped(built: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """A file that silently fails to be read is a gap in the memory that nobody looks for."""
+    (result,) = objects(built[1].stdout)
+    assert result["pairs"] > 0
+    assert result["passages"] >= 2
+    assert [Path(item["name"]).name for item in result["skipped"]] == ["broken.pdf"]
+    lines = [line for line in built[1].stderr.splitlines() if "skipped" in line]
+    assert len(lines) == 1
+    assert "broken.pdf: " in lines[0]
+
+
+def test_ask_prints_one_object_with_the_promised_keys(quipu: Quipu, built: tuple[Path, object]) -> None:
+    """Scripts rely on these names; a missing one breaks them in production, not here."""
+    done = quipu("ask", built[0], QUESTION, "--json")
+    assert done.returncode == 0, done.stderr
+    (answer,) = objects(done.stdout)
+    assert set(answer) >= ANSWER_KEYS
+    assert answer["question"] == QUESTION
+    assert set(answer["pair"]) == {"id", "question", "answer"}
+    assert set(answer["evidence"][0]) >= EVIDENCE_KEYS
+    assert answer["probability"] is None
+
+
+def test_the_quote_stands_at_the_characters_that_are_named(quipu: Quipu, built: tuple[Path, object]) -> None:
+    """Evidence that points a few characters beside the answer destroys the trust in every other answer."""
+    (answer,) = objects(quipu("ask", built[0], QUESTION, "--json").stdout)
+    best = answer["evidence"][0]
+    assert best["quote"] in best["passage"]
+    assert best["end"] - best["start"] == len(best["quote"])
+    assert Path(best["document"]).name in {"suez.txt", "eiffel.md"}
+
+
+def test_ask_for_a_person_shows_answer_quote_and_source(quipu: Quipu, built: tuple[Path, object]) -> None:
+    """An answer without its sentence and source cannot be checked."""
+    done = quipu("ask", built[0], QUESTION)
+    (answer,) = objects(quipu("ask", built[0], QUESTION, "--json").stdout)
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(answer["text"])
+    assert any("quote" in line and "»" in line and "«" in line for line in lines)
+    assert any("source" in line and Path(answer["evidence"][0]["document"]).name in line for line in lines)
+
+
+def test_questions_come_from_a_file_or_from_a_pipe_alike(
+    quipu: Quipu, built: tuple[Path, object], tmp_path: Path
+) -> None:
+    """The three ways to ask must give the same answers, blank lines and JSON lines included."""
+    file = tmp_path / "questions.txt"
+    text = f'{QUESTION}\n\n{{"question": "How tall is the Eiffel Tower?"}}\n'
+    file.write_text(text, encoding="utf-8")
+    by_file = objects(quipu("ask", built[0], "--questions", file, "--json").stdout)
+    by_pipe = objects(quipu("ask", built[0], "--json", stdin=text).stdout)
+    one = objects(quipu("ask", built[0], "How tall is the Eiffel Tower?", "--json").stdout)
+    assert [item["question"] for item in by_file] == [QUESTION, "How tall is the Eiffel Tower?"]
+    assert [item["pair"] for item in by_file] == [item["pair"] for item in by_pipe]
+    assert by_file[1]["pair"] == one[0]["pair"]
+
+
+def test_search_lists_ranks_in_order(quipu: Quipu, built: tuple[Path, object]) -> None:
+    """Scores that do not fall with the rank mean that the fusion mixed up its rows."""
+    for method in ("vector", "words", "both"):
+        hits = objects(quipu("search", built[0], "canal", "-k", "3", "--method", method, "--json").stdout)
+        assert [hit["rank"] for hit in hits] == list(range(1, len(hits) + 1))
+        assert [hit["score"] for hit in hits] == sorted((hit["score"] for hit in hits), reverse=True)
+    assert len(quipu("search", built[0], "canal", "-k", "3").stdout.splitlines()) == 4
+
+
+def test_removing_and_adding_a_document_restores_its_pairs(quipu: Quipu, memory: Path, documents: Path) -> None:
+    """An update that leaves pairs of the old text behind answers from a document that no longer exists."""
+    before = objects(quipu("info", memory, "--json").stdout)[0]["counts"]
+    (removed,) = objects(quipu("remove", memory, "--document", documents / "suez.txt", "--json").stdout)
+    assert removed["removed_pairs"] > 0
+    between = objects(quipu("info", memory, "--json").stdout)[0]["counts"]
+    assert between["pairs"] == before["pairs"] - removed["removed_pairs"]
+    assert between["documents"] == before["documents"] - 1
+    assert quipu("add", memory, documents / "suez.txt").returncode == 0
+    after = objects(quipu("info", memory, "--json").stdout)[0]["counts"]
+    assert (after["pairs"], after["documents"]) == (before["pairs"], before["documents"])
+
+
+def test_verify_finds_and_repairs(quipu: Quipu, memory: Path) -> None:
+    """A damaged index must be noticed (exit code 1) and come back from the record."""
+    assert quipu("verify", memory).returncode == 0
+    (index,) = memory.glob("index.faiss")
+    index.write_bytes(b"not an index")
+    assert quipu("verify", memory).returncode == 1
+    assert quipu("verify", memory, "--repair").returncode == 0
+    assert quipu("verify", memory).returncode == 0
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_export_and_import_give_the_same_answers(quipu: Quipu, memory: Path, tmp_path: Path, suffix: str) -> None:
+    """A backup that loses spans or vectors is found out only when it is needed."""
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    file, copy = tmp_path / f"docs{suffix}", tmp_path / "copy.quipu"
+    assert quipu("export", memory, file).returncode == 0
+    assert quipu("import", file, copy).returncode == 0
+    (left,) = objects(quipu("ask", memory, QUESTION, "--json").stdout)
+    (right,) = objects(quipu("ask", copy, QUESTION, "--json").stdout)
+    assert {**left, "milliseconds": 0, "score": 0} == {**right, "milliseconds": 0, "score": 0}
+    assert quipu("verify", copy).returncode == 0
+
+
+def test_ready_pairs_make_a_memory_without_documents(quipu: Quipu, tmp_path: Path) -> None:
+    """--pairs instead of documents is the quick way in for people who have pairs already."""
+    (tmp_path / "pairs.csv").write_text("question,answer\nWho keeps the lock gates?,the harbour office\n", "utf-8")
+    done = quipu("build", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "p.quipu", "--json")
+    assert done.returncode == 0, done.stderr
+    (answer,) = objects(quipu("ask", tmp_path / "p.quipu", "Who looks after the gates of the lock?", "--json").stdout)
+    assert answer["text"] == "the harbour office"
+
+
+def test_a_second_writer_is_told_at_once(quipu: Quipu, memory: Path, documents: Path) -> None:
+    """Two writers on one memory would overwrite each other's work."""
+    from quipu.memory.store import Store
+
+    store = Store.open(memory)
+    try:
+        start = time.monotonic()
+        done = quipu("add", memory, documents / "eiffel.md")
+        assert time.monotonic() - start < 10
+    finally:
+        store.close()
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert quipu("ask", memory, QUESTION).returncode == 0
+
+
+def test_an_interrupted_build_says_how_to_continue(quipu: Quipu, tmp_path: Path) -> None:
+    """Ctrl-C in a long build must neither lose the work nor print a traceback."""
+    assert quipu("microworld", tmp_path / "world", "--documents", "60", "--seed", "1").returncode == 0
+    memory = tmp_path / "world.quipu"
+    command = [shutil.which("quipu", path=str(Path(sys.executable).parent)), "build", tmp_path / "world" / "documents"]
+    process = subprocess.Popen(
+        [*map(str, command), "-o", str(memory)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    while not (memory / "records.sqlite").exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(1.0)
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+        assert "same command" in err.splitlines()[-1]
+    else:
+        process.communicate()
+    assert quipu("build", tmp_path / "world" / "documents", "-o", memory).returncode == 0
+    assert quipu("verify", memory).returncode == 0
+    done = quipu("eval", "open-domain", memory, tmp_path / "world" / "questions-test.jsonl", "--json",
+                 "--predictions", tmp_path / "predictions.jsonl")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    scores = objects(done.stdout)[0]["scores"]
+    assert {"EM", "F1", "recall@1", "recall@50", "questions/s"} <= set(scores)
+    assert len(objects((tmp_path / "predictions.jsonl").read_text("utf-8"))) == scores["EM"]["n"]
+
+
+def test_the_demo_answers_the_example_questions(quipu: Quipu) -> None:
+    """The first command of the README is the first impression."""
+    done = quipu("demo", "--json")
+    assert done.returncode == 0, done.stderr
+    answers = objects(done.stdout)
+    assert answers
+    assert all(answer["evidence"] for answer in answers if not answer["abstained"])
+
+
+def bad(*arguments: str) -> Any:
+    """A case of wrong input, named by its arguments."""
+    return pytest.param(arguments, id=" ".join(arguments) or "nothing")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        bad("unravel"),
+        bad("ask"),
+        bad("build", "--colour", "red"),
+        bad("build", "-o", "out.quipu"),
+        bad("build", "missing-folder", "-o", "out.quipu"),
+        bad("build", "--pairs", "missing.csv", "-o", "out.quipu"),
+        bad("build", "notes.txt", "-o", "full-folder"),
+        bad("build", "broken.pdf", "--strict", "-o", "out.quipu"),
+        bad("build", "notes.txt", "-o", "out.quipu", "--questions-per-passage", "0"),
+        bad("ask", "missing.quipu", "Who?"),
+        bad("ask", "full-folder", "Who?"),
+        bad("ask", "notes.txt", "Who?"),
+        bad("ask", "missing.quipu", "Who?", "--questions", "notes.txt"),
+        bad("ask", "missing.quipu", "Who?", "-k", "0"),
+        bad("ask", "missing.quipu", "Who?", "--method", "guess"),
+        bad("search", "missing.quipu", "Who?"),
+        bad("add", "missing.quipu", "notes.txt"),
+        bad("add", "missing.quipu"),
+        bad("remove", "missing.quipu"),
+        bad("remove", "missing.quipu", "--document", "a", "--pair", "b"),
+        bad("remove", "missing.quipu", "--document", "a"),
+        bad("info", "missing.quipu"),
+        bad("verify", "missing.quipu"),
+        bad("export", "missing.quipu", "out.jsonl"),
+        bad("import", "missing.jsonl", "out.quipu"),
+        bad("import", "notes.txt", "out.quipu"),
+        bad("eval", "open-domain", "missing.quipu", "notes.txt"),
+        bad("eval", "open-domain", "missing.quipu", "missing.json"),
+        bad("train", "missing.toml"),
+        bad("train", "empty.toml"),
+        bad("microworld", "full-folder"),
+        bad("microworld", "out", "--documents", "1"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback tells a user that quipu is broken, where only a name was mistyped."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("The Suez Canal was opened in 1869.\n", encoding="utf-8")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 this is no PDF")
+    (tmp_path / "empty.toml").write_text("", encoding="utf-8")
+    (tmp_path / "full-folder").mkdir()
+    (tmp_path / "full-folder" / "letter.txt").write_text("not a memory", encoding="utf-8")
+    assert run(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    lines = [line for line in err.splitlines() if line]
+    assert len(lines) == 1, err
+    assert lines[0].startswith("quipu: ")
+    assert len(lines[0]) > len("quipu: ") + 10
+    assert (tmp_path / "full-folder" / "letter.txt").read_text("utf-8") == "not a memory"
+
+
+def test_an_unknown_document_is_an_error_and_changes_nothing(quipu: Quipu, memory: Path) -> None:
+    """A mistyped name that removes nothing, silently, leaves a text in the memory that somebody wanted gone."""
+    before = quipu("info", memory, "--json").stdout
+    done = quipu("remove", memory, "--document", "no-such-file.txt")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert json.loads(quipu("info", memory, "--json").stdout)["counts"] == json.loads(before)["counts"]
+
+
+def test_help_and_version_go_to_stdout(quipu: Quipu) -> None:
+    """``quipu --help | less`` is empty where help goes to stderr."""
+    assert "build" in quipu("--help").stdout
+    assert quipu("--version").stdout.startswith("quipu 0.")
+    bare = quipu()
+    assert bare.returncode == 2
+    assert "Usage" in bare.stderr
