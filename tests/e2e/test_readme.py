@@ -1,0 +1,57 @@
+"""The README's code runs as it stands: what people copy first must not fail."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+Quipu = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the files that the README speaks of."""
+    shutil.copytree(documents, tmp_path / "docs")
+    (tmp_path / "docs" / "broken.pdf").unlink()
+    (tmp_path / "docs" / "new.md").write_text("# Locks\n\nThe Panama Canal has locks at Gatun.\n", encoding="utf-8")
+    (tmp_path / "questions.txt").write_text("When was the canal opened?\n", encoding="utf-8")
+    (tmp_path / "pairs.csv").write_text("question,answer\nWho keeps the gates?,the harbour office\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def commands() -> list[list[str]]:
+    """Every line of a shell block that runs quipu by itself, except training, which takes hours."""
+    lines = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines if line.startswith("quipu ")]
+    return [line[1:] for line in words if line[1] != "train"]
+
+
+def test_the_shell_commands_run_in_their_order(folder: Path, quipu: Quipu) -> None:
+    """An option that was renamed lives on in the README, where nobody types it but new users."""
+    run = commands()
+    assert len(run) >= 8
+    for arguments in run:
+        done = quipu(*arguments, cwd=folder)
+        assert done.returncode == 0, (arguments, done.stderr)
+
+
+def test_the_python_blocks_run(folder: Path) -> None:
+    """The same for the names of the API."""
+    blocks = [block for language, block in BLOCKS if language == "python"]
+    assert blocks
+    out = io.StringIO()
+    for block in blocks:
+        with contextlib.redirect_stdout(out):
+            exec(compile(block, "README.md", "exec"), {})
+    assert "the harbour office" in out.getvalue()
