@@ -1,0 +1,1 @@
+"""A judge of questions: would people call this a well-formed question?"""

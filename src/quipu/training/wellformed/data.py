@@ -1,0 +1,68 @@
+"""Google's query-wellformedness set: a query, and the share of five annotators who call it a well-formed question."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from quipu.errors import InputError
+from quipu.training.corpora import open_text
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A query with its label, 0.0-1.0."""
+
+    query: str
+    share: float
+
+
+def read(path: Path) -> list[Rated]:
+    """``query<tab>share`` lines, plain or .gz. The set is lower-case: queries are lower-cased here in any case."""
+    rows: list[Rated] = []
+    with open_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            parts = line.rstrip("\n").split("\t")
+            if len(parts) != 2:
+                raise InputError(f"{path}, line {number}: expected query<tab>share, found {len(parts)} columns")
+            rows.append(Rated(parts[0].lower(), float(parts[1])))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Word pieces with [CLS] and [SEP], and the label."""
+
+    ids: tuple[int, ...]
+    share: float
+
+
+def encode(tokenizer: Tokenizer, rows: Sequence[Rated]) -> list[Encoded]:
+    """Tokenise all queries; the tokenizer truncates."""
+    made = tokenizer.encode_batch([row.query for row in rows])
+    return [Encoded(tuple(item.ids), row.share) for item, row in zip(made, rows, strict=True)]
+
+
+def batches(encoded: Sequence[Encoded], size: int, seed: int) -> list[list[int]]:
+    """Index lists of ``size`` queries of alike length, in random order: little padding, no epoch like another."""
+    rng = random.Random(seed)
+    order = sorted(range(len(encoded)), key=lambda index: (len(encoded[index].ids) + 4 * rng.random(), index))
+    made = [order[start : start + size] for start in range(0, len(order), size)]
+    rng.shuffle(made)
+    return made
+
+
+def collate(items: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+    """Padded tensors: ids, mask (B, T) int64; share (B,) float32."""
+    length = max(len(item.ids) for item in items)
+    ids = torch.zeros(len(items), length, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, item in enumerate(items):
+        ids[row, : len(item.ids)] = torch.tensor(item.ids)
+        mask[row, : len(item.ids)] = 1
+    return {"ids": ids, "mask": mask, "share": torch.tensor([item.share for item in items])}
