@@ -150,6 +150,6 @@ def test_tables_say_how_sure_they_are() -> None:
     task = OpenDomain(SUEZ)
     made = report.Report("open-domain", "look-up", tuple(task.score([Prediction("", "1869")] * 2)))
     text = report.table([made], ["EM", "F1", "recall@1"])
-    assert text.splitlines()[2] == "| look-up | 50 ± 35.4 | 50 ± 35.4 | -        |"
+    assert text.splitlines()[2] == "| look-up | 50.0 ± 35.4 | 50.0 ± 35.4 | -        |"
     assert [report.number(value) for value in (0.1234, 12.345, 2910, 48211.7)] == ["0.123", "12.3", "2,910", "48,212"]
     assert spread([str(i) for i in range(10)], 3) == ["0", "3", "6"]

@@ -55,8 +55,10 @@ def show(score: Score | None) -> str:
     """A figure with its standard error: "13.0 ± 0.6"; a dash where there is none."""
     if score is None:
         return "-"
-    value = number(score.value)
-    return value if score.stderr is None else f"{value} ± {number(score.stderr)}"
+    if score.stderr is None:
+        return number(score.value)
+    digits = 1 if abs(score.value) >= 1 else 3
+    return f"{score.value:.{digits}f} ± {score.stderr:.{digits}f}"
 
 
 def number(value: float) -> str:

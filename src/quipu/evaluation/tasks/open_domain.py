@@ -82,12 +82,15 @@ class OpenDomain:
             mean_score("EM", [exact_match(said.text or "", e.answers) for e, said in together], scale=100),
             mean_score("F1", [best_f1(said.text or "", e.answers) for e, said in together], scale=100),
         ]
+        reads = any(said.passages for _, said in together)
         if any(said.ranked for _, said in together):
             ranks = [first_hit(said.ranked, example.answers) for example, said in together]
-            for k in (k for k in RECALLS if k <= self._k):
+            # A reader has as many answers as passages: recall beyond that would look like a search that failed.
+            most = min(self._k, max(len(said.passages) for _, said in together)) if reads else self._k
+            for k in (k for k in RECALLS if k <= most):
                 found = [float(rank is not None and rank <= k) for rank in ranks]
                 scores.append(mean_score(f"recall@{k}", found, scale=100))
-        if any(said.passages for _, said in together):
+        if reads:
             held = [float(any(passage_holds(text, e.answers) for text in said.passages)) for e, said in together]
             read = max(len(said.passages) for _, said in together)
             scores.append(mean_score(f"passage_recall@{read}", held, scale=100))

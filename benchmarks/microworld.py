@@ -1,0 +1,193 @@
+"""The micro-world measured: coverage, precision, the filter's mistakes, duplicates, spans, EM and recall@k.
+
+    python benchmarks/microworld.py --work FOLDER [--documents 2000] [--seed 0] [--questions 3000]
+
+Makes the world of the seed (unless FOLDER/world is there), builds its documents into a memory (unless
+FOLDER/memory.quipu is there), judges every kept pair by the hidden table, and asks unseen phrasings. The filter is
+judged on ``--filter-passages`` passages, whose pairs are all recorded before the filter sees them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import quipu
+from common import Models, documents_of, passages_of, progress, say, stored_pairs, timed
+from quipu.errors import InputError
+from quipu.evaluation import report
+from quipu.evaluation.metrics import exact_match, mean_score
+from quipu.evaluation.microworld import (
+    World,
+    coverage,
+    duplicates,
+    filter_quality,
+    make,
+    pair_precision,
+    span_truth,
+)  # fmt: skip
+from quipu.evaluation.report import Report
+from quipu.evaluation.tasks import open_domain
+from quipu.generate.pipeline import GenerateSettings, generate
+from quipu.memory.store import Store
+from quipu.records import Example, Passage, QAPair, Span
+
+COLUMNS = ("EM", "F1", "recall@1", "recall@5", "recall@10", "recall@50", "questions/s", "p50 ms", "p95 ms")
+
+
+class RecordingWriter:
+    """The writer, with a note of all it wrote: the pairs before any filter."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self.written: list[tuple[str, Span, str]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def write(self, texts: Sequence[str], spans: Sequence[Sequence[Span]], **settings: Any) -> Any:
+        """As the writer does; text, span and question of each are kept."""
+        made = self._writer.write(texts, spans, **settings)
+        for text, of_text, of_spans in zip(texts, spans, made, strict=True):
+            for span, questions in zip(of_text, of_spans, strict=True):
+                self.written += [(text, span, item.question) for item in questions]
+        return made
+
+
+def filter_pairs(passages: Sequence[Passage], models: Models, seed: int) -> tuple[list[QAPair], set[str]]:
+    """All pairs that reached the local filter, and the ids of those that it kept."""
+    writer = RecordingWriter(models.writer)
+    local: dict[str, bool] = {}
+    for start in range(0, len(passages), 32):
+        made = generate(
+            passages[start : start + 32], extractor=writer, writer=writer, reader=models.reader,
+            settings=GenerateSettings(seed=seed), is_known=lambda question, answer: None,
+        )  # fmt: skip
+        local |= {verdict.pair_id: verdict.kept for verdict in made.verdicts if verdict.stage == "local"}
+    place = {passage.text: passage for passage in passages}
+    pairs: dict[str, QAPair] = {}
+    for text, span, question in writer.written:
+        passage = place[text]
+        if question.strip() and text[span.start : span.end].strip():
+            pair = QAPair.make(
+                question, text[span.start : span.end], document_id=passage.document_id,
+                span=span.shifted(passage.span.start), origin="generated",
+            )  # fmt: skip
+            pairs[pair.id] = pair
+    before = [pair for pair in pairs.values() if pair.id in local]
+    if local and len(before) < len(local) // 2:
+        raise InputError(f"only {len(before)} of {len(local)} verdicts belong to a recorded pair: the ids have changed")
+    return before, {pair_id for pair_id, kept in local.items() if kept}
+
+
+def twins(memory: Any, world: World, limit: int) -> list[Report]:
+    """Near-twins: the right answer, and the other one's answer given instead."""
+    reports = []
+    for kind in ("name", "relation"):
+        rows = [row for row in world.questions("twins") if row["kind"] == kind][:limit]
+        if not rows:
+            continue
+        said = [answer.text or "" for answer in memory.ask_many([row["question"] for row in rows])]
+        right = [exact_match(text, row["answer"]) for text, row in zip(said, rows, strict=True)]
+        other = [exact_match(text, [row["twin_answer"]]) for text, row in zip(said, rows, strict=True)]
+        scores = (mean_score("EM", right, scale=100), mean_score("the twin's answer, %", other, scale=100))
+        reports.append(Report("twins", f"twins by {kind}", scores))
+    return reports
+
+
+def main() -> None:
+    """Run everything and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--documents", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--questions", type=int, default=3000, help="unseen phrasings to ask")
+    parser.add_argument("--filter-passages", type=int, default=640)
+    parser.add_argument("--encoder", help="name or folder; the one that ships by default")
+    parser.add_argument("--writer")
+    parser.add_argument("--reader")
+    options = parser.parse_args()
+    folder, path = options.work / "world", options.work / "memory.quipu"
+    if not folder.exists():
+        make(folder, options.documents, options.seed)
+    world = World.load(folder)
+    models = Models.load(options.encoder, options.writer, options.reader)
+    figures: dict[str, Any] = {"documents": len(world.by_document), "facts": len(world.facts)}
+    if not path.exists():
+        memory, seconds = timed("build", lambda: _build(folder / "documents", path, models, options.seed))
+        figures["build, seconds"] = seconds
+    else:
+        memory = quipu.open(path, read_only=True)
+    with Store.open(path, read_only=True) as store:
+        documents = documents_of(store)
+        world.bind(documents.values())
+        pairs = stored_pairs(store)
+        passages = passages_of(store)
+    figures |= _pair_figures(world, pairs, {id: document.text for id, document in documents.items()})
+    figures["passages"] = len(passages)
+    step = max(1, len(passages) // options.filter_passages)
+    (before, kept), _ = timed("filter", lambda: filter_pairs(passages[::step], models, options.seed))
+    figures |= _filter_figures(world, before, kept)
+
+    rows = list(world.questions("questions-test"))
+    count = min(options.questions, len(rows))
+    sample = [rows[i * len(rows) // count] for i in range(count)]
+    examples = [Example(row["id"], row["question"], tuple(row["answer"])) for row in sample]
+    hops = [Example(r["id"], r["question"], tuple(r["answer"])) for r in world.questions("two-hop")][: len(examples)]
+    with memory:
+        unseen, _ = timed("unseen phrasings", lambda: open_domain.evaluate(memory, examples))
+        hopped, _ = timed("two hops", lambda: open_domain.evaluate(memory, hops))
+        pairs_of_twins = twins(memory, world, options.questions)
+    reports = [
+        Report("micro-world", "unseen phrasings", unseen.scores),
+        Report("micro-world", "two hops, asked as one", hopped.scores),
+    ]
+    print(report.command())
+    print(report.figures("Micro-world", figures), "\n")
+    print(report.table(reports, COLUMNS), "\n")
+    print(report.table(pairs_of_twins, ("EM", "the twin's answer, %")))
+    report.save(options.work / "microworld.json", [*reports, *pairs_of_twins], figures)
+    say(f"saved {options.work / 'microworld.json'}")
+
+
+def _build(documents: Path, path: Path, models: Models, seed: int) -> Any:
+    return quipu.build(
+        [documents], path, encoder=models.encoder, writer=models.writer, reader=models.reader, seed=seed,
+        progress=progress(),
+    )  # fmt: skip
+
+
+def _pair_figures(world: World, pairs: list[QAPair], texts: dict[str, str]) -> dict[str, Any]:
+    covered = coverage(world, pairs)
+    precision = pair_precision(world, pairs)
+    double = duplicates(pairs)
+    made: dict[str, Any] = {
+        "pairs": len(pairs),
+        "facts covered by a kept pair, %": 100 * covered.share,
+        "facts covered by a pair judged right, %": 100 * covered.covered_right / max(1, covered.facts),
+        "precision of kept pairs, %": 100 * precision.value,
+        "the same, nameless questions counted as wrong, %": 100 * precision.named,
+        "kept pairs right": precision.right,
+        "kept pairs wrong": precision.wrong,
+        "kept pairs undecided (no fact of the table)": precision.undecided,
+        "duplicates, %": 100 * double.share,
+        "of these exact": double.exact,
+        "of these paraphrases at one span": double.paraphrases,
+        "spans that equal their answer": span_truth(texts, pairs),
+    }
+    return made | {f"pairs, {reason}": count for reason, count in precision.reasons.items()}
+
+
+def _filter_figures(world: World, before: list[QAPair], kept: set[str]) -> dict[str, Any]:
+    quality = filter_quality(world, before, kept)
+    return {
+        "filter: pairs judged before it": quality.wrong_before + quality.right_before,
+        "filter: wrong pairs cut, %": 100 * quality.wrong_cut_share,
+        "filter: right pairs lost, %": 100 * quality.right_lost_share,
+    }
+
+
+if __name__ == "__main__":
+    main()
