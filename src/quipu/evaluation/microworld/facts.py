@@ -89,7 +89,7 @@ def stranger(chooser: Chooser, names: NameMaker, kind: str) -> Entity:
 
 
 def _make(number: int, kind: str, name: str, stem: str, gender: str, twin: str | None = None) -> Entity:
-    return Entity(f"e{number:05d}", kind, name, stem, gender, f"documents/{kind}/{name.replace(' ', '_')}.txt", twin)
+    return Entity(f"e{number:05d}", kind, name, stem, gender, f"documents/{kind}/{name}.txt", twin)
 
 
 def _entity(chooser: Chooser, names: NameMaker, kind: str, number: int) -> Entity:
@@ -134,7 +134,10 @@ def _twin(chooser: Chooser, names: NameMaker, of: Entity, number: int) -> Entity
 
 
 def facts(chooser: Chooser, everyone: list[Entity], names: NameMaker) -> list[Fact]:
-    """What is true of each entity. Values within one document are all different, so that a value has one meaning."""
+    """What is true of each entity. Values within one document are all different, so that a value has one meaning.
+
+    A relation for which a small world has no unused value is left out.
+    """
     by_kind: dict[str, list[Entity]] = {kind: [] for kind in KINDS}
     for entity in everyone:
         by_kind[entity.kind].append(entity)
@@ -144,7 +147,10 @@ def facts(chooser: Chooser, everyone: list[Entity], names: NameMaker) -> list[Fa
         used = {entity.name, entity.stem}
         year = chooser.between(1480, 1890)
         for relation in BY_KIND[entity.kind]:
-            value, target = _value(chooser, relation, by_kind, languages, used, year)
+            found = _value(chooser, relation, by_kind, languages, used, year)
+            if found is None:
+                continue
+            value, target = found
             used.add(value)
             stated = chooser.chance(STATED)
             table.append(Fact(f"f{len(table):06d}", entity, relation, value, target, stated))
@@ -153,9 +159,10 @@ def facts(chooser: Chooser, everyone: list[Entity], names: NameMaker) -> list[Fa
 
 def another_value(
     chooser: Chooser, fact: Fact, everyone: dict[str, list[Entity]], used: set[str]
-) -> str:
-    """A wrong value of the right type, for a contradiction."""
-    return _value(chooser, fact.relation, everyone, ["Ostrelic", "Varnish"], used, chooser.between(1480, 1890))[0]
+) -> str | None:
+    """A wrong value of the right type, for a contradiction; None in a world too small to have one."""
+    found = _value(chooser, fact.relation, everyone, ["Ostrelic", "Varnish"], used, chooser.between(1480, 1890))
+    return None if found is None else found[0]
 
 
 def _value(
@@ -165,7 +172,8 @@ def _value(
     languages: list[str],
     used: set[str],
     year: int,
-) -> tuple[str, Entity | None]:
+) -> tuple[str, Entity | None] | None:
+    """A value that is not ``used``, with the entity that it names; None where a small world has no other."""
     for _ in range(200):
         target: Entity | None = None
         if relation.values in by_kind:
@@ -185,4 +193,4 @@ def _value(
             value = " ".join([f"{number // 10 * 10:,}" if form == "thousand" else str(number), *unit])
         if value not in used:
             return value, target
-    return value, target
+    return None

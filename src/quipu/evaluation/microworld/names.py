@@ -7,9 +7,11 @@ stream Python promises to keep, so that a seed gives the same bytes on every ver
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+
+from quipu.errors import InputError
 
 T = TypeVar("T")
 
@@ -118,10 +120,10 @@ class NameMaker:
         """A new word one vowel away from ``text``."""
         return self._new(lambda: twin_word(self._chooser, text))
 
-    def _new(self, make: object) -> str:
+    def _new(self, make: Callable[[], str]) -> str:
         for _ in range(10_000):
-            text: str = make()  # type: ignore[operator]
+            text = make()
             if text.lower() not in self._used:
                 self._used.add(text.lower())
                 return text
-        raise RuntimeError("a syllable model ran out of names: give it more syllables")
+        raise InputError("the syllable models have run out of new names; ask for fewer documents")

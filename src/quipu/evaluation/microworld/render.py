@@ -57,7 +57,10 @@ def write(chooser: Chooser, entity: Entity, facts: list[Fact], by_kind: dict[str
         _tell(page, chooser, entity, group, first=sentence_count == 0)
         sentence_count += 1
         if size == 1 and chooser.chance(CONTRADICTED):
-            _contradict(page, chooser, group[0], another_value(chooser, group[0], by_kind, used))
+            wrong = another_value(chooser, group[0], by_kind, used)
+            if wrong is not None:
+                used.add(wrong)
+                _contradict(page, chooser, group[0], wrong)
         if chooser.chance(0.3) and asides:
             page.put(" ")
             _sentence(page, chooser, entity, asides.pop(), [], first=False)
