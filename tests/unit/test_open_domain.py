@@ -17,6 +17,7 @@ from quipu.evaluation.baselines.dense import Dense
 from quipu.evaluation.baselines.systems import PassageReader, QuestionLookup
 from quipu.evaluation.task import Prediction
 from quipu.evaluation.tasks.open_domain import OpenDomain, evaluate, read_examples, spread
+from quipu.models.protocols import Reading
 from quipu.records import Answer, Example, Hit, QAPair
 
 DATA = Path(os.environ.get("QUIPU_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -61,12 +62,11 @@ class Letters:
 class FirstWord:
     """A reader that answers with a passage's first word and is surer of longer words."""
 
-    class Reading:
-        def __init__(self, text: str) -> None:
-            self.text, self.score = text, float(len(text))
+    name = "first word"
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
-        return [self.Reading(passage.split()[0]) for passage in passages]
+        words = [passage.split()[0] for passage in passages]
+        return [Reading(0, len(word), word, float(len(word)), 0.5) for word in words]
 
 
 def test_figures_of_a_memory_made_by_hand(tmp_path: Path) -> None:

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from quipu.models.protocols import SupportsEncode
 
 Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
 
 
-class Encodes(Protocol):
-    """The part of an encoder that is used here."""
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        ...
-
-    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
-        """Unit vectors (n, width)."""
-        ...
-
-
 class Dense:
     """All vectors in one matrix (M, width); inner product with each question's vector."""
 
-    def __init__(self, encoder: Encodes, texts: Sequence[str]) -> None:
+    def __init__(self, encoder: SupportsEncode, texts: Sequence[str]) -> None:
         self._encoder = encoder
         self.name = encoder.name
         self._matrix = encoder.encode(texts)

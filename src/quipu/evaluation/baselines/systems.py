@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.evaluation.task import Prediction
+from quipu.models.protocols import SupportsRead
 
 
 class Searches(Protocol):
@@ -19,32 +20,10 @@ class Searches(Protocol):
         ...
 
 
-class Reading(Protocol):
-    """A reader's answer: its text and how sure it is of it against "no answer"."""
-
-    @property
-    def text(self) -> str:
-        """The span's characters."""
-        ...
-
-    @property
-    def score(self) -> float:
-        """Comparable between passages of one question."""
-        ...
-
-
-class Reads(Protocol):
-    """The part of a reader that is used here."""
-
-    def read(self, questions: Sequence[str], passages: Sequence[str]) -> Sequence[Reading]:
-        """One reading for each question with its passage."""
-        ...
-
-
 class PassageReader:
     """Find the best passages, read each with the question, answer with the span of the highest score."""
 
-    def __init__(self, name: str, search: Searches, passages: Sequence[str], reader: Reads, best: int = 5) -> None:
+    def __init__(self, name: str, search: Searches, passages: Sequence[str], reader: SupportsRead, best: int = 5) -> None:
         self.name = name
         self._search, self._passages, self._reader, self._best = search, passages, reader, best
 
