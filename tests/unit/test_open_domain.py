@@ -56,7 +56,7 @@ class Letters:
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         counts = np.array([[text.lower().count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32)
-        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+        return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
 
 
 class FirstWord:
@@ -126,7 +126,7 @@ def test_dense_search_equals_sorting_all_scores() -> None:
     rows, scores = dense.search(questions, 3)
     every = Letters().encode(questions) @ Letters().encode(texts).T
     for i, of_one in enumerate(every):
-        expected = sorted(range(5), key=lambda row, of_one=of_one: (-of_one[row], row))[:3]
+        expected = np.lexsort((np.arange(5), -of_one))[:3].tolist()
         assert rows[i].tolist() == expected
         assert scores[i].tolist() == pytest.approx([of_one[row] for row in expected])
     assert rows[0].tolist()[:2] == [0, 2]  # a tie

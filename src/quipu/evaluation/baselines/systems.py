@@ -23,7 +23,9 @@ class Searches(Protocol):
 class PassageReader:
     """Find the best passages, read each with the question, answer with the span of the highest score."""
 
-    def __init__(self, name: str, search: Searches, passages: Sequence[str], reader: SupportsRead, best: int = 5) -> None:
+    def __init__(
+        self, name: str, search: Searches, passages: Sequence[str], reader: SupportsRead, best: int = 5
+    ) -> None:
         self.name = name
         self._search, self._passages, self._reader, self._best = search, passages, reader, best
 
