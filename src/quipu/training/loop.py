@@ -33,6 +33,7 @@ class LoopSettings:
     clip: float = 1.0
     report_every: int = 50
     save_every_seconds: float = 300.0
+    encoder_rate: float = 1.0  # factor on the learning rate of parameters under "encoder.", which were pre-trained
     minutes: float | None = None  # wall-clock budget; the schedule follows whichever ends first
     seed: int = 13
 
@@ -48,10 +49,20 @@ def fit(
     """Train ``model`` in place and leave its weights in ``run``; returns the averages of the last report."""
     run.mkdir(parents=True, exist_ok=True)
     parameters = {name: value for name, value in model.named_parameters() if value.requires_grad}
-    plain = [value for value in parameters.values() if value.ndim < 2]
-    matrices = [value for value in parameters.values() if value.ndim >= 2]
+    groups: list[dict[str, Any]] = []
+    for encoder in (True, False):
+        for matrix in (True, False):
+            values = [
+                value
+                for name, value in parameters.items()
+                if name.startswith("encoder.") == encoder and (value.ndim >= 2) == matrix
+            ]
+            factor = settings.encoder_rate if encoder else 1.0
+            decay = settings.weight_decay if matrix else 0.0
+            if values:
+                groups.append({"params": values, "weight_decay": decay, "factor": factor})
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": settings.weight_decay}, {"params": plain, "weight_decay": 0.0}],
+        groups,
         lr=settings.learning_rate,
         betas=(0.9, 0.98),
         eps=1e-6,
@@ -71,7 +82,7 @@ def fit(
             break
         rate = settings.learning_rate * min(1.0, progress / max(settings.warmup, 1e-9), (1 - progress) / 0.95)
         for group in optimizer.param_groups:
-            group["lr"] = max(rate, settings.learning_rate * 1e-3)
+            group["lr"] = group["factor"] * max(rate, settings.learning_rate * 1e-3)
         loss, figures = loss_of(batch_at(step))
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower the learning rate")

@@ -2,11 +2,15 @@
 
 ``mark_answers``: questions whose answer nobody marked (the SQuAD sentence-question pairs) get the reader's span.
 The result is JSONL of contexts, one a line: {"group", "text", "source", "asked": [[question, start, end], ...]}.
+``ask_spans``: the writer asks about every span that a person asked about, so that the key encoder can learn to bring
+the person's question and the stored one together. JSONL: {"group", "pairs": [{question, answer, sentence, generated}]}.
 """
 
 from __future__ import annotations
 
 import json
+import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +21,12 @@ from transformers import BertForQuestionAnswering
 
 from quipu.training import corpora
 from quipu.training.base import load_tokenizer
-from quipu.training.corpora import Asked, Context
+from quipu.training.corpora import Asked, Context, compose, cut
+from quipu.training.generator.sample import greedy
+from quipu.training.generator.train import load_generator, read_contexts
 from quipu.training.reader.data import Encoded, batches, collate
+
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +108,62 @@ def write_context(file: Any, context: Context) -> None:
     asked = [[item.question, item.start, item.end] for item in context.asked]
     row = {"group": context.group, "text": context.text, "source": context.source, "asked": asked}
     file.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True, slots=True)
+class AskRecipe:
+    """Ask about the spans of the marked contexts and of QAMR, FairytaleQA and PolicyQA with a trained writer."""
+
+    data: Path
+    writer: Path
+    marked: Path
+    out: Path
+    words: int = 60
+    per_passage: int = 16
+
+
+def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Write the passages with each human question, its answer, its sentence, and the writer's question."""
+    model, tokenizer = load_generator(recipe.writer), load_tokenizer(recipe.writer, 256)
+    rng = random.Random(13)
+    sets = [read_contexts(recipe.marked), corpora.qamr(recipe.data), corpora.fairytaleqa(recipe.data)]
+    sets.append(corpora.policyqa(recipe.data))
+    jobs = []
+    for contexts in sets:
+        step = 1 if contexts[0].source in ("fairytaleqa", "policyqa") else 2
+        for index in range(0, len(contexts), step):
+            context = contexts[index]
+            composed = compose(contexts, index, recipe.words, rng) if step > 1 else cut(context, 2 * recipe.words, rng)
+            marked = list({(item.start, item.end): item for item in composed.asked if item.start >= 0}.values())
+            if marked:
+                chosen = rng.sample(marked, min(recipe.per_passage, len(marked)))
+                jobs.append((composed, chosen))
+    recipe.out.parent.mkdir(parents=True, exist_ok=True)
+    order = sorted(range(len(jobs)), key=lambda index: len(jobs[index][0].text))
+    rows: list[str] = [""] * len(jobs)
+    for first in range(0, len(order), 24):
+        batch = [jobs[index] for index in order[first : first + 24]]
+        spans = [[(item.start, item.end) for item in chosen] for _, chosen in batch]
+        written = greedy(model, tokenizer, [context.text for context, _ in batch], spans)
+        for index, (context, chosen), questions in zip(order[first : first + 24], batch, written, strict=True):
+            pairs = [
+                {
+                    "question": item.question,
+                    "answer": context.text[item.start : item.end],
+                    "sentence": sentence_around(context.text, item.start, item.end),
+                    "generated": question + "?",
+                }
+                for item, question in zip(chosen, questions, strict=True)
+                if question
+            ]
+            rows[index] = json.dumps({"group": context.group, "pairs": pairs}, ensure_ascii=False)
+        report({"passages": first + len(batch), "of": len(jobs)})
+    recipe.out.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return recipe.out
+
+
+def sentence_around(text: str, start: int, end: int) -> str:
+    """The sentence that holds the span: from the last sentence end before it to the first after it."""
+    left = max((match.end() for match in _SENTENCE_END.finditer(text, 0, start)), default=0)
+    right = _SENTENCE_END.search(text, end)
+    return text[left : right.end() if right else None].strip()

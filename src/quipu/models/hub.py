@@ -1,0 +1,90 @@
+"""A name or a path to a verified model folder. No pickle, no network.
+
+A folder holds ``model.json`` ({"kind", "name", "version", "width", "files": {file: sha256}, settings...}), the files
+that it lists, and a model card. Names such as "quipu-mini/encoder" are folders that travel with the package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quipu.errors import FormatError, InputError
+
+BUNDLED = Path(__file__).parent / "bundled"
+_SUFFIXES = {".onnx", ".json", ".npy", ".npz", ".md", ".txt", ".bin", ".model"}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A folder whose files are those that its ``model.json`` lists."""
+
+    path: Path
+    settings: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name and version, as a memory's manifest and a pair's generator keep it."""
+        return f"{self.settings['name']}@{self.settings['version']}"
+
+    @property
+    def sha256(self) -> str:
+        """One hash over the hashes of all files."""
+        return hashlib.sha256(json.dumps(self.settings["files"], sort_keys=True).encode()).hexdigest()
+
+
+def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
+    """The folder behind a bundled name or a path, with every file's sha256 checked.
+
+    Raises InputError where there is none, FormatError where it is of another kind or its files are not as listed.
+    """
+    path = BUNDLED / name_or_path if (BUNDLED / name_or_path).is_dir() else Path(name_or_path)
+    listing = path / "model.json"
+    if not listing.is_file():
+        raise InputError(
+            f"{name_or_path}: no model folder (model.json is missing). Models are local folders; make one of a "
+            "Hugging Face checkpoint with quipu.training.export (see the README, Training)"
+        )
+    try:
+        settings = json.loads(listing.read_text(encoding="utf-8"))
+        found, files = settings["kind"], dict(settings["files"])
+        settings["name"], settings["version"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{listing}: not a model listing ({error}); export the model again") from error
+    if found != kind:
+        raise FormatError(f"{path} holds a model of kind {found!r}, {kind!r} is needed here")
+    for file, digest in files.items():
+        target = path / file
+        if Path(file).name != file or target.suffix not in _SUFFIXES:
+            raise FormatError(f"{listing} lists {file!r}, which is no file of a model folder")
+        if not target.is_file():
+            raise FormatError(f"{target} is missing; export or install the model again")
+        with target.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
+                raise FormatError(f"{target} is not the file that model.json lists (sha256); install the model again")
+    return ModelFolder(path, settings)
+
+
+def kind_of(name_or_path: str | Path) -> str:
+    """The kind that a folder says it is; InputError where there is no folder."""
+    path = BUNDLED / name_or_path if (BUNDLED / name_or_path).is_dir() else Path(name_or_path)
+    try:
+        return str(json.loads((path / "model.json").read_text(encoding="utf-8"))["kind"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{name_or_path}: no model folder (model.json is missing or broken)") from error
+
+
+def session(path: Path, threads: int = 0) -> Any:
+    """An ONNX Runtime session on the CPU; ``threads`` 0 takes every core that this process may use."""
+    import os
+
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,89 @@
+"""What generate and answering ask of a model: four small promises. Any object that keeps one can stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quipu.records import Candidate, Span
+
+Keys = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A question and its mean log-probability a word piece."""
+
+    question: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Where a reader finds the answer: characters of the passage.
+
+    ``score`` is the best span's logit minus that of "no answer"; ``probability`` is the span's share among all spans
+    and "no answer".
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+    probability: float
+
+
+class SupportsEncode(Protocol):
+    """Texts to key vectors."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    @property
+    def width(self) -> int:
+        """Dimensions of a key."""
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Keys:
+        """Keys (n, width) float32 of unit length, in the order of the texts."""
+
+
+class SupportsExtract(Protocol):
+    """Passages to spans that may be somebody's answer."""
+
+    def extract(self, texts: Sequence[str], *, limit: int = 25) -> list[list[Candidate]]:
+        """At most ``limit`` candidates a text, best first, offsets into the text, no two with one normalised text."""
+
+
+class SupportsWrite(Protocol):
+    """Passages with answer spans to questions."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def write(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        *,
+        per_span: int = 1,
+        seed: int = 0,
+        top_p: float | None = None,
+    ) -> list[list[list[Written]]]:
+        """Questions a span of each text; greedy for one a span without ``top_p``, else nucleus sampling."""
+
+
+class SupportsRead(Protocol):
+    """Question and passage to answer span."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
+        """The best span of ``passages[i]`` for ``questions[i]``; ``score`` under 0 where "no answer" is likelier."""

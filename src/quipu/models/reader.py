@@ -1,0 +1,108 @@
+"""The cross-encoder reader: question and passage in, best answer span or "no answer" out, by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from quipu.models.hub import resolve, session
+from quipu.models.protocols import Reading
+
+TOKENS_PER_BATCH = 6144
+LONGEST = 24  # word pieces of an answer
+_LOW = np.float32(-1e4)
+
+
+class Reader:
+    """Reads one passage for one question. Implements ``SupportsRead``."""
+
+    def __init__(self, name_or_path: str | Path = "quipu-mini/reader", *, threads: int = 0) -> None:
+        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
+        folder = resolve(name_or_path, "reader")
+        self.name = folder.name
+        self.sha256 = folder.sha256
+        self._length = int(folder.settings["max_length"])
+        self._stride = int(folder.settings["stride"])
+        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(self._length, stride=self._stride, strategy="only_second")
+        self._session = session(folder.path / "model.onnx", threads)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, *, threads: int = 0) -> Reader:
+        """The reader in a folder, or the one that ships: "quipu-mini/reader"."""
+        return cls(name_or_path, threads=threads)
+
+    def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
+        """The best span of ``passages[i]`` for ``questions[i]``; a long passage is read in overlapping windows.
+
+        Each batch holds inputs of similar length, longest last; the order of the result is that of the questions.
+        """
+        if not questions:
+            return []
+        shortened = [" ".join(question.split()[:60]) for question in questions]
+        windows = []  # (question, encoding)
+        for index, encoding in enumerate(self._tokenizer.encode_batch(list(zip(shortened, passages, strict=True)))):
+            windows += [(index, part) for part in (encoding, *encoding.overflowing)]
+        best: list[Reading | None] = [None] * len(questions)
+        order = sorted(range(len(windows)), key=lambda at: (len(windows[at][1].ids), at))
+        start = 0
+        while start < len(order):
+            stop = start + 1
+            while stop < len(order) and (stop + 1 - start) * len(windows[order[stop]][1].ids) <= TOKENS_PER_BATCH:
+                stop += 1
+            batch = [windows[at] for at in order[start:stop]]
+            for (index, _), reading in zip(batch, self._batch(batch, passages), strict=True):
+                known = best[index]
+                if known is None or reading.score > known.score:
+                    best[index] = reading
+            start = stop
+        return [reading for reading in best if reading is not None]
+
+    def _batch(self, batch: Sequence[tuple[int, object]], passages: Sequence[str]) -> list[Reading]:
+        encodings = [encoding for _, encoding in batch]
+        length = max(len(item.ids) for item in encodings)  # type: ignore[attr-defined]
+        ids, mask, types = (np.zeros((len(batch), length), dtype=np.int64) for _ in range(3))
+        allowed = np.zeros((len(batch), length), dtype=bool)
+        for row, item in enumerate(encodings):
+            count = len(item.ids)  # type: ignore[attr-defined]
+            ids[row, :count], mask[row, :count] = item.ids, 1  # type: ignore[attr-defined]
+            types[row, :count] = item.type_ids  # type: ignore[attr-defined]
+            allowed[row, : count - 1] = types[row, : count - 1] == 1
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        start_logits, end_logits = self._session.run(None, feeds)
+        first, last, score, probability = best_spans(start_logits, end_logits, allowed, LONGEST)
+        found = []
+        for row, (index, item) in enumerate(batch):
+            offsets = item.offsets  # type: ignore[attr-defined]
+            left, right = offsets[first[row]][0], offsets[last[row]][1]
+            text = passages[index][left:right]
+            found.append(Reading(left, right, text, float(score[row]), float(probability[row])))
+        return found
+
+
+def best_spans(
+    start: NDArray[np.float32], end: NDArray[np.float32], allowed: NDArray[np.bool_], longest: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Best first <= last < first + longest a row, its log-odds against "no answer" (token 0), and its probability.
+
+    start, end (B, T) logits; allowed (B, T): the passage's tokens. Every result is (B,).
+    """
+    none = start[:, 0] + end[:, 0]
+    length = start.shape[1]
+    start, end = np.where(allowed, start, _LOW), np.where(allowed, end, _LOW)
+    padded = np.pad(end, ((0, 0), (0, longest - 1)), constant_values=_LOW)
+    ends = np.lib.stride_tricks.sliding_window_view(padded, longest, axis=1)  # (B, T, L)
+    joint = start[:, :, None] + ends
+    flat = joint.reshape(len(joint), -1)
+    place = flat.argmax(axis=1)
+    top = flat[np.arange(len(flat)), place]
+    ceiling = np.maximum(top, none)
+    total = np.exp(flat - ceiling[:, None]).sum(axis=1) + np.exp(none - ceiling)
+    first = place // longest
+    last = np.minimum(first + place % longest, length - 1)
+    return first, last, top - none, np.exp(top - ceiling) / total

@@ -1,0 +1,319 @@
+"""From a trained checkpoint to a model folder that runs without torch, with a gate that compares the two.
+
+Each ``export_*`` writes float ONNX, quantises the weights to int8 (a scale a channel), runs both the torch model and the
+exported one over ``texts``, refuses with ExportMismatch where they disagree, and writes ``model.json`` with every hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from quipu.errors import ExportMismatch
+from quipu.training.generator.model import BUCKET_EDGES, BUCKETS, STYLES, Generator
+
+OPSET = 17
+
+
+def to_onnx(module: nn.Module, arguments: tuple[Any, ...], inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]], path: Path) -> None:  # noqa: E501
+    """Export ``module``; ``inputs`` and ``outputs`` name the tensors and their dynamic axes."""
+    axes = {name: value for name, value in {**inputs, **outputs}.items() if value}
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module, arguments, str(path), input_names=list(inputs), output_names=list(outputs), dynamic_axes=axes,
+            opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
+
+
+def to_int8(source: Path, target: Path) -> None:
+    """Weights of constant matrix products and look-ups to int8, a scale a channel; activations are scaled at run time."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(
+        str(source), str(target), weight_type=QuantType.QInt8, per_channel=True,
+        extra_options={"MatMulConstBOnly": True},
+    )  # fmt: skip
+
+
+def write_listing(folder: Path, kind: str, name: str, version: str, settings: dict[str, Any]) -> None:
+    """``model.json``: what the folder is, its settings, and the sha256 of each file that the model runs on."""
+    files = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.iterdir())
+        if file.name not in ("model.json", "README.md")
+    }
+    listing = {"kind": kind, "name": name, "version": version, **settings, "files": files}
+    temporary = folder / "model.json.tmp"
+    temporary.write_text(json.dumps(listing, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / "model.json")
+
+
+class _Keys(nn.Module):
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weights = attention_mask.unsqueeze(-1).float()
+        return nn.functional.normalize((states * weights).sum(1) / weights.sum(1).clamp(min=1e-9), dim=-1)
+
+
+def export_encoder(
+    checkpoint: Path, out: Path, *, name: str, version: str, texts: Sequence[str], max_length: int = 128
+) -> dict[str, float]:
+    """A BERT-like Hugging Face folder to an encoder folder. Gate: mean cosine of int8 and torch keys >= 0.98."""
+    from transformers import AutoModel
+
+    from quipu.models.encoder import Encoder
+
+    model = _Keys(AutoModel.from_pretrained(checkpoint, attn_implementation="eager").eval())
+    out.mkdir(parents=True, exist_ok=True)
+    ids = torch.ones(2, 5, dtype=torch.long)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "model.onnx"
+        axes = {0: "n", 1: "t"}
+        to_onnx(model, (ids, torch.ones_like(ids)), {"input_ids": axes, "attention_mask": axes}, {"key": {0: "n"}}, plain)
+        to_int8(plain, out / "model.onnx")
+    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    width = int(model.encoder.config.hidden_size)
+    write_listing(out, "encoder", name, version, {"width": width, "max_length": max_length})
+    exported = Encoder(out)
+    keys = exported.encode(texts)
+    expected = []
+    with torch.inference_mode():
+        for text in texts:
+            row = torch.tensor([exported._tokenizer.encode(text).ids])
+            expected.append(model(row, torch.ones_like(row))[0].numpy())
+    cosine = (keys * np.array(expected)).sum(axis=1)
+    figures = {"cosine_mean": float(cosine.mean()), "cosine_min": float(cosine.min()), "texts": float(len(texts))}
+    _gate(out, figures["cosine_mean"] >= 0.98, f"mean cosine of int8 and float keys is {figures['cosine_mean']:.4f}")
+    return figures
+
+
+class _Spans(nn.Module):
+    def __init__(self, reader: nn.Module) -> None:
+        super().__init__()
+        self.reader = reader
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor) -> Any:
+        out = self.reader(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        return out.start_logits, out.end_logits
+
+
+def export_reader(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    asked: Sequence[tuple[str, str]],
+    max_length: int = 320,
+    stride: int = 96,
+) -> dict[str, float]:
+    """A BERT question-answering folder to a reader folder. Gate: the same best span for >= 90 % of ``asked``."""
+    from transformers import AutoModelForQuestionAnswering
+
+    from quipu.models.reader import LONGEST, Reader, best_spans
+
+    model = _Spans(AutoModelForQuestionAnswering.from_pretrained(checkpoint, attn_implementation="eager").eval())
+    out.mkdir(parents=True, exist_ok=True)
+    ids = torch.ones(2, 5, dtype=torch.long)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "model.onnx"
+        axes = {0: "n", 1: "t"}
+        inputs = {"input_ids": axes, "attention_mask": axes, "token_type_ids": axes}
+        to_onnx(model, (ids, torch.ones_like(ids), ids * 0), inputs, {"start": axes, "end": axes}, plain)
+        to_int8(plain, out / "model.onnx")
+    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    write_listing(out, "reader", name, version, {"max_length": max_length, "stride": stride})
+    exported = Reader(out)
+    readings = exported.read([question for question, _ in asked], [passage for _, passage in asked])
+    same = 0.0
+    for (question, passage), reading in zip(asked, readings, strict=True):
+        item = exported._tokenizer.encode(question, passage)
+        tensors = [torch.tensor([values]) for values in (item.ids, item.attention_mask, item.type_ids)]
+        with torch.inference_mode():
+            start, end = (logits.numpy() for logits in model(*tensors))
+        allowed = np.array([item.type_ids]) == 1
+        allowed[0, -1] = False
+        first, last, _, _ = best_spans(start, end, allowed, LONGEST)
+        same += (item.offsets[first[0]][0], item.offsets[last[0]][1]) == (reading.start, reading.end)
+    figures = {"same_span": same / len(asked), "asked": float(len(asked))}
+    _gate(out, figures["same_span"] >= 0.9, f"int8 and float agree on {figures['same_span']:.3f} of the best spans")
+    return figures
+
+
+class _Passage(nn.Module):
+    """Words of a passage to everything that its answers and questions need."""
+
+    def __init__(self, model: Generator, style: int) -> None:
+        super().__init__()
+        self.model, self.style = model, style
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor) -> Any:
+        states = self.model.encode(words, mask)
+        scores = self.model.span_scores(states, mask)[..., self.style]
+        memories, copy_keys = self.model.memories(states)
+        return (
+            states, scores, torch.stack([keys for keys, _ in memories]), torch.stack([values for _, values in memories]),
+            copy_keys,
+        )  # fmt: skip
+
+
+class _Step(nn.Module):
+    """One piece of every question: log p of the best ``count`` pieces, said or copied."""
+
+    def __init__(self, model: Generator, style: int) -> None:
+        super().__init__()
+        self.model, self.style = model, style
+
+    def forward(
+        self, previous: torch.Tensor, position: torch.Tensor, ends: torch.Tensor, near: torch.Tensor, mask: torch.Tensor,
+        keys: torch.Tensor, values: torch.Tensor, copy_keys: torch.Tensor, places: torch.Tensor, entries: torch.Tensor,
+        both: torch.Tensor, past_keys: torch.Tensor, past_values: torch.Tensor, count: torch.Tensor,
+    ) -> Any:  # fmt: skip
+        model = self.model
+        first = (position == 0).to(previous.dtype)
+        x = first * model.style[self.style] + (1 - first) * model.adapter(previous)
+        x = x + model.position[position] + model.answer(ends).unsqueeze(2)
+        onehot = torch.nn.functional.one_hot(near, BUCKETS).transpose(-1, -2).to(previous.dtype)
+        blocked = ((1 - mask.to(previous.dtype)) * -1e4).view(mask.shape[0], 1, 1, 1, mask.shape[1])
+        layers = len(model.layers)
+        memories = [(keys[layer], values[layer]) for layer in range(layers)]
+        past = [(past_keys[layer], past_values[layer]) for layer in range(layers)]
+        saying, copying, _, present = model.decode(x, past, memories, copy_keys, onehot, blocked)
+        said, copied = saying[:, :, 0].exp(), copying[:, :, 0].exp()  # (B, A, V), (B, A, T)
+        index = entries.clamp(min=0).unsqueeze(1).expand(-1, said.shape[1], -1)
+        known = (entries >= 0).to(said.dtype).unsqueeze(1)
+        merged = copied @ places + said.gather(2, index) * known  # (B, A, Q): each different piece of the passage
+        p = torch.cat([said * (1 - both).unsqueeze(1), merged], dim=-1)
+        best, where = torch.topk(p, count[0], dim=-1)
+        return (
+            best.clamp(min=1e-12).log(), where,
+            torch.stack([cache[0] for cache in present]), torch.stack([cache[1] for cache in present]),
+        )  # fmt: skip
+
+
+def export_writer(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    asked: Sequence[tuple[str, tuple[int, int]]],
+    style: str = "squad",
+    max_length: int = 320,
+) -> dict[str, float]:
+    """A generator checkpoint to a writer folder. ``asked``: texts with the characters of an answer each.
+
+    Gates: int8 and torch write the same first three pieces for >= 80 % of ``asked``, and share >= 80 % of their twenty
+    best spans.
+    """
+    from quipu.models.writer import Writer
+    from quipu.records import Span
+    from quipu.training.base import load_tokenizer
+    from quipu.training.generator.sample import greedy, pad
+    from quipu.training.generator.train import load_generator
+
+    model = load_generator(checkpoint)
+    model.encoder.set_attn_implementation("eager")
+    number = STYLES.index(style)
+    out.mkdir(parents=True, exist_ok=True)
+    config = model.config
+    size, length, answers, layers, depth = 2, 7, 3, config.layers, config.width // config.heads
+    words, mask = torch.randn(size, length, config.width), torch.ones(size, length, dtype=torch.long)
+    with tempfile.TemporaryDirectory() as scratch:
+        passage = _Passage(model, number)
+        batch = {0: "b", 1: "t"}
+        to_onnx(
+            passage, (words, mask), {"words": batch, "mask": batch},
+            {"states": batch, "span_scores": batch, "keys": {1: "b", 3: "t"}, "values": {1: "b", 3: "t"},
+             "copy_keys": batch},
+            Path(scratch) / "encoder.onnx",
+        )  # fmt: skip
+        with torch.inference_mode():
+            states, _, keys, values, copy_keys = passage(words, mask)
+        cache = torch.randn(layers, size, answers, config.heads, 2, depth)
+        row, cell = {0: "b", 1: "a"}, {1: "b", 2: "a", 4: "p"}
+        arguments = {
+            "previous": (torch.randn(size, answers, 1, config.width), row),
+            "position": (torch.tensor([2]), {}),
+            "ends": (torch.randn(size, answers, 2 * config.width), row),
+            "near": (torch.zeros(size, answers, length, dtype=torch.long), {0: "b", 1: "a", 2: "t"}),
+            "mask": (mask, batch),
+            "keys": (keys, {1: "b", 3: "t"}),
+            "values": (values, {1: "b", 3: "t"}),
+            "copy_keys": (copy_keys, batch),
+            "places": (torch.zeros(size, length, 4), {0: "b", 1: "t", 2: "q"}),
+            "entries": (torch.zeros(size, 4, dtype=torch.long), {0: "b", 1: "q"}),
+            "both": (torch.zeros(size, len(model.pieces)), {0: "b"}),
+            "past_keys": (cache, cell),
+            "past_values": (cache, cell),
+            "count": (torch.tensor([5]), {}),
+        }
+        outputs = {"log_p": {0: "b", 1: "a", 2: "k"}, "index": {0: "b", 1: "a", 2: "k"},
+                   "present_keys": cell, "present_values": cell}  # fmt: skip
+        to_onnx(
+            _Step(model, number), tuple(value for value, _ in arguments.values()),
+            {key: axes for key, (_, axes) in arguments.items()}, outputs, Path(scratch) / "decoder.onnx",
+        )  # fmt: skip
+        for graph in ("encoder.onnx", "decoder.onnx"):
+            to_int8(Path(scratch) / graph, out / graph)
+    table = model.encoder.embeddings.word_embeddings.weight.detach().numpy()
+    scales = (np.abs(table).max(axis=1, keepdims=True) / 127.0).astype(np.float32)
+    np.save(out / "words.npy", np.round(table / np.maximum(scales, 1e-12)).astype(np.int8))
+    np.save(out / "scales.npy", scales)
+    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    settings = {
+        "width": config.width, "max_length": max_length, "question_length": config.question_length,
+        "pieces": model.pieces.tolist(), "bucket_edges": list(BUCKET_EDGES), "style": style,
+    }  # fmt: skip
+    write_listing(out, "copying-writer", name, version, settings)
+    exported = Writer(out)
+    texts = [text for text, _ in asked]
+    tokenizer = load_tokenizer(checkpoint, max_length)
+    wanted = greedy(model, tokenizer, texts, [[span] for _, span in asked], style)
+    written = exported.write(texts, [[Span(*span)] for _, span in asked])
+    opening = 0.0
+    for ours, theirs in zip(written, wanted, strict=True):
+        left = tokenizer.encode(ours[0][0].question if ours[0] else "", add_special_tokens=False).ids[:3]
+        opening += left == tokenizer.encode(theirs[0] + "?", add_special_tokens=False).ids[:3]
+    shared = []
+    widest = config.span_length
+    for text, batch_scores in zip(texts, _span_scores(exported, texts), strict=True):
+        ids, attention = pad([tokenizer.encode(text).ids])
+        with torch.inference_mode():
+            scores = model.span_scores(model.encode(model.words(ids), attention), attention)[0, :, :, number]
+        expected = set(scores.flatten().topk(20).indices.tolist())
+        found = set(np.argsort(-batch_scores[: ids.shape[1], :widest].ravel(), kind="stable")[:20].tolist())
+        shared.append(len(expected & found) / 20)
+    figures = {
+        "same_opening": opening / len(asked), "same_spans": float(np.mean(shared)), "asked": float(len(asked))
+    }  # fmt: skip
+    _gate(out, figures["same_opening"] >= 0.8, f"questions open alike in {figures['same_opening']:.3f} of the cases")
+    _gate(out, figures["same_spans"] >= 0.8, f"the best spans agree to {figures['same_spans']:.3f}")
+    return figures
+
+
+def _span_scores(writer: Any, texts: Sequence[str]) -> list[Any]:
+    return [scores for batch in writer._encode(texts) for scores in batch.span_scores]
+
+
+def _gate(out: Path, passed: bool, why: str) -> None:
+    """Refuse a bad export: its listing is removed, so that nothing can load it."""
+    if not passed:
+        (out / "model.json").unlink()
+        raise ExportMismatch(f"{out}: {why}; the export was refused")

@@ -1,0 +1,82 @@
+"""Train the key encoder: ``quipu train recipes/mini/encoder.toml``."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from quipu.training import corpora
+from quipu.training.base import base_folder, load_tokenizer
+from quipu.training.loop import LoopSettings, fit
+from quipu.training.retriever.data import Batches, read_keyed
+from quipu.training.retriever.model import encoder_from_base, in_batch_softmax, keys
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRecipe:
+    """Every number of a key-encoder run."""
+
+    data: Path
+    run: Path
+    keyed: tuple[Path, ...]
+    base: str = "minilm"
+    size: int = 128
+    per_passage: int = 8
+    anchors: int = 32
+    anchor_weight: float = 1.0
+    question_only: float = 0.2
+    temperature: float = 0.05
+    seed: int = 13
+    loop: dict[str, Any] = field(default_factory=dict)
+
+
+def plain_questions(data: Path) -> list[str]:
+    """Real questions without passages: the anchors, on which the encoder must stay what it was."""
+    found = [row["question"] for row in corpora.read_jsonl(data / "opentriviaqa" / "questions.jsonl.gz")]
+    for path in (data / "nq_open" / "dpr-dev.tsv.gz", data / "triviaqa" / "dpr-dev.tsv.gz"):
+        with corpora.open_text(path) as file:
+            for line in file.read().split("\n"):
+                question, _, answers = line.partition("\t")
+                if answers and isinstance(ast.literal_eval(answers), list):
+                    found.append(question)
+    return found
+
+
+def run(recipe: EncoderRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Train and leave a Hugging Face folder in ``recipe.run``/hf."""
+    torch.manual_seed(recipe.seed)
+    base = base_folder(recipe.base)
+    tokenizer = load_tokenizer(base, 128)
+    model, fixed = encoder_from_base(base), encoder_from_base(base).eval()
+    passages = [pairs for path in recipe.keyed for pairs in read_keyed(path)]
+    batches = Batches(
+        tokenizer, passages, plain_questions(recipe.data), size=recipe.size, per_passage=recipe.per_passage,
+        anchors=recipe.anchors, question_only=recipe.question_only, seed=recipe.seed,
+    )  # fmt: skip
+
+    def loss_of(batch: Any) -> tuple[torch.Tensor, dict[str, float]]:
+        with torch.autocast("cpu", torch.bfloat16):
+            asked = keys(model, batch["question_ids"], batch["question_mask"])
+            stored = keys(model, batch["key_ids"], batch["key_mask"])
+            anchors = keys(model, batch["anchor_ids"], batch["anchor_mask"])
+            with torch.no_grad():
+                before = keys(fixed, batch["anchor_ids"], batch["anchor_mask"])
+        match = in_batch_softmax(asked, stored, batch["same"], recipe.temperature)
+        moved = (1 - (anchors * before).sum(-1)).mean()
+        with torch.no_grad():
+            scores = (asked @ stored.T).masked_fill(batch["same"], -1.0)
+            right = (scores.argmax(-1) == torch.arange(len(asked))).float().mean().item()
+        figures = {"match": match.item(), "moved": moved.item(), "accuracy": right}
+        return match + recipe.anchor_weight * moved, figures
+
+    fit(model, batches.at, loss_of, LoopSettings(**recipe.loop), recipe.run, report)
+    out = recipe.run / "hf"
+    model.save_pretrained(out)
+    shutil.copy(base / "tokenizer.json", out / "tokenizer.json")
+    return out
