@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import quipu
 from quipu.corpus.passages import sentences
 from quipu.generate.keys import key_text
 from quipu.memory.store import Store
@@ -66,6 +68,36 @@ def timed(label: str, work: Callable[[], Any]) -> tuple[Any, float]:
     seconds = time.perf_counter() - start
     say(f"{label}: {seconds:.1f} s")
     return result, seconds
+
+
+def built(documents: Path, path: Path, models: Models, seed: int = 0) -> tuple[Any, float | None]:
+    """The memory of ``documents`` at ``path`` and the seconds of its build.
+
+    A memory that is there is opened as it is; the seconds then come from the note beside it, None without one.
+    """
+    note = path.with_suffix(".seconds")
+    if path.exists() and not note.exists():
+        say(f"{path} exists without the time of its build: an interrupted build is resumed and not timed")
+    elif path.exists():
+        return quipu.open(path, read_only=True), float(note.read_text())
+    resumed = path.exists()
+    parts = {"encoder": models.encoder, "writer": models.writer, "reader": models.reader}
+    memory, seconds = timed(
+        "build", lambda: quipu.build([documents], path, seed=seed, progress=progress(), **parts)
+    )
+    if not resumed:
+        note.write_text(f"{seconds:.3f}\n")
+    return memory, None if resumed else seconds
+
+
+def local_filter(path: Path) -> tuple[int, int]:
+    """Pairs that the consistency filter kept and dropped, from the verdicts in the record of the memory at ``path``."""
+    record = sqlite3.connect(f"file:{path / 'records.sqlite'}?mode=ro", uri=True)
+    try:
+        counts = dict(record.execute("SELECT kept, COUNT(*) FROM verdicts WHERE stage = 'local' GROUP BY kept"))
+    finally:
+        record.close()
+    return counts.get(1, 0), counts.get(0, 0)
 
 
 def folder_bytes(folder: Path) -> int:

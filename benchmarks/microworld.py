@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import quipu
-from common import Models, documents_of, passages_of, progress, say, stored_pairs, timed
+from common import Models, built, documents_of, passages_of, say, stored_pairs, timed
 from quipu.errors import InputError
 from quipu.evaluation import report
 from quipu.evaluation.metrics import exact_match, mean_score
@@ -115,11 +114,9 @@ def main() -> None:
     world = World.load(folder)
     models = Models.load(options.encoder, options.writer, options.reader)
     figures: dict[str, Any] = {"documents": len(world.by_document), "facts": len(world.facts)}
-    if not path.exists():
-        memory, seconds = timed("build", lambda: _build(folder / "documents", path, models, options.seed))
+    memory, seconds = built(folder / "documents", path, models, options.seed)
+    if seconds is not None:
         figures["build, seconds"] = seconds
-    else:
-        memory = quipu.open(path, read_only=True)
     with Store.open(path, read_only=True) as store:
         documents = documents_of(store)
         world.bind(documents.values())
@@ -150,13 +147,6 @@ def main() -> None:
     print(report.table(pairs_of_twins, ("EM", "the twin's answer, %")))
     report.save(options.work / "microworld.json", [*reports, *pairs_of_twins], figures)
     say(f"saved {options.work / 'microworld.json'}")
-
-
-def _build(documents: Path, path: Path, models: Models, seed: int) -> Any:
-    return quipu.build(
-        [documents], path, encoder=models.encoder, writer=models.writer, reader=models.reader, seed=seed,
-        progress=progress(),
-    )  # fmt: skip
 
 
 def _pair_figures(world: World, pairs: list[QAPair], texts: dict[str, str]) -> dict[str, Any]:

@@ -14,18 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import quipu
 from common import (
     KeyTexts,
     Models,
+    built,
     folder_bytes,
+    local_filter,
     passages_of,
-    progress,
     read_lines,
     say,
     stored_pairs,
@@ -97,17 +96,6 @@ def window_recall(examples: list[Example], store: Store, writer: Any, limit: int
     return mean_score(f"gold answers among {limit} candidates a passage, %", held, scale=100), total / len(passages)
 
 
-def filter_share(store: Store) -> tuple[float, int, Counter[str]]:
-    """Share of generated questions that the consistency filter kept, how many were generated, and all reasons."""
-    reasons: Counter[str] = Counter(store.verdict_counts())
-    kept = dropped = 0
-    for verdict in store.all_verdicts():
-        if verdict.stage == "local":
-            kept += verdict.kept
-            dropped += not verdict.kept
-    return kept / max(1, kept + dropped), kept + dropped, reasons
-
-
 def row(task: open_domain.OpenDomain, system: System, questions: list[str], sample: int) -> Report:
     """All questions in one call, then ``sample`` of them one by one for the time of one."""
     made, _ = timed(system.name, lambda: ask_all(task, system))
@@ -136,15 +124,14 @@ def main() -> None:
     documents.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in rows), encoding="utf-8")
     texts = {line["text"] for line in rows}
     examples = [e for e in open_domain.read_examples(options.squad) if e.passages[0] in texts][: options.questions]
-    fresh = not path.exists()
-    memory, seconds = timed("build", lambda: _build(documents, path, models))
+    memory, seconds = built(documents, path, models)
     questions = [example.question for example in examples]
     task = open_domain.OpenDomain(examples, "SQuAD development half")
     figures: dict[str, Any] = {"paragraphs": len(rows), "questions": len(examples)}
     with memory:
         look_up, _ = timed("look-up", lambda: open_domain.evaluate(memory, examples, k=50))
     with Store.open(path, read_only=True) as store:
-        figures |= _build_figures(store, path, seconds if fresh else None)
+        figures |= _build_figures(store, path, seconds)
         recall, width = window_recall(examples, store, models.writer, LIMIT)
         whole = extractor_recall(examples, models.writer, LIMIT)
         for score in (recall, whole):
@@ -161,26 +148,17 @@ def main() -> None:
     say(f"saved {options.work / 'run_a.json'}")
 
 
-def _build(documents: Path, path: Path, models: Models) -> Any:
-    if path.exists():
-        say(f"{path} exists: measured as it is, without the build's time")
-        return quipu.open(path, read_only=True)
-    return quipu.build(
-        [documents], path, encoder=models.encoder, writer=models.writer, reader=models.reader, progress=progress()
-    )
-
-
 def _build_figures(store: Store, path: Path, seconds: float | None) -> dict[str, Any]:
     counts = store.counts()
-    share, asked, reasons = filter_share(store)
+    kept, dropped = local_filter(path)
     made: dict[str, Any] = {"passages": counts["passages"], "pairs": counts["pairs"]}
     made["pairs a passage"] = counts["pairs"] / counts["passages"]
-    made["questions generated"] = asked
-    made["questions that survive the filter, %"] = 100 * share
+    made["questions generated"] = kept + dropped
+    made["questions that survive the filter, %"] = 100 * kept / max(1, kept + dropped)
     if seconds is not None:
         made["build, passages/s"] = counts["passages"] / seconds
     made["bytes a pair (whole folder)"] = folder_bytes(path) / max(1, counts["pairs"])
-    return made | {f"verdicts: {reason}": count for reason, count in reasons.items()}
+    return made | {f"verdicts: {reason}": count for reason, count in store.verdict_counts().items()}
 
 
 def _systems(options: argparse.Namespace, models: Models, store: Store) -> list[Callable[[], System]]:

@@ -56,7 +56,8 @@ class Letters:
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         counts = np.array([[text.lower().count(chr(97 + i)) for i in range(26)] for text in texts], dtype=np.float32)
-        return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
+        keys: NDArray[np.float32] = counts / np.linalg.norm(counts, axis=1, keepdims=True)
+        return keys
 
 
 class FirstWord:
