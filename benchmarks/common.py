@@ -14,6 +14,7 @@ from typing import Any
 
 import quipu
 from quipu.corpus.passages import sentences
+from quipu.errors import InputError
 from quipu.generate.keys import key_text
 from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
@@ -76,18 +77,21 @@ def built(documents: Path, path: Path, models: Models, seed: int = 0) -> tuple[A
     A memory that is there is opened as it is; the seconds then come from the note beside it, None without one.
     """
     note = path.with_suffix(".seconds")
-    if path.exists() and not note.exists():
-        say(f"{path} exists without the time of its build: an interrupted build is resumed and not timed")
-    elif path.exists():
+    if note.exists():
         return quipu.open(path, read_only=True), float(note.read_text())
     resumed = path.exists()
     parts = {"encoder": models.encoder, "writer": models.writer, "reader": models.reader}
-    memory, seconds = timed(
-        "build", lambda: quipu.build([documents], path, seed=seed, progress=progress(), **parts)
-    )
-    if not resumed:
-        note.write_text(f"{seconds:.3f}\n")
-    return memory, None if resumed else seconds
+    try:
+        memory, seconds = timed("build", lambda: quipu.build([documents], path, seed=seed, progress=progress(), **parts))
+    except InputError:
+        if not resumed:
+            raise
+        return quipu.open(path, read_only=True), None  # it was finished
+    if resumed:
+        say(f"{path} was there before: the rest of its build was done, and its time is not reported")
+        return memory, None
+    note.write_text(f"{seconds:.3f}\n")
+    return memory, seconds
 
 
 def local_filter(path: Path) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from quipu.evaluation.microworld import (
     make,
     pair_precision,
     span_truth,
-)  # fmt: skip
+)
 from quipu.evaluation.report import Report
 from quipu.evaluation.tasks import open_domain
 from quipu.generate.pipeline import GenerateSettings, generate

@@ -29,7 +29,7 @@ from common import (
     say,
     stored_pairs,
     timed,
-)  # fmt: skip
+)
 from quipu.evaluation import report
 from quipu.evaluation.baselines.bm25 import BM25
 from quipu.evaluation.baselines.dense import Dense
