@@ -82,7 +82,9 @@ def built(documents: Path, path: Path, models: Models, seed: int = 0) -> tuple[A
     resumed = path.exists()
     parts = {"encoder": models.encoder, "writer": models.writer, "reader": models.reader}
     try:
-        memory, seconds = timed("build", lambda: quipu.build([documents], path, seed=seed, progress=progress(), **parts))
+        memory, seconds = timed(
+            "build", lambda: quipu.build([documents], path, seed=seed, progress=progress(), **parts)
+        )
     except InputError:
         if not resumed:
             raise
