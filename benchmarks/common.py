@@ -15,7 +15,7 @@ from typing import Any
 import quipu
 from quipu.corpus.passages import sentences
 from quipu.errors import InputError
-from quipu.generate.keys import key_text
+from quipu.models.keys import key_text
 from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
 from quipu.models.reader import Reader

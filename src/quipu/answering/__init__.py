@@ -1,0 +1,1 @@
+"""Questions to answers: retrieve, then answer with what was found."""

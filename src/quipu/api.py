@@ -1,0 +1,253 @@
+"""What users call: ``build``, ``open`` and ``Memory``, the facade over store, index, generate and answering."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from quipu.answering.lookup import lookup
+from quipu.answering.retrieve import Method, retrieve
+from quipu.building import Builder, BuildReport, Models, Progress
+from quipu.errors import FormatError, InputError
+from quipu.generate.pipeline import GenerateSettings
+from quipu.memory.index import Index
+from quipu.memory.interchange import export_memory, read_pairs
+from quipu.memory.store import Store
+from quipu.memory.verify import VerifyReport
+from quipu.memory.verify import verify as verify_memory
+from quipu.models.protocols import SupportsEncode, SupportsRead, SupportsWrite
+from quipu.records import Answer, Hit, QAPair
+from quipu.settings import from_mapping
+
+SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
+
+
+def build(
+    documents: Sequence[str | Path] | str | Path,
+    path: str | Path,
+    *,
+    pairs: str | Path | None = None,
+    questions_per_passage: int | None = None,
+    seed: int = 0,
+    strict: bool = False,
+    encoder: SupportsEncode | str | Path | None = None,
+    writer: SupportsWrite | str | Path | None = None,
+    reader: SupportsRead | str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Memory:
+    """Make a memory of documents, ready pairs, or both; ``settings`` are those of ``GenerateSettings``.
+
+    A build that was interrupted goes on where it stopped when called again with the same settings. Files that cannot
+    be read are listed in ``memory.report.skipped``; with ``strict`` the first one raises ReadError. Raises InputError
+    where ``path`` holds a finished memory or something else.
+    """
+    path = Path(path)
+    wanted = from_mapping(
+        GenerateSettings, {"questions_per_passage": questions_per_passage, "seed": seed, **settings}, "settings"
+    )
+    models = Models(encoder, writer, reader)
+    paths = [documents] if isinstance(documents, str | Path) else list(documents)
+    store = _begun(path, models, wanted)
+    try:
+        builder = Builder(store, models, wanted, progress)
+        builder.add_documents(paths, strict=strict)
+        if pairs is not None:
+            builder.add_pairs(read_pairs(Path(pairs)))
+        builder.ask()
+        store.journal_mark("finished")
+    except BaseException:
+        store.close()
+        raise
+    return Memory(store, models, builder.report)
+
+
+def open(  # noqa: A001 - the public name is quipu.open
+    path: str | Path, *, read_only: bool = False, encoder: SupportsEncode | str | Path | None = None
+) -> Memory:
+    """An existing memory. The encoder is the one that it was built with, unless one is given."""
+    store = Store.open(Path(path), read_only=read_only)
+    known = store.manifest.get("settings", {})
+    return Memory(store, Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader")))
+
+
+class Memory:
+    """A folder of question-answer pairs that answers questions. A context manager."""
+
+    def __init__(self, store: Store, models: Models, report: BuildReport | None = None) -> None:
+        """Use ``quipu.build`` or ``quipu.open``."""
+        self._store = store
+        self._models = models
+        self._index: Index | None = None
+        self._encoder: SupportsEncode | None = None
+        self.report = report or BuildReport()
+
+    def __enter__(self) -> Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The memory's folder."""
+        return self._store.path
+
+    @property
+    def store(self) -> Store:
+        """The record, for those who need more than this facade."""
+        return self._store
+
+    def close(self) -> None:
+        """Let the folder go; a writer leaves an index that covers every pair."""
+        if not self._store.read_only and self._store.count() and (self.report.changed or self._index is not None):
+            Index.rebuild(self._store)
+        self._store.close()
+
+    def ask(self, question: str, *, k: int = 10, method: Literal["lookup"] = "lookup") -> Answer:
+        """The answer of the best stored pair, with its source; ``k`` pairs are looked at."""
+        return self.ask_many([question], k=k, method=method)[0]
+
+    def ask_many(
+        self, questions: Sequence[str], *, k: int = 10, method: Literal["lookup"] = "lookup"
+    ) -> list[Answer]:
+        """An answer for each question, in order; the time of each is an equal share of the batch's."""
+        if method != "lookup":
+            raise InputError(f"the method must be lookup, not {method!r}")
+        if any(not question.strip() for question in questions):
+            raise InputError("a question is empty")
+        began = time.perf_counter()
+        found = self.search_many(questions, k, method=SEARCH)
+        answers = [lookup(question, hits, self._store, 0.0) for question, hits in zip(questions, found, strict=True)]
+        each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
+        return [_timed(answer, each) for answer in answers]
+
+    def search(self, question: str, k: int = 10, *, method: Method = SEARCH) -> list[Hit]:
+        """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""
+        return self.search_many([question], k, method=method)[0]
+
+    def search_many(self, questions: Sequence[str], k: int = 10, *, method: Method = SEARCH) -> list[list[Hit]]:
+        """``search`` for many questions, encoded together."""
+        if k < 1:
+            raise InputError(f"k must be 1 or more, not {k}")
+        if self._index is None:
+            self._index = Index.load(self._store)
+        self._index.refresh()
+        vectors = None if method == "words" else self._encode(questions)
+        return retrieve(questions, vectors, self._store, self._index, k, method)
+
+    def add(self, pairs: Iterable[QAPair]) -> int:
+        """Remember ready pairs; how many were new. Their keys are made of their questions."""
+        return self._builder(None).add_pairs(pairs)
+
+    def add_pairs_file(self, path: str | Path, *, progress: Progress | None = None) -> int:
+        """Remember the pairs of a file (see ``quipu.memory.interchange.read_pairs``)."""
+        return self._builder(progress).add_pairs(read_pairs(Path(path)))
+
+    def add_document(self, path: str | Path, *, strict: bool = False) -> BuildReport:
+        """Add one document, or replace exactly the pairs of an earlier version of it."""
+        return self.add_documents([path], strict=strict)
+
+    def add_documents(
+        self, paths: Sequence[str | Path], *, strict: bool = False, progress: Progress | None = None
+    ) -> BuildReport:
+        """Add files and folders; a document that is known and unchanged stays as it is."""
+        builder = self._builder(progress)
+        builder.add_documents(paths, strict=strict, replace=True)
+        builder.ask()
+        return self.report
+
+    def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
+        """Forget a document (by path, file or id) with its pairs, or one pair; how many pairs went."""
+        removed = self._store.remove(document=document, pair=pair)
+        self.report.changed = True
+        return removed
+
+    def info(self) -> dict[str, Any]:
+        """Counts, models, settings, and bytes on disk."""
+        files = {file.name: file.stat().st_size for file in sorted(self.path.iterdir()) if file.is_file()}
+        return {
+            "path": str(self.path),
+            "counts": self._store.counts(),
+            "dropped": self._store.verdict_counts(),
+            "models": self._store.models,
+            "settings": dict(self._store.manifest.get("settings", {})),
+            "bytes": {**files, "total": sum(files.values())},
+            "finished": self._store.journal_has("finished"),
+        }
+
+    def verify(self, *, repair: bool = False) -> VerifyReport:
+        """Check everything (see ``quipu.memory.verify``); ``repair`` closes and reopens this memory."""
+        if not repair:
+            return verify_memory(self.path)
+        read_only = self._store.read_only
+        self._store.close()
+        self._index = None
+        try:
+            return verify_memory(self.path, repair=True)
+        finally:
+            self._store = Store.open(self.path, read_only=read_only)
+
+    def export(self, path: str | Path) -> int:
+        """Write the whole memory to a .jsonl or .parquet file; how many pairs."""
+        return export_memory(self._store, Path(path))
+
+    def _builder(self, progress: Progress | None) -> Builder:
+        settings = _stored_settings(self._store)
+        builder = Builder(self._store, self._models, settings, progress)
+        self.report = builder.report
+        return builder
+
+    def _encode(self, questions: Sequence[str]) -> Any:
+        if self._encoder is None:
+            encoder = self._models.encoder()
+            _check_encoder(self._store, encoder)
+            self._encoder = encoder
+        return self._encoder.encode(questions)
+
+
+def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
+    """A new store, or the one of an interrupted build with the same settings and encoder."""
+    if (path / "manifest.json").exists():
+        store = Store.open(path)
+        if store.journal_has("finished"):
+            store.close()
+            raise InputError(f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name")
+        if _stored_settings(store) != settings:
+            store.close()
+            raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
+        return store
+    encoder = models.encoder()
+    known = {**settings.to_json(), **models.names()}
+    return Store.create(path, width=encoder.width, models={encoder.name: _hash(encoder)}, settings=known)
+
+
+def _stored_settings(store: Store) -> GenerateSettings:
+    known = dict(store.manifest.get("settings", {}))
+    for name in ("encoder", "writer", "reader"):
+        known.pop(name, None)
+    return from_mapping(GenerateSettings, known, str(store.path / "manifest.json"))
+
+
+def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
+    if encoder.width != store.width:
+        raise FormatError(f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}")
+    if _hash(encoder) not in store.models.values():
+        names = ", ".join(store.models)
+        raise InputError(
+            f"{store.path} was built with the encoder {names}, this one is {encoder.name}: its keys do not compare. "
+            f"Build the memory again, or open it with the encoder that made it"
+        )
+
+
+def _hash(encoder: SupportsEncode) -> str:
+    return str(getattr(encoder, "sha256", encoder.name))
+
+
+def _timed(answer: Answer, milliseconds: float) -> Answer:
+    return Answer(
+        answer.question, answer.text, answer.score, answer.probability, answer.evidence, answer.route, answer.reason,
+        milliseconds,
+    )  # fmt: skip

@@ -1,0 +1,220 @@
+"""The work behind ``build`` and ``add``: documents in, pairs out, each batch in one transaction with its mark."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from quipu.corpus import Skipped, read_documents
+from quipu.corpus.passages import split
+from quipu.generate.pipeline import Generated, GenerateSettings, generate
+from quipu.memory.store import Store
+from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsWrite
+from quipu.records import Document, QAPair, content_id
+
+Progress = Callable[[dict[str, int | float | str]], None]
+_DOCUMENTS = 64  # documents a transaction
+_PAIRS = 512  # ready pairs a transaction
+
+
+@dataclass(slots=True)
+class BuildReport:
+    """What a build or an addition did. asked = kept + all of ``dropped``, for generated pairs."""
+
+    documents: int = 0
+    passages: int = 0
+    pairs: int = 0
+    asked: int = 0
+    kept: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    skipped: list[Skipped] = field(default_factory=list)
+    seconds: float = 0.0
+    changed: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary; ``pairs`` and ``passages`` are those of this run."""
+        return {
+            "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "asked": self.asked,
+            "kept": self.kept, "dropped": dict(self.dropped),
+            "skipped": [{"name": item.name, "reason": item.reason} for item in self.skipped],
+            "seconds": round(self.seconds, 3),
+            "passages_per_second": round(self.passages / self.seconds, 2) if self.seconds else 0.0,
+        }  # fmt: skip
+
+
+class Models:
+    """The models of a memory, each an object, a name or a path; loaded when first needed."""
+
+    def __init__(
+        self,
+        encoder: SupportsEncode | str | Path | None = None,
+        writer: SupportsWrite | str | Path | None = None,
+        reader: SupportsRead | str | Path | None = None,
+    ) -> None:
+        """None stands for the model that ships."""
+        self._given: dict[str, Any] = {
+            "encoder": encoder or "quipu-mini/encoder",
+            "writer": writer or "quipu-mini/writer",
+            "reader": reader or "quipu-mini/reader",
+        }
+
+    def names(self) -> dict[str, str]:
+        """Names and paths, as the manifest keeps them; an object is named by itself."""
+        return {
+            kind: str(given) if isinstance(given, str | Path) else str(given.name)
+            for kind, given in self._given.items()
+        }
+
+    def encoder(self) -> SupportsEncode:
+        """The key encoder."""
+        if isinstance(self._given["encoder"], str | Path):
+            from quipu.models.encoder import Encoder
+
+            self._given["encoder"] = Encoder.from_pretrained(self._given["encoder"])
+        return cast(SupportsEncode, self._given["encoder"])
+
+    def writer(self) -> SupportsWrite:
+        """The question writer."""
+        if isinstance(self._given["writer"], str | Path):
+            from quipu.models import load_writer
+
+            self._given["writer"] = load_writer(self._given["writer"])
+        return cast(SupportsWrite, self._given["writer"])
+
+    def extractor(self) -> SupportsExtract:
+        """The writer where it extracts answers too, else the one that ships."""
+        writer = self.writer()
+        if hasattr(writer, "extract"):
+            return cast(SupportsExtract, writer)
+        if "extractor" not in self._given:
+            from quipu.models.writer import Writer
+
+            self._given["extractor"] = Writer.from_pretrained("quipu-mini/writer")
+        return cast(SupportsExtract, self._given["extractor"])
+
+    def reader(self) -> SupportsRead:
+        """The reader of the local filter."""
+        if isinstance(self._given["reader"], str | Path):
+            from quipu.models.reader import Reader
+
+            self._given["reader"] = Reader.from_pretrained(self._given["reader"])
+        return cast(SupportsRead, self._given["reader"])
+
+
+class Builder:
+    """Adds to an open store. Every step can be interrupted and called again."""
+
+    def __init__(self, store: Store, models: Models, settings: GenerateSettings, progress: Progress | None) -> None:
+        """``progress`` is told at most a few times a second."""
+        self._store, self._models, self._settings, self._progress = store, models, settings, progress
+        self._told = 0.0
+        self.report = BuildReport()
+
+    def add_documents(self, paths: Sequence[str | Path], *, strict: bool = False, replace: bool = False) -> None:
+        """Read, split and store documents; with ``replace`` what a file no longer holds is removed with its pairs."""
+        began = time.perf_counter()
+        for file, documents in _by_file(self._read(paths, strict)):
+            seen: set[str] = set()
+            for some in _batched(documents, _DOCUMENTS):
+                seen.update(document.id for document in some)
+                new = [document for document in some if not self._store.journal_has(f"document:{document.id}")]
+                with self._store.transaction():
+                    for document in new:
+                        if replace:
+                            for old in self._store.find_documents(document.source):
+                                self._store.remove(document=old)
+                        self._store.add_documents([document], split(document))
+                        self._store.journal_mark(f"document:{document.id}", document=document.id)
+                self.report.documents += len(new)
+                self.report.changed |= bool(new)
+                self._tell(stage="read", done=self.report.documents, total=0)
+            if replace:
+                for stale in set(self._store.find_documents(file)) - seen:
+                    self._store.remove(document=stale)
+                    self.report.changed = True
+        self.report.seconds += time.perf_counter() - began
+
+    def ask(self) -> None:
+        """Make the pairs of every passage that has none yet, a batch a transaction."""
+        began = time.perf_counter()
+        total = self._store.counts()["passages"]
+        waiting = self._store.count_to_ask()
+        done = total - waiting
+        while batch := self._store.passages_to_ask(self._settings.batch):
+            made = generate(
+                batch, extractor=self._models.extractor(), writer=self._models.writer(), reader=self._models.reader(),
+                encoder=self._models.encoder(), settings=self._settings,
+                is_known=self._store.question_answer_exists, seed=int(batch[0].id[:8], 16),
+            )  # fmt: skip
+            keys = self._models.encoder().encode(made.key_texts)
+            with self._store.transaction():
+                added = self._store.add(made.pairs, keys, made.key_texts, made.verdicts, made.verdict_documents)
+                for passage in batch:
+                    self._store.journal_mark(f"passage:{passage.id}", document=passage.document_id)
+            done += len(batch)
+            self._count(made, len(added), len(batch))
+            self._tell(
+                stage="ask", done=done, total=total, kept=self.report.kept, **dict(self.report.dropped.most_common(3))
+            )
+        self.report.seconds += time.perf_counter() - began
+        self._tell(stage="ask", done=total, total=total, kept=self.report.kept, last=1)
+
+    def add_pairs(self, pairs: Iterable[QAPair]) -> int:
+        """Store ready pairs with keys made of their questions; exact doubles are left out. How many were new."""
+        began = time.perf_counter()
+        new = seen = 0
+        for some in _batched(pairs, _PAIRS):
+            seen += len(some)
+            mark = f"pairs:{content_id(*(pair.id for pair in some))}"
+            if not self._store.journal_has(mark):
+                fresh = [pair for pair in some if self._store.question_answer_exists(pair.question, pair.answer) is None]
+                questions = [pair.question for pair in fresh]
+                keys = self._models.encoder().encode(questions)
+                with self._store.transaction():
+                    new += len(self._store.add(fresh, keys, questions))
+                    self._store.journal_mark(mark)
+            self._tell(stage="import", done=seen, total=0, kept=new)
+        if new:
+            self._store.journal_forget("pairs:")
+        self.report.pairs += new
+        self.report.changed |= bool(new)
+        self.report.seconds += time.perf_counter() - began
+        return new
+
+    def _read(self, paths: Sequence[str | Path], strict: bool) -> Iterator[Document]:
+        for item in read_documents(paths, strict=strict):
+            if isinstance(item, Skipped):
+                self.report.skipped.append(item)
+            else:
+                yield item
+
+    def _count(self, made: Generated, added: int, passages: int) -> None:
+        report = self.report
+        report.passages += passages
+        report.asked += made.asked
+        report.kept += len(made.pairs)
+        report.pairs += added
+        report.changed = True
+        report.dropped.update(verdict.reason for verdict in made.verdicts if not verdict.kept)
+
+    def _tell(self, **line: int | float | str) -> None:
+        now = time.monotonic()
+        if self._progress is not None and (now - self._told > 0.2 or "last" in line):
+            self._told = now
+            line.pop("last", None)
+            self._progress(line)
+
+
+def _by_file(documents: Iterable[Document]) -> Iterator[tuple[str, Iterator[Document]]]:
+    return itertools.groupby(documents, key=lambda document: str(document.metadata.get("file", document.source)))
+
+
+def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    stream = iter(items)
+    while some := list(itertools.islice(stream, size)):
+        yield some

@@ -1,0 +1,1 @@
+"""Passages to pairs: answers, questions, the filters and deduplication."""

@@ -1,0 +1,59 @@
+"""One pair for one thing: exact doubles, then questions that say the same about the same or an overlapping span."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quipu.records import QAPair, Verdict
+from quipu.text import normalize_answer
+
+ALIKE = 0.93  # cosine of two questions' keys above which they are paraphrases
+
+
+def deduplicate(
+    pairs: Sequence[QAPair],
+    questions: NDArray[np.float32],
+    is_known: Callable[[str, str], str | None],
+) -> list[Verdict]:
+    """A verdict a pair, in order. ``questions`` (n, D): unit vectors of the questions.
+
+    The pair with the best filter score stays; equal ones go by generator score, then by order. Pairs whose spans do
+    not overlap are never paraphrases of one another here: that the same is said in two places is for the reader to see.
+    """
+    rank = sorted(
+        range(len(pairs)),
+        key=lambda at: (-(pairs[at].filter_score or 0.0), -(pairs[at].generator_score or 0.0), at),
+    )
+    kept: list[int] = []
+    exact: dict[tuple[str, str], int] = {}
+    by_document: dict[str | None, list[int]] = {}
+    verdicts: dict[int, Verdict] = {}
+    for at in rank:
+        pair = pairs[at]
+        words = (normalize_answer(pair.question), normalize_answer(pair.answer))
+        reason, because = "kept", None
+        known = is_known(pair.question, pair.answer)
+        if words in exact:
+            reason, because = "same question and answer", pairs[exact[words]].id
+        elif known is not None and known != pair.id:
+            reason, because = "same question and answer", known
+        else:
+            for other in by_document.get(pair.document_id, ()):
+                if _paraphrases(pair, pairs[other], float(questions[at] @ questions[other]), words[0]):
+                    reason, because = "same question about the same span", pairs[other].id
+                    break
+        if reason == "kept":
+            kept.append(at)
+            exact[words] = at
+            by_document.setdefault(pair.document_id, []).append(at)
+        verdicts[at] = Verdict(pair.id, "dedup", reason == "kept", None, reason, because)
+    return [verdicts[at] for at in range(len(pairs))]
+
+
+def _paraphrases(pair: QAPair, other: QAPair, cosine: float, words: str) -> bool:
+    if pair.span is None or other.span is None or not pair.span.overlaps(other.span):
+        return False
+    return cosine >= ALIKE or words == normalize_answer(other.question)

@@ -1,0 +1,226 @@
+"""Pairs from other people's files, and whole memories to files and back.
+
+Read: NQ-open JSONL, PAQ metadata JSONL, plain JSONL, WebQuestions JSON, CSV and TSV with question and answer columns;
+each also compressed by gzip. Written: JSONL or Parquet, one record a line, from which a memory is restored exactly.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import gzip
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import numpy as np
+
+from quipu.errors import InputError, MissingExtra
+from quipu.memory.index import Index
+from quipu.memory.store import Store
+from quipu.records import Document, Passage, QAPair, Span, Verdict
+
+_BATCH = 1024
+_QUESTION, _ANSWER = ("question", "qText", "query"), ("answer", "answers")
+
+
+def read_pairs(path: Path) -> Iterator[QAPair]:
+    """The pairs of a file, streamed; the first answer is the answer. InputError names the file and the line."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
+    with cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig", newline="")) as file:  # noqa: E501
+        try:
+            yield from {".csv": _table, ".tsv": _table, ".json": _json}.get(kind, _lines)(file, path, kind)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: not UTF-8 text ({error.reason}); convert it first") from error
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise InputError(f"{path}: broken gzip file ({error})") from error
+
+
+def _lines(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: not JSON ({error})") from error
+        yield _made(row, f"{path}, line {number}")
+
+
+def _json(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
+    try:
+        rows = json.load(file)
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(rows, list):
+        raise InputError(f"{path}: a list of questions is needed, not {type(rows).__name__}")
+    for number, row in enumerate(rows, start=1):
+        yield _made(row, f"{path}, entry {number}")
+
+
+def _table(file: TextIO, path: Path, kind: str) -> Iterator[QAPair]:
+    rows = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
+    names = [name for name in rows.fieldnames or [] if name]
+    if not set(names) & set(_QUESTION) or not set(names) & set(_ANSWER):
+        raise InputError(f'{path}: columns "question" and "answer" are needed, found {", ".join(names) or "none"}')
+    for row in rows:
+        yield _made(row, f"{path}, line {rows.line_num}")
+
+
+def _made(row: Any, where: str) -> QAPair:
+    """The pair of one record."""
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: an object with question and answer is needed")
+    question = next((row[name] for name in _QUESTION if row.get(name)), None)
+    answer = next((row[name] for name in _ANSWER if row.get(name)), None)
+    if isinstance(answer, list):
+        first = answer[0] if answer else None
+        answer = first.get("text") if isinstance(first, dict) else first
+    if not isinstance(question, str) or not question.strip():
+        raise InputError(f'{where}: no "question"')
+    if isinstance(answer, int | float) and not isinstance(answer, bool):
+        answer = str(answer)
+    if not isinstance(answer, str) or not answer.strip():
+        raise InputError(f'{where}: no "answer"')
+    return QAPair.make(question, answer, origin="imported")
+
+
+def export_memory(store: Store, path: Path) -> int:
+    """Write everything that the memory holds to ``path`` (.jsonl or .parquet); how many pairs."""
+    path = Path(path)
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise InputError(f"{path}: export writes .jsonl or .parquet")
+    temporary = path.with_name(path.name + ".tmp")
+    if path.suffix == ".jsonl":
+        with temporary.open("w", encoding="utf-8") as file:
+            for kind, record in _records(store):
+                file.write(json.dumps({"kind": kind, **record}, ensure_ascii=False) + "\n")
+    else:
+        _write_parquet(temporary, _records(store))
+    temporary.replace(path)
+    return store.count()
+
+
+def import_memory(path: Path, into: Path) -> int:
+    """Make the memory ``into`` of an exported file; how many pairs. InputError names the line that cannot be used."""
+    path, into = Path(path), Path(into)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    records = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
+    head = next(records, None)
+    if head is None or head[1] != "memory":
+        raise InputError(f"{path}: not an exported memory (its first record is not of kind memory)")
+    with Store.create(into, width=head[2]["width"], models=head[2]["models"], settings=head[2]["settings"]) as store:
+        for kind, group in itertools.groupby(records, key=lambda record: record[1]):
+            while rows := list(itertools.islice(group, _BATCH)):
+                try:
+                    _restore(store, kind, [row for _, _, row in rows])
+                except (KeyError, TypeError, ValueError) as error:
+                    raise InputError(f"{path}, {rows[0][0]}: a record of kind {kind} cannot be used ({error})") from error
+        Index.rebuild(store)
+        return store.count()
+
+
+def _records(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+    settings = store.manifest.get("settings", {})
+    yield "memory", {"width": store.width, "models": store.models, "settings": settings}
+    for document in store.documents():
+        yield "document", {
+            "id": document.id, "source": document.source, "title": document.title, "text": document.text,
+            "metadata": dict(document.metadata),
+            "passages": [[item.span.start, item.span.end] for item in store.passages(document.id)],
+        }  # fmt: skip
+    for rows, vectors in store.vectors(batch=_BATCH):
+        for pair, vector in zip(store.pairs_by_rows(rows.tolist()), vectors, strict=True):
+            if pair is not None:
+                yield "pair", {
+                    "id": pair.id, "question": pair.question, "answer": pair.answer, "document": pair.document_id,
+                    "start": pair.span.start if pair.span else None, "end": pair.span.end if pair.span else None,
+                    "origin": pair.origin, "generator": pair.generator, "generator_score": pair.generator_score,
+                    "filter_score": pair.filter_score, "key_text": store.key_text(pair.id),
+                    "vector": base64.b64encode(vector.astype("<f2").tobytes()).decode("ascii"),
+                }  # fmt: skip
+    for row in store.connection.execute(
+        "SELECT pair, stage, kept, score, reason, because_of, document FROM verdicts ORDER BY pair, stage"
+    ):
+        names = ("pair", "stage", "kept", "score", "reason", "because_of", "document")
+        yield "verdict", dict(zip(names, row, strict=True))
+    for key, note, document_id in store.connection.execute("SELECT key, note, document FROM journal ORDER BY key"):
+        yield "journal", {"key": key, "note": note, "document": document_id}
+
+
+def _restore(store: Store, kind: str, rows: list[dict[str, Any]]) -> None:
+    if kind == "document":
+        for row in rows:
+            document = Document.make(row["source"], row["title"], row["text"], row["metadata"])
+            if document.id != row["id"]:
+                raise ValueError(f"the text of {row['source']} does not fit its id")
+            store.add_documents([document], (Passage.make(document, Span(*span)) for span in row["passages"]))
+    elif kind == "pair":
+        pairs = [
+            QAPair(
+                row["id"], row["question"], row["answer"], row["document"],
+                None if row["start"] is None else Span(row["start"], row["end"]), row["origin"], row["generator"],
+                row["generator_score"], row["filter_score"],
+            )
+            for row in rows
+        ]  # fmt: skip
+        keys = [np.frombuffer(base64.b64decode(row["vector"], validate=True), dtype="<f2") for row in rows]
+        store.add(pairs, np.stack(keys).astype(np.float32), [row["key_text"] for row in rows])
+    elif kind == "verdict":
+        names = ("pair", "stage", "kept", "score", "reason", "because_of")
+        verdicts = [Verdict(*(row[name] if name != "kept" else bool(row[name]) for name in names)) for row in rows]
+        store.add_verdicts(verdicts, [row["document"] for row in rows])
+    elif kind == "journal":
+        with store.transaction():
+            for row in rows:
+                store.journal_mark(row["key"], row["note"], row["document"])
+    else:
+        raise ValueError(f"unknown kind {kind!r}")
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                yield f"line {number}", row.pop("kind"), row
+            except (ValueError, KeyError, AttributeError) as error:
+                raise InputError(f"{path}, line {number}: not a record of an exported memory ({error})") from error
+
+
+def _write_parquet(path: Path, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Two columns: the kind, and the record as JSON (the kinds have different fields)."""
+    arrow, parquet = _arrow()
+    schema = arrow.schema([("kind", arrow.string()), ("record", arrow.string())])
+    with parquet.ParquetWriter(str(path), schema, compression="zstd") as writer:
+        stream = iter(records)
+        while rows := list(itertools.islice(stream, _BATCH)):
+            columns = [[kind for kind, _ in rows], [json.dumps(record, ensure_ascii=False) for _, record in rows]]
+            writer.write_table(arrow.table([arrow.array(column, arrow.string()) for column in columns], schema=schema))
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    arrow, parquet = _arrow()
+    try:
+        number = 0
+        for batch in parquet.ParquetFile(str(path)).iter_batches(_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield f"row {number}", row["kind"], json.loads(row["record"])
+    except (arrow.ArrowException, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not an exported memory ({error})") from error
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtra("Parquet files need pyarrow: pip install 'quipu[parquet]'") from error
+    return pyarrow, pyarrow.parquet

@@ -1,0 +1,52 @@
+"""``manifest.json``: what a memory is, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from quipu.errors import FormatError, InputError
+from quipu.memory.schema import FORMAT_VERSION
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The manifest of the memory at ``path``; InputError where there is none, FormatError where it cannot be used."""
+    file = path / "manifest.json"
+    if not path.is_dir():
+        raise InputError(f"{path}: no such memory; build one with: quipu build DOCS -o {path}")
+    if not file.is_file():
+        raise FormatError(f"{path} is no memory (manifest.json is missing)")
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        version, width = int(manifest["format"]), int(manifest["width"])
+        models = {str(name): str(digest) for name, digest in manifest["models"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"{file}: not a memory's manifest ({error})") from error
+    if version > FORMAT_VERSION:
+        raise FormatError(f"{path} has format {version}, this quipu reads up to {FORMAT_VERSION}; update quipu")
+    if not 1 <= width <= 65_536:
+        raise FormatError(f"{file}: a width of {width} cannot be right")
+    return {**manifest, "models": models, "width": width}
+
+
+def write_manifest(path: Path, *, width: int, models: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """Write the manifest beside and move it into place."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        quipu_version = version("quipu")
+    except PackageNotFoundError:
+        quipu_version = "unknown"
+    manifest = {
+        "format": FORMAT_VERSION, "quipu": quipu_version, "width": width, "models": dict(models),
+        "settings": dict(settings),
+    }  # fmt: skip
+    temporary = path / "manifest.json.tmp"
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path / "manifest.json")

@@ -1,0 +1,70 @@
+"""The tables of ``records.sqlite`` and how older ones become newer ones: numbered functions, each applied once."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from quipu.errors import FormatError
+
+FORMAT_VERSION = 1
+
+_FIRST = """
+CREATE TABLE documents (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, file TEXT NOT NULL,
+    title TEXT NOT NULL, text TEXT NOT NULL, sha256 TEXT NOT NULL, metadata TEXT NOT NULL
+);
+CREATE INDEX documents_by_source ON documents (source);
+CREATE INDEX documents_by_file ON documents (file);
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE, start INTEGER NOT NULL, "end" INTEGER NOT NULL
+);
+CREATE INDEX passages_by_place ON passages (document, start);
+-- AUTOINCREMENT: a row number is never used twice, so an index that still holds a removed row cannot mistake it
+CREATE TABLE pairs (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, question TEXT NOT NULL, answer TEXT NOT NULL,
+    document TEXT REFERENCES documents (id) ON DELETE CASCADE, start INTEGER, "end" INTEGER, origin TEXT NOT NULL,
+    generator TEXT, generator_score REAL, filter_score REAL, key_text TEXT NOT NULL, normal TEXT NOT NULL,
+    added TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+);
+CREATE INDEX pairs_by_document ON pairs (document);
+CREATE INDEX pairs_by_normal ON pairs (normal);
+CREATE TABLE vectors (row INTEGER PRIMARY KEY REFERENCES pairs (row) ON DELETE CASCADE, vector BLOB NOT NULL);
+CREATE TABLE verdicts (
+    pair TEXT NOT NULL, stage TEXT NOT NULL, kept INTEGER NOT NULL, score REAL, reason TEXT NOT NULL, because_of TEXT,
+    document TEXT REFERENCES documents (id) ON DELETE CASCADE, PRIMARY KEY (pair, stage)
+);
+CREATE INDEX verdicts_by_document ON verdicts (document);
+CREATE TABLE journal (
+    key TEXT PRIMARY KEY, note TEXT NOT NULL, document TEXT REFERENCES documents (id) ON DELETE CASCADE
+);
+-- remove_diacritics 2: "Bogota" finds "Bogotá"; no stemming, so that names and numbers match as they are
+CREATE VIRTUAL TABLE words USING fts5 (
+    question, answer, key_text, content = 'pairs', content_rowid = 'row', tokenize = 'unicode61 remove_diacritics 2'
+);
+CREATE VIRTUAL TABLE terms USING fts5vocab ('words', 'row');
+CREATE TRIGGER pairs_added AFTER INSERT ON pairs BEGIN
+    INSERT INTO words (rowid, question, answer, key_text) VALUES (new.row, new.question, new.answer, new.key_text);
+END;
+CREATE TRIGGER pairs_removed AFTER DELETE ON pairs BEGIN
+    INSERT INTO words (words, rowid, question, answer, key_text)
+    VALUES ('delete', old.row, old.question, old.answer, old.key_text);
+END;
+"""
+
+
+def _m001_first_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(_FIRST)
+
+
+MIGRATIONS = (_m001_first_tables,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to ``FORMAT_VERSION``; FormatError where they are newer than this version of quipu."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise FormatError(f"the memory has format {version}, this quipu reads up to {len(MIGRATIONS)}; update quipu")
+    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
+        step(connection)
+        connection.execute(f"PRAGMA user_version = {number}")

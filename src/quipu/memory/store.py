@@ -1,0 +1,463 @@
+"""The record: documents, passages, pairs, their words and their vectors, in one SQLite file.
+
+One writer, held by a lock on ``writer.lock``; any number of readers. A pair, its words and its vector are committed in
+one transaction. synchronous=FULL: a commit is on the disk when it returns, at about a millisecond a batch.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quipu.errors import FormatError, InputError, MemoryLocked
+from quipu.memory.manifest import read_manifest, write_manifest
+from quipu.memory.schema import FORMAT_VERSION, migrate
+from quipu.memory.words import match_expression
+from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.text import normalize_answer
+
+Vectors = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+_PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
+
+
+class Store:
+    """A memory's folder, open. Use ``create`` or ``open``; it is a context manager."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        """Open an existing folder: FormatError where it is none, MemoryLocked where another process writes."""
+        self.path = path
+        self.read_only = read_only
+        self.manifest = read_manifest(path)
+        self.width = int(self.manifest["width"])
+        self.models: dict[str, str] = dict(self.manifest["models"])
+        self._lock: int | None = None if read_only else _lock(path)
+        try:
+            self._db = _connect(path, read_only=read_only)
+            if not read_only:
+                migrate(self._db)
+        except BaseException:
+            self._unlock()
+            raise
+
+    @classmethod
+    def create(
+        cls, path: Path, *, width: int, models: Mapping[str, str], settings: Mapping[str, Any] | None = None
+    ) -> Store:
+        """A new, empty memory; InputError where something else is in the way."""
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(f"{path} exists and is no memory; choose another name or remove it")
+        path.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
+        try:
+            connection = _connect(path, read_only=False)
+            migrate(connection)
+            connection.close()
+            write_manifest(path, width=width, models=models, settings=settings or {})
+        finally:
+            os.close(lock)
+        return cls(path, read_only=False)
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Store:
+        """An existing memory."""
+        return cls(Path(path), read_only=read_only)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and let the next writer in."""
+        if self._lock is not None:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+        self._unlock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; joins the transaction that is open."""
+        if self.read_only:
+            raise InputError(f"{self.path} was opened for reading only")
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # documents and passages -------------------------------------------------------------------------------------
+
+    def add_documents(self, documents: Iterable[Document], passages: Iterable[Passage]) -> int:
+        """Documents with their passages; those that are known stay as they are. How many documents were new."""
+        new = 0
+        with self.transaction():
+            for item in documents:
+                new += self._db.execute(
+                    "INSERT OR IGNORE INTO documents (id, source, file, title, text, sha256, metadata)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (item.id, item.source, str(item.metadata.get("file", item.source)), item.title, item.text,
+                     item.sha256, json.dumps(dict(item.metadata), ensure_ascii=False)),
+                ).rowcount  # fmt: skip
+            self._db.executemany(
+                "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
+                ((item.id, item.document_id, item.span.start, item.span.end) for item in passages),
+            )
+        return new
+
+    def document(self, document_id: str) -> Document:
+        """The document; InputError where there is none."""
+        row = self._db.execute(
+            "SELECT id, source, title, text, sha256, metadata FROM documents WHERE id = ?", (document_id,)
+        ).fetchone()
+        if row is None:
+            raise InputError(f"{self.path} has no document {document_id!r}")
+        return Document(*row[:5], json.loads(row[5]))
+
+    def documents(self) -> Iterator[Document]:
+        """Every document, in the order in which they were added, one at a time."""
+        last = 0
+        while found := self._db.execute(
+            "SELECT row, id FROM documents WHERE row > ? ORDER BY row LIMIT 1", (last,)
+        ).fetchone():
+            last = found[0]
+            yield self.document(found[1])
+
+    def find_documents(self, name: str) -> list[str]:
+        """Ids of the documents with this source, from this file, or with this id."""
+        rows = self._db.execute(
+            "SELECT id FROM documents WHERE source = ?1 OR file = ?1 OR id = ?1 ORDER BY row", (name,)
+        )
+        return [row[0] for row in rows]
+
+    def quote(self, document_id: str, span: Span) -> str:
+        """The characters of the document that the span marks."""
+        row = self._db.execute(
+            "SELECT substr(text, ?, ?) FROM documents WHERE id = ?",
+            (span.start + 1, span.end - span.start, document_id),
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+    def source(self, document_id: str) -> str:
+        """Where the document came from."""
+        row = self._db.execute("SELECT source FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def passage(self, passage_id: str) -> Passage:
+        """The passage; InputError where there is none."""
+        for found in self._passages("WHERE p.id = ?", (passage_id,)):
+            return found[1]
+        raise InputError(f"{self.path} has no passage {passage_id!r}")
+
+    def passages(self, document_id: str | None = None, after: int = 0) -> Iterator[Passage]:
+        """Passages in the order in which they were added, those of one document or all; streamed."""
+        while True:
+            condition = "WHERE p.row > ?" if document_id is None else "WHERE p.row > ? AND p.document = ?"
+            values = (after,) if document_id is None else (after, document_id)
+            found = self._passages(condition + " ORDER BY p.row LIMIT 256", values)
+            for row, passage in found:
+                after = row
+                yield passage
+            if not found:
+                return
+
+    def passages_to_ask(self, limit: int) -> list[Passage]:
+        """The next passages, in order, whose pairs are not there yet (their mark "passage:ID" is missing)."""
+        condition = (
+            "WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id) ORDER BY p.row LIMIT ?"
+        )
+        return [passage for _, passage in self._passages(condition, (limit,))]
+
+    def count_to_ask(self) -> int:
+        """How many passages wait for their pairs."""
+        query = "SELECT count(*) FROM passages p WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id)"
+        return int(self._db.execute(query).fetchone()[0])
+
+    def passage_at(self, document_id: str, span: Span) -> Passage | None:
+        """The passage in which the span begins."""
+        found = self._passages(
+            "WHERE p.document = ? AND p.start <= ? ORDER BY p.start DESC LIMIT 1", (document_id, span.start)
+        )
+        return found[0][1] if found else None
+
+    def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
+        rows = self._db.execute(
+            "SELECT p.row, p.id, p.document, d.title, substr(d.text, p.start + 1, p.end - p.start), p.start, p.end"
+            f" FROM passages p JOIN documents d ON d.id = p.document {condition}",
+            values,
+        )
+        return [(row[0], Passage(row[1], row[2], row[3], row[4], Span(row[5], row[6]))) for row in rows]
+
+    # pairs ------------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        pairs: Sequence[QAPair],
+        keys: Vectors,
+        key_texts: Sequence[str],
+        verdicts: Sequence[Verdict] = (),
+        verdict_documents: Sequence[str | None] | None = None,
+    ) -> list[str]:
+        """Pairs with their key vectors (n, width) and key texts, in one transaction; the ids that were new."""
+        keys = np.asarray(keys, dtype=np.float32).reshape(len(pairs), -1)
+        if len(pairs) != len(key_texts) or (len(pairs) and keys.shape[1] != self.width):
+            raise FormatError(
+                f"{self.path}: {len(pairs)} pairs, {len(key_texts)} key texts and keys of {keys.shape} do not fit a "
+                f"memory of width {self.width}"
+            )
+        if not np.isfinite(keys).all():
+            raise FormatError(f"{self.path}: a key vector holds a number that is not finite; nothing was added")
+        halves = keys.astype(np.float16)
+        added = []
+        with self.transaction():
+            for pair, vector, key_text in zip(pairs, halves, key_texts, strict=True):
+                place = (pair.span.start, pair.span.end) if pair.span else (None, None)
+                cursor = self._db.execute(
+                    f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                    (pair.id, pair.question, pair.answer, pair.document_id, *place, pair.origin, pair.generator,
+                     pair.generator_score, pair.filter_score, key_text, _normal(pair.question, pair.answer)),
+                )  # fmt: skip
+                if cursor.rowcount:
+                    self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
+                    added.append(pair.id)
+            self.add_verdicts(verdicts, verdict_documents)
+        return added
+
+    def add_verdicts(self, verdicts: Sequence[Verdict], documents: Sequence[str | None] | None = None) -> None:
+        """What the stages said, of kept and of dropped pairs; ``documents`` ties them to what removal removes."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (item.pair_id, item.stage, int(item.kept), item.score, item.reason, item.because_of, document)
+                    for item, document in zip(verdicts, documents or [None] * len(verdicts), strict=True)
+                ),
+            )
+
+    def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
+        """Remove a document (by id, source or file) with all that came from it, or one pair; how many pairs went."""
+        if (document is None) == (pair is None):
+            raise InputError("remove takes a document or a pair, one of the two")
+        before = self.count()
+        with self.transaction():
+            if pair is not None:
+                if not self._db.execute("DELETE FROM pairs WHERE id = ?", (pair,)).rowcount:
+                    raise InputError(f"{self.path} has no pair {pair!r}")
+                self._db.execute("DELETE FROM verdicts WHERE pair = ?", (pair,))
+            elif document is not None:
+                found = self.find_documents(document)
+                if not found:
+                    raise InputError(f"{self.path} has no document {document!r}; `quipu info` lists them")
+                for document_id in found:
+                    self._db.execute("DELETE FROM pairs WHERE document = ?", (document_id,))  # fires the word triggers
+                    self._db.execute("DELETE FROM documents WHERE id = ?", (document_id,))
+        return before - self.count()
+
+    def pair(self, pair_id: str) -> QAPair:
+        """The pair; InputError where there is none."""
+        row = self._db.execute(f"SELECT {_PAIR} FROM pairs WHERE id = ?", (pair_id,)).fetchone()
+        if row is None:
+            raise InputError(f"{self.path} has no pair {pair_id!r}")
+        return _pair(row)
+
+    def pairs(self, after_row: int = 0) -> Iterator[tuple[int, QAPair]]:
+        """Every pair with its row number, in order, streamed."""
+        while True:
+            found = self._db.execute(
+                f"SELECT row, {_PAIR} FROM pairs WHERE row > ? ORDER BY row LIMIT 1024", (after_row,)
+            ).fetchall()
+            for row in found:
+                after_row = row[0]
+                yield row[0], _pair(row[1:])
+            if not found:
+                return
+
+    def pairs_by_rows(self, rows: Sequence[int]) -> list[QAPair | None]:
+        """The pairs of these rows, None where one is gone (or the row is -1)."""
+        wanted = [int(row) for row in rows]
+        found: dict[int, QAPair] = {}
+        for start in range(0, len(wanted), 900):
+            part = wanted[start : start + 900]
+            marks = ",".join("?" * len(part))
+            for row in self._db.execute(f"SELECT row, {_PAIR} FROM pairs WHERE row IN ({marks})", part):
+                found[row[0]] = _pair(row[1:])
+        return [found.get(row) for row in wanted]
+
+    def key_text(self, pair_id: str) -> str:
+        """The text that the pair's key vector was made from."""
+        row = self._db.execute("SELECT key_text FROM pairs WHERE id = ?", (pair_id,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def question_answer_exists(self, question: str, answer: str) -> str | None:
+        """Id of a stored pair with the same normalised question and answer."""
+        row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (_normal(question, answer),)).fetchone()
+        return str(row[0]) if row else None
+
+    def verdicts(self, pair_id: str) -> list[Verdict]:
+        """What each stage said of the pair."""
+        rows = self._db.execute(
+            "SELECT pair, stage, kept, score, reason, because_of FROM verdicts WHERE pair = ?", (pair_id,)
+        )
+        return [Verdict(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
+
+    def verdict_counts(self) -> dict[str, int]:
+        """How many pairs each reason dropped, and "kept" for those that every stage kept."""
+        rows = self._db.execute("SELECT reason, count(*) FROM verdicts WHERE kept = 0 GROUP BY reason ORDER BY 2 DESC")
+        return {reason: int(count) for reason, count in rows}
+
+    def stage_counts(self, stage: str) -> tuple[int, int]:
+        """How many pairs a stage kept and dropped."""
+        rows = self._db.execute("SELECT kept, count(*) FROM verdicts WHERE stage = ? GROUP BY kept", (stage,))
+        found = {bool(kept): int(count) for kept, count in rows}
+        return found.get(True, 0), found.get(False, 0)
+
+    def count(self) -> int:
+        """Pairs in the memory."""
+        return int(self._db.execute("SELECT count(*) FROM pairs").fetchone()[0])
+
+    def counts(self) -> dict[str, int]:
+        """Documents, passages, pairs and verdicts."""
+        return {
+            table: int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+            for table in ("documents", "passages", "pairs", "verdicts")
+        }
+
+    # journal ----------------------------------------------------------------------------------------------------
+
+    def journal_has(self, key: str) -> bool:
+        """Whether this piece of work was committed."""
+        return self._db.execute("SELECT 1 FROM journal WHERE key = ?", (key,)).fetchone() is not None
+
+    def journal_mark(self, key: str, note: str = "", document: str | None = None) -> None:
+        """Say that a piece of work is done; commits with the transaction that holds its results."""
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?)", (key, note, document))
+
+    def journal_note(self, key: str) -> str | None:
+        """What was noted with the mark, None where there is none."""
+        row = self._db.execute("SELECT note FROM journal WHERE key = ?", (key,)).fetchone()
+        return str(row[0]) if row else None
+
+    def journal_forget(self, prefix: str) -> None:
+        """Remove every mark that begins with ``prefix``."""
+        with self.transaction():
+            self._db.execute("DELETE FROM journal WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+
+    # search -----------------------------------------------------------------------------------------------------
+
+    def search_words(self, question: str, k: int) -> tuple[Rows, Vectors]:
+        """Best ``k`` rows by BM25 over question, answer and key text: rows (k,), scores (k,), padded -1 and -inf."""
+        rows = np.full(k, -1, dtype=np.int64)
+        scores = np.full(k, -np.inf, dtype=np.float32)
+        expression = match_expression(self._db, question)
+        if expression:
+            found = self._db.execute(
+                "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (expression, k)
+            ).fetchall()
+            found.sort(key=lambda item: (item[1], item[0]))
+            for at, (row, rank) in enumerate(found):
+                rows[at], scores[at] = row, -rank
+        return rows, scores
+
+    def vectors(self, after_row: int = 0, batch: int = 8192) -> Iterator[tuple[Rows, Vectors]]:
+        """Stored vectors as float32 in batches of rows, in order: rows (n,), vectors (n, width)."""
+        while found := self._db.execute(
+            "SELECT row, vector FROM vectors WHERE row > ? ORDER BY row LIMIT ?", (after_row, batch)
+        ).fetchall():
+            after_row = found[-1][0]
+            rows = np.array([row for row, _ in found], dtype=np.int64)
+            data = b"".join(vector for _, vector in found)
+            if len(data) != 2 * self.width * len(found):
+                raise FormatError(f"{self.path}: a stored vector has the wrong length; run: quipu verify {self.path}")
+            yield rows, np.frombuffer(data, dtype=np.float16).reshape(-1, self.width).astype(np.float32)
+
+    def rows(self) -> Rows:
+        """Every row number that holds a pair, in order."""
+        return np.array([row for (row,) in self._db.execute("SELECT row FROM vectors ORDER BY row")], dtype=np.int64)
+
+    def version(self) -> tuple[int, int]:
+        """Changes whenever a commit, here or in another process, may have changed the pairs."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
+
+    def compact(self) -> None:
+        """Rebuild the words, vacuum, empty the write-ahead log: no removed byte stays in ``records.sqlite``."""
+        self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
+        self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self._db.execute("VACUUM")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For the rest of this room (verify)."""
+        return self._db
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _pair(row: Sequence[Any]) -> QAPair:
+    span = Span(row[4], row[5]) if row[4] is not None else None
+    origin = cast(Literal["generated", "imported", "user"], row[6])
+    return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9])
+
+
+def _normal(question: str, answer: str) -> str:
+    return re.sub(r"\s+", " ", f"{normalize_answer(question)}\x1f{normalize_answer(answer) or answer.strip()}")
+
+
+def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    file = path / "records.sqlite"
+    try:
+        if read_only:
+            if not file.is_file():
+                raise FormatError(f"{file} is missing; the memory's record is gone")
+            connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        else:
+            connection = sqlite3.connect(file, isolation_level=None, timeout=30.0)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("PRAGMA foreign_keys = ON")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise FormatError(f"{file}: not a memory's record ({error})") from error
+    if version > FORMAT_VERSION or (read_only and version == 0):
+        connection.close()
+        raise FormatError(f"{file} has format {version}, this quipu reads 1 to {FORMAT_VERSION}; update quipu")
+    return connection
+
+
+def _lock(path: Path) -> int:
+    """The writer's lock: held until the file is closed, also when the process is killed."""
+    descriptor = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "another process"
+        os.close(descriptor)
+        raise MemoryLocked(
+            f"{path} is being written by process {holder}; wait for it or open the memory for reading only"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    return descriptor

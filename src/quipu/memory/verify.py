@@ -1,0 +1,135 @@
+"""Read a memory again, whole: every hash, span, vector, word and count; and make the derived parts anew."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quipu.memory.index import Index, index_is_sound
+from quipu.memory.store import Store
+from quipu.text import normalize_answer
+
+Progress = Callable[[dict[str, int | float | str]], None]
+_MOST = 100  # problems of a kind that are listed one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it should be; ``derived`` says that --repair mends it."""
+
+    kind: str
+    where: str
+    what: str
+    derived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What verify found. ``ok`` is True where nothing is wrong, or everything wrong was mended."""
+
+    problems: list[Problem] = field(default_factory=list)
+    repaired: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is left that is wrong."""
+        return all(problem.derived and self.repaired for problem in self.problems)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary."""
+        return {**asdict(self), "ok": self.ok}
+
+
+def verify(path: Path, *, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
+    """Check the memory at ``path``; with ``repair`` rebuild words and index and leave no removed byte in any file."""
+    with Store.open(Path(path), read_only=not repair) as store:
+        problems: list[Problem] = []
+        checks = (_database, _documents, _pairs, _vectors, _words, _index)
+        for number, check in enumerate(checks):
+            if progress is not None:
+                progress({"stage": "verify", "done": number, "total": len(checks)})
+            try:
+                problems += check(store)
+            except sqlite3.DatabaseError as error:
+                problems.append(Problem("record", "records.sqlite", f"cannot be read ({error})"))
+        if repair:
+            store.compact()
+            Index.rebuild(store)
+        if progress is not None:
+            progress({"stage": "verify", "done": len(checks), "total": len(checks)})
+        return VerifyReport(problems, repair, store.counts())
+
+
+def _database(store: Store) -> Iterator[Problem]:
+    for (line,) in store.connection.execute("PRAGMA integrity_check"):
+        if line != "ok":
+            yield Problem("record", "records.sqlite", str(line))
+    for row in store.connection.execute("PRAGMA foreign_key_check"):
+        yield Problem("record", f"{row[0]} row {row[1]}", f"refers to a row of {row[2]} that is gone")
+
+
+def _documents(store: Store) -> Iterator[Problem]:
+    for document in store.documents():
+        digest = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest()
+        if digest != document.sha256:
+            yield Problem("document", document.source, "the text is not the one that was stored (sha256)")
+    query = (
+        'SELECT p.id, d.source FROM passages p JOIN documents d ON d.id = p.document WHERE p."end" > length(d.text)'
+        ' OR p.start < 0 OR p.start >= p."end"'
+    )
+    for passage, source in store.connection.execute(query):
+        yield Problem("passage", f"{source}: {passage}", "its span is outside the document")
+
+
+def _pairs(store: Store) -> Iterator[Problem]:
+    query = (
+        'SELECT p.id, p.answer, d.source, substr(d.text, p.start + 1, p."end" - p.start), p."end" > length(d.text),'
+        " p.origin FROM pairs p JOIN documents d ON d.id = p.document WHERE p.start IS NOT NULL"
+    )
+    for pair, answer, source, quote, outside, origin in store.connection.execute(query):
+        if outside:
+            yield Problem("pair", f"{source}: {pair}", "its span is outside the document")
+        elif origin == "generated" and normalize_answer(quote) != normalize_answer(answer):
+            yield Problem("pair", f"{source}: {pair}", f"the document says {quote!r} there, the pair {answer!r}")
+    for (pair,) in store.connection.execute(
+        "SELECT id FROM pairs WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.row = pairs.row)"
+    ):
+        yield Problem("pair", pair, "it has no vector")
+
+
+def _vectors(store: Store) -> Iterator[Problem]:
+    query = "SELECT row, length(vector) FROM vectors WHERE length(vector) != ? LIMIT ?"
+    wrong = store.connection.execute(query, (2 * store.width, _MOST)).fetchall()
+    for row, length in wrong:
+        yield Problem("vector", f"row {row}", f"{length} bytes, {2 * store.width} expected")
+    if wrong:
+        return
+    for rows, vectors in store.vectors():
+        norms = np.linalg.norm(vectors, axis=1)
+        for row in rows[~(np.abs(norms - 1.0) < 0.02)][:_MOST]:
+            yield Problem("vector", f"row {row}", "not of unit length")
+
+
+def _words(store: Store) -> Iterator[Problem]:
+    if store.read_only:
+        # FTS5's own check is a write; a reader compares what the words hold with what they index
+        indexed = store.connection.execute("SELECT count(*) FROM words_docsize").fetchone()[0]
+        if indexed != store.count():
+            yield Problem("words", "records.sqlite", f"{indexed} pairs indexed of {store.count()}", derived=True)
+        return
+    try:
+        store.connection.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
+    except sqlite3.DatabaseError:
+        yield Problem("words", "records.sqlite", "the word index does not fit the pairs", derived=True)
+
+
+def _index(store: Store) -> Iterator[Problem]:
+    if not index_is_sound(store):
+        yield Problem("index", "index.faiss", "not the file that was written, or made of other pairs", derived=True)

@@ -1,0 +1,20 @@
+"""Inference without torch: the encoder, the writer and the reader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from quipu.models.protocols import SupportsWrite
+
+
+def load_writer(name_or_path: str | Path) -> SupportsWrite:
+    """The copying writer, or a BART or T5 converted to CTranslate2, by what the folder says it is."""
+    from quipu.models.hub import kind_of
+
+    if kind_of(name_or_path) == "ctranslate-writer":
+        from quipu.models.ctranslate import CTranslateWriter
+
+        return CTranslateWriter.from_pretrained(name_or_path)
+    from quipu.models.writer import Writer
+
+    return Writer.from_pretrained(name_or_path)
