@@ -74,22 +74,21 @@ def verify(
 
     with progress() as report:
         found = verify_memory(memory, repair=repair, progress=report)
-    remaining = bool(found.problems) and not found.repaired
     if as_json:
-        problems = [{"kind": item.kind, "where": item.where, "what": item.what} for item in found.problems]
-        print_json(
-            {"memory": str(memory), "problems": problems, "repaired": found.repaired, "counts": dict(found.counts)}
-        )
+        print_json({"memory": str(memory), **found.to_json()})
     else:
         for item in found.problems:
             print(f"{item.kind}  {item.where}: {item.what}")
-        counts = ", ".join(f"{value:,} {key}" for key, value in found.counts.items() if isinstance(value, int))
+        counts = ", ".join(f"{value:,} {key}" for key, value in found.counts.items())
+        count = f"{len(found.problems):,} problem{'s' if len(found.problems) > 1 else ''}"
         if not found.problems:
             print(f"{memory}: no problem found ({counts})")
+        elif found.repaired:
+            print(f"{memory}: {count}{', all repaired' if found.ok else '; the record itself is damaged'}")
         else:
-            print(f"{memory}: {len(found.problems):,} problems {'found and repaired' if found.repaired else 'found'}")
-    if remaining:
-        if not repair:
+            print(f"{memory}: {count}")
+    if not found.ok:
+        if not repair and any(item.derived for item in found.problems):
             remark(f"what is derived comes back with: quipu verify {memory} --repair")
         raise typer.Exit(1)
 
