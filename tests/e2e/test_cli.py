@@ -65,7 +65,7 @@ def test_ask_for_a_person_shows_answer_quote_and_source(quipu: Quipu, built: tup
     done = quipu("ask", built[0], QUESTION)
     (answer,) = objects(quipu("ask", built[0], QUESTION, "--json").stdout)
     lines = done.stdout.splitlines()
-    assert lines[0].startswith(answer["text"])
+    assert lines[0].startswith(" ".join(answer["text"].split()))
     assert any("quote" in line and "»" in line and "«" in line for line in lines)
     assert any("source" in line and Path(answer["evidence"][0]["document"]).name in line for line in lines)
 
@@ -94,17 +94,30 @@ def test_search_lists_ranks_in_order(quipu: Quipu, built: tuple[Path, object]) -
     assert len(quipu("search", built[0], "canal", "-k", "3").stdout.splitlines()) == 4
 
 
-def test_removing_and_adding_a_document_restores_its_pairs(quipu: Quipu, memory: Path, documents: Path) -> None:
+def pairs_by_file(memory: Path) -> dict[str, set[str]]:
+    """The pairs' ids by the name of their document's file."""
+    from quipu.memory.store import Store
+
+    with Store.open(memory, read_only=True) as store:
+        found: dict[str, set[str]] = {Path(document.source).name: set() for document in store.documents()}
+        for _, pair in store.pairs():
+            assert pair.document_id is not None
+            found[Path(store.document(pair.document_id).source).name].add(pair.id)
+    return found
+
+
+def test_removing_and_adding_a_document_touches_its_own_pairs_only(
+    quipu: Quipu, memory: Path, documents: Path
+) -> None:
     """An update that leaves pairs of the old text behind answers from a document that no longer exists."""
-    before = objects(quipu("info", memory, "--json").stdout)[0]["counts"]
+    before = pairs_by_file(memory)
     (removed,) = objects(quipu("remove", memory, "--document", documents / "suez.txt", "--json").stdout)
-    assert removed["removed_pairs"] > 0
-    between = objects(quipu("info", memory, "--json").stdout)[0]["counts"]
-    assert between["pairs"] == before["pairs"] - removed["removed_pairs"]
-    assert between["documents"] == before["documents"] - 1
+    assert removed["removed_pairs"] == len(before["suez.txt"]) > 0
+    assert pairs_by_file(memory) == {"eiffel.md": before["eiffel.md"]}
     assert quipu("add", memory, documents / "suez.txt").returncode == 0
-    after = objects(quipu("info", memory, "--json").stdout)[0]["counts"]
-    assert (after["pairs"], after["documents"]) == (before["pairs"], before["documents"])
+    after = pairs_by_file(memory)
+    assert after["eiffel.md"] == before["eiffel.md"]
+    assert after["suez.txt"]
 
 
 def test_verify_finds_and_repairs(quipu: Quipu, memory: Path) -> None:
@@ -158,7 +171,7 @@ def test_a_second_writer_is_told_at_once(quipu: Quipu, memory: Path, documents: 
 
 def test_an_interrupted_build_says_how_to_continue(quipu: Quipu, tmp_path: Path) -> None:
     """Ctrl-C in a long build must neither lose the work nor print a traceback."""
-    assert quipu("microworld", tmp_path / "world", "--documents", "60", "--seed", "1").returncode == 0
+    assert quipu("microworld", tmp_path / "world", "--documents", "12", "--seed", "1").returncode == 0
     memory = tmp_path / "world.quipu"
     command = [shutil.which("quipu", path=str(Path(sys.executable).parent)), "build", tmp_path / "world" / "documents"]
     process = subprocess.Popen(

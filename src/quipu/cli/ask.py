@@ -163,7 +163,7 @@ def described(answer: Answer) -> list[str]:
     if answer.text is None:
         return [f"(no answer: {answer.reason})  {time}"]
     trust = f"score {answer.score:.3f}" if answer.probability is None else f"probability {answer.probability:.2f}"
-    lines = [f"{answer.text}    {trust}, {time}"]
+    lines = [f"{' '.join(answer.text.split())}    {trust}, {time}"]
     if not answer.evidence:
         return lines
     best = answer.evidence[0]
