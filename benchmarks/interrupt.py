@@ -1,6 +1,6 @@
 """Random ``kill -9`` during build, add and remove, each followed by ``verify`` and by the same command again.
 
-    python benchmarks/interrupt.py [--kills 30] [--documents 40] [--seed 0] [--json]
+    python benchmarks/interrupt.py [--kills 30] [--documents 240] [--seed 0] [--json]
 
 Every command is the installed ``quipu`` in a process of its own. A memory that was never disturbed is the reference:
 at the end of each trial the pairs must be the same. A pair counts as committed when it can be read after the kill, and
@@ -117,7 +117,7 @@ def main() -> None:
     """Run the three operations and print a row each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--documents", type=int, default=40)
+    parser.add_argument("--documents", type=int, default=240)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
