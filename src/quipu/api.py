@@ -220,7 +220,7 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
             raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
         return store
     encoder = models.encoder()
-    known = {**settings.to_json(), **models.names()}
+    known = {**settings.to_json(), **models.names}
     return Store.create(path, width=encoder.width, models={encoder.name: _hash(encoder)}, settings=known)
 
 

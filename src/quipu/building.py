@@ -62,13 +62,11 @@ class Models:
             "writer": writer or "quipu-mini/writer",
             "reader": reader or "quipu-mini/reader",
         }
-
-    def names(self) -> dict[str, str]:
-        """Names and paths, as the manifest keeps them; an object is named by itself."""
-        return {
-            kind: str(given) if isinstance(given, str | Path) else str(given.name)
+        self.names = {
+            kind: str(given) if isinstance(given, str | Path) else str(getattr(given, "source", given.name))
             for kind, given in self._given.items()
         }
+        """Names and paths as they were given, for the manifest; an object is named by its source or its name."""
 
     def encoder(self) -> SupportsEncode:
         """The key encoder."""

@@ -17,6 +17,7 @@ from quipu.training.generator.model import (  # noqa: E402
     GeneratorConfig,
     block,
     buckets,
+    copied_states,
     question_loss,
     span_ranking_loss,
 )
@@ -74,13 +75,14 @@ def test_steps_with_a_cache_equal_the_whole_question_at_once() -> None:
     onehot = torch.nn.functional.one_hot(buckets(5, start, end), BUCKETS).transpose(-1, -2).float()
     answer, style = model.first_input(states, start, end), torch.tensor([[1, 2]])
     previous = torch.tensor([[[0, 9, 6], [0, 11, 7]]])
-    whole = model.decode(model.inputs(previous, answer, style), None, memories, copy_keys, onehot, block(mask))
+    copied = copied_states(previous, ids, torch.ones_like(ids, dtype=torch.bool), start, end, states)
+    whole = model.decode(model.inputs(previous, copied, answer, style), None, memories, copy_keys, onehot, block(mask))
     assert torch.allclose(
         torch.logaddexp(whole[0].logsumexp(-1), whole[1].logsumexp(-1)), torch.zeros(1, 2, 3), atol=1e-5
     )
     past = None
     for step in range(3):
-        x = model.inputs(previous[:, :, step : step + 1], answer, style, step)
+        x = model.inputs(previous[:, :, step : step + 1], copied[:, :, step : step + 1], answer, style, step)
         saying, copying, _, past = model.decode(x, past, memories, copy_keys, onehot, block(mask))
         assert torch.allclose(saying[:, :, 0], whole[0][:, :, step], atol=1e-5)
         assert torch.allclose(copying[:, :, 0], whole[1][:, :, step], atol=1e-5)
@@ -119,3 +121,12 @@ def test_span_ranking_is_the_mean_log_share_of_the_gold_spans() -> None:
     """Two gold spans of four equal ones share log 4 each, however many spans nobody marked."""
     scores, gold = torch.zeros(1, 2, 2), torch.tensor([[[True, False], [False, True]]])
     assert span_ranking_loss(scores, gold, torch.ones(1)).item() == pytest.approx(math.log(4))
+
+
+def test_copied_states_are_those_of_the_nearest_place() -> None:
+    """Reading the wrong occurrence makes the question go on with another sentence's words."""
+    ids = torch.tensor([[1, 7, 8, 7, 2]])
+    states = torch.arange(5.0).view(1, 5, 1)
+    previous, start = torch.tensor([[[7, 9]]]), torch.tensor([[4]])
+    found = copied_states(previous, ids, torch.ones_like(ids, dtype=torch.bool), start, start, states)
+    assert found.flatten().tolist() == [3.0, 0.0]

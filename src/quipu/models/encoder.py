@@ -36,6 +36,7 @@ class Encoder:
     def __init__(self, name_or_path: str | Path = "quipu-mini/encoder", *, threads: int = 0) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "encoder")
+        self.source = str(name_or_path)
         self.name = folder.name
         self.sha256 = folder.sha256
         self.width = int(folder.settings["width"])

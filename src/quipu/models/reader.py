@@ -23,6 +23,7 @@ class Reader:
     def __init__(self, name_or_path: str | Path = "quipu-mini/reader", *, threads: int = 0) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "reader")
+        self.source = str(name_or_path)
         self.name = folder.name
         self.sha256 = folder.sha256
         self._length = int(folder.settings["max_length"])

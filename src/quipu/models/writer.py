@@ -45,6 +45,7 @@ class Writer:
     def __init__(self, name_or_path: str | Path = "quipu-mini/writer", *, threads: int = 0) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "copying-writer")
+        self.source = str(name_or_path)
         settings = folder.settings
         self.name = folder.name
         self.sha256 = folder.sha256
@@ -96,6 +97,14 @@ class Writer:
             rows = range(len(found), len(found) + len(batch.encodings))
             found += self._ask(batch, [texts[row] for row in rows], [spans[row] for row in rows], per_span, nucleus, random)
         return found
+
+    def span_scores(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        """Scores (T, L) of every span of each text: entry [i, l] is word pieces i to i + l (for comparisons)."""
+        return [
+            scores[: len(encoding.ids)]
+            for batch in self._encode(texts)
+            for encoding, scores in zip(batch.encodings, batch.span_scores, strict=True)
+        ]
 
     def _encode(self, texts: Sequence[str]) -> list[_Encoded]:
         """The texts through the encoder, or the same again if they were the last ones."""
@@ -199,6 +208,7 @@ class Writer:
         layers, _, heads, _, depth = batch.memory["keys"].shape
         past = [np.zeros((layers, size, most, heads, 0, depth), dtype=np.float32) for _ in range(2)]
         previous = np.zeros((size, most, 1), dtype=np.int64)
+        copied = np.zeros((size, most, 1, batch.states.shape[-1]), dtype=np.float32)
         pieces = np.full((size, most, self._longest), -1, dtype=np.int64)
         total = np.zeros((size, most), dtype=np.float32)
         going = real.copy()
@@ -207,7 +217,7 @@ class Writer:
         columns = np.broadcast_to(np.arange(most), (size, most))  # which job each live column is
         for step in range(self._longest):
             feeds: dict[str, Any] = {
-                **fixed, "previous": self._look_up(previous), "ends": ends, "near": near, "count": wanted,
+                **fixed, "previous": self._look_up(previous), "copied": copied, "ends": ends, "near": near, "count": wanted,
                 "position": np.array([step], dtype=np.int64), "past_keys": past[0], "past_values": past[1],
             }  # fmt: skip
             log_p, index, past_keys, past_values = self._decoder.run(None, feeds)
@@ -215,9 +225,9 @@ class Writer:
             pick = np.zeros(going.shape, dtype=np.int64) if top_p is None else _nucleus(log_p, top_p, random)
             index = np.take_along_axis(index, pick[..., None], axis=-1)[..., 0]
             chosen = np.take_along_axis(log_p, pick[..., None], axis=-1)[..., 0]
-            copied = index >= len(self._pieces)
-            place = np.where(copied, index - len(self._pieces), 0)
-            piece = np.where(copied, tokens[rows, place], self._pieces[np.minimum(index, len(self._pieces) - 1)])
+            taken = index >= len(self._pieces)
+            place = np.where(taken, index - len(self._pieces), 0)
+            piece = np.where(taken, tokens[rows, place], self._pieces[np.minimum(index, len(self._pieces) - 1)])
             at = (rows, columns)
             total[at] += np.where(going, chosen, 0.0)
             ended = piece == self._pieces[0]
@@ -231,7 +241,9 @@ class Writer:
                 keep = np.argsort(~going, axis=1, kind="stable")[:, :live]
                 going, previous, ends = going[rows, keep], previous[rows, keep], ends[rows, keep]
                 near, columns = near[rows, keep], columns[rows, keep]
+                start, end = start[rows, keep], end[rows, keep]
                 past = [np.ascontiguousarray(item[:, rows, keep]) for item in past]
+            copied = _copied_states(previous[..., 0], batch.ids, start, end, batch.states)[:, :, None]
         return pieces, total
 
     def _copy_tables(self, batch: _Encoded) -> dict[str, NDArray[Any]]:
@@ -262,6 +274,20 @@ class Writer:
         left = np.searchsorted(self._edges, before, side="right")
         right = np.searchsorted(self._edges, after, side="right")
         return np.where(right > 0, right + len(self._edges), left).astype(np.int64)
+
+
+def _copied_states(
+    previous: NDArray[np.int64], ids: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64], states: NDArray[np.float32]
+) -> NDArray[np.float32]:  # fmt: skip
+    """States at the place nearest to the span that holds each previous piece, 0 where none does: (B, A, D)."""
+    places = np.arange(ids.shape[1])
+    distance = np.maximum(start[..., None] - places, 0) + np.maximum(places - end[..., None], 0)
+    far = len(places) + 1
+    distance = np.where(previous[..., None] == ids[:, None, :], distance, far)
+    nearest = distance.argmin(axis=-1)
+    there = np.take_along_axis(distance, nearest[..., None], axis=-1) < far
+    picked: NDArray[np.float32] = states[np.arange(len(ids))[:, None], nearest] * there
+    return picked
 
 
 def _cuts(text: str, start: int, end: int) -> bool:

@@ -145,6 +145,9 @@ class Generator(nn.Module):
         self.span_width = nn.Parameter(torch.zeros(config.span_length, features))
         self.span_score = nn.Linear(features, len(STYLES))
         self.adapter = nn.Linear(config.width, config.width)
+        self.read = nn.Linear(config.width, config.width)
+        nn.init.zeros_(self.read.weight)
+        nn.init.zeros_(self.read.bias)
         self.answer = nn.Linear(2 * config.width, config.width)
         self.style = nn.Parameter(torch.randn(len(STYLES), config.width) * 0.02)
         self.position = nn.Parameter(torch.randn(config.question_length, config.width) * 0.02)
@@ -226,16 +229,37 @@ class Generator(nn.Module):
         gate = self.gate(x).float()
         return saying + nn.functional.logsigmoid(gate), copying + nn.functional.logsigmoid(-gate), x, present
 
-    def inputs(self, previous: torch.Tensor, answer: torch.Tensor, style: torch.Tensor, first: int = 0) -> torch.Tensor:
-        """Decoder inputs: previous (B, A, U) word-piece ids (the first is ignored), answer (B, A, D), style (A-wise ids).
+    def inputs(
+        self, previous: torch.Tensor, copied: torch.Tensor, answer: torch.Tensor, style: torch.Tensor, first: int = 0
+    ) -> torch.Tensor:
+        """Decoder inputs: previous (B, A, U) pieces (the first is ignored), copied (B, A, U, D), answer (B, A, D), style.
 
-        Position 0 sees the style instead of a previous piece; ``first`` is the position of previous[..., 0].
+        ``copied`` is the state of the passage's token that the previous piece stands at (``copied_states``), so that
+        the decoder knows what comes next there (CopyNet's selective read, Gu et al. 2016). Position 0 sees the style
+        instead; ``first`` is the position of previous[..., 0].
         """
-        x = self.adapter(self.words(previous))
+        x = self.adapter(self.words(previous)) + self.read(copied)
         if first == 0:
             begin = self.style[style].unsqueeze(2)  # (B, A, 1, D)
             x = torch.cat([begin.to(x.dtype), x[:, :, 1:]], dim=2)
         return x + self.position[first : first + previous.shape[-1]] + answer.unsqueeze(2)
+
+
+def copied_states(
+    previous: torch.Tensor, ids: torch.Tensor, copyable: torch.Tensor, start: torch.Tensor, end: torch.Tensor, states: torch.Tensor
+) -> torch.Tensor:  # fmt: skip
+    """States at the place nearest to the answer's span that holds each previous piece, 0 where none does.
+
+    previous (B, A, U); ids, copyable (B, T); start, end (B, A); states (B, T, D) -> (B, A, U, D).
+    """
+    places = torch.arange(ids.shape[1], device=ids.device)
+    distance = (start.unsqueeze(-1) - places).clamp(min=0) + (places - end.unsqueeze(-1)).clamp(min=0)  # (B, A, T)
+    match = (previous.unsqueeze(-1) == ids[:, None, None, :]) & copyable[:, None, None, :]  # (B, A, U, T)
+    far = ids.shape[1] + 1
+    nearest = distance.unsqueeze(2).masked_fill(~match, far).min(dim=-1)
+    batch = torch.arange(len(ids), device=ids.device).view(-1, 1, 1)
+    picked = states[batch, nearest.indices]
+    return picked * (nearest.values < far).unsqueeze(-1).to(picked.dtype)
 
 
 def block(mask: torch.Tensor) -> torch.Tensor:

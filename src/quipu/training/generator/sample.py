@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer
 
 from quipu.training.generator.data import token_span
-from quipu.training.generator.model import BUCKETS, STYLES, Generator, block, buckets
+from quipu.training.generator.model import BUCKETS, STYLES, Generator, block, buckets, copied_states
 
 
 def pad(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -70,7 +70,8 @@ def greedy_ids(
     place_ids = ids[:, None, :].expand(-1, start.shape[1], -1)
     past, written = None, []
     for step in range(model.config.question_length):
-        x = model.inputs(previous, answer, styles, step)
+        copied_state = copied_states(previous, ids, ~special, start, end, states)
+        x = model.inputs(previous, copied_state, answer, styles, step)
         saying, copying, _, past = model.decode(x, past, memories, copy_keys, onehot, blocked)
         total = torch.zeros(*start.shape, vocabulary)
         total.index_add_(-1, model.pieces, saying[:, :, 0].exp())

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from quipu.errors import FormatError
 from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.corpora import Asked, Context
@@ -22,6 +23,7 @@ from quipu.training.generator.model import (
     GeneratorConfig,
     block,
     buckets,
+    copied_states,
     question_loss,
     span_ranking_loss,
 )
@@ -88,7 +90,9 @@ def load_generator(folder: Path) -> Generator:
     weights = load_file(folder / "model.safetensors")
     config = BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     model = Generator(GeneratorConfig(**values), config, weights["pieces"])
-    model.load_state_dict(weights)
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    if unexpected or set(missing) - {"read.weight", "read.bias"}:
+        raise FormatError(f"{folder}: not a generator of this version (missing {missing}, unexpected {unexpected})")
     return model.eval()
 
 
@@ -101,7 +105,8 @@ def losses(
     memories, copy_keys = model.memories(states)
     near = torch.nn.functional.one_hot(buckets(ids.shape[1], batch["start"], batch["end"]), BUCKETS)
     onehot = near.transpose(-1, -2).to(states.dtype)  # (B, A, N, T)
-    x = model.inputs(batch["previous"], model.first_input(states, batch["start"], batch["end"]), batch["style"])
+    copied = copied_states(batch["previous"], ids, batch["copyable"], batch["start"], batch["end"], states)
+    x = model.inputs(batch["previous"], copied, model.first_input(states, batch["start"], batch["end"]), batch["style"])
     blocked = block(mask)
     saying, copying, _, _ = model.decode(x, None, memories, copy_keys, onehot, blocked)
     places = (batch["pieces"].unsqueeze(-1) == ids[:, None, None, :]) & batch["copyable"][:, None, None, :]
