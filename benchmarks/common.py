@@ -15,9 +15,9 @@ from typing import Any
 import quipu
 from quipu.corpus.passages import sentences
 from quipu.errors import InputError
-from quipu.models.keys import key_text
 from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
+from quipu.models.keys import key_text
 from quipu.models.reader import Reader
 from quipu.models.writer import Writer
 from quipu.records import Document, Passage, QAPair, Span

@@ -15,7 +15,7 @@ _HOMES = {
     "QuipuError": "errors",
 }  # fmt: skip
 # `open` is left out: a star import would shadow the builtin.
-__all__ = [name for name in _HOMES if name != "open"]  # noqa: PLE0604
+__all__ = [name for name in _HOMES if name != "open"]
 
 if TYPE_CHECKING:
     from quipu.api import Memory as Memory

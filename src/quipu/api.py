@@ -64,9 +64,7 @@ def build(
     return Memory(store, models, builder.report)
 
 
-def open(  # noqa: A001 - the public name is quipu.open
-    path: str | Path, *, read_only: bool = False, encoder: SupportsEncode | str | Path | None = None
-) -> Memory:
+def open(path: str | Path, *, read_only: bool = False, encoder: SupportsEncode | str | Path | None = None) -> Memory:
     """An existing memory. The encoder is the one that it was built with, unless one is given."""
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
@@ -110,9 +108,7 @@ class Memory:
         """The answer of the best stored pair, with its source; ``k`` pairs are looked at."""
         return self.ask_many([question], k=k, method=method)[0]
 
-    def ask_many(
-        self, questions: Sequence[str], *, k: int = 10, method: Literal["lookup"] = "lookup"
-    ) -> list[Answer]:
+    def ask_many(self, questions: Sequence[str], *, k: int = 10, method: Literal["lookup"] = "lookup") -> list[Answer]:
         """An answer for each question, in order; the time of each is an equal share of the batch's."""
         if method != "lookup":
             raise InputError(f"the method must be lookup, not {method!r}")
@@ -214,7 +210,9 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
         store = Store.open(path)
         if store.journal_has("finished"):
             store.close()
-            raise InputError(f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name")
+            raise InputError(
+                f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name"
+            )
         if _stored_settings(store) != settings:
             store.close()
             raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
@@ -233,7 +231,9 @@ def _stored_settings(store: Store) -> GenerateSettings:
 
 def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
     if encoder.width != store.width:
-        raise FormatError(f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}")
+        raise FormatError(
+            f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}"
+        )
     if _hash(encoder) not in store.models.values():
         names = ", ".join(store.models)
         raise InputError(

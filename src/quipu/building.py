@@ -170,7 +170,9 @@ class Builder:
             seen += len(some)
             mark = f"pairs:{content_id(*(pair.id for pair in some))}"
             if not self._store.journal_has(mark):
-                fresh = [pair for pair in some if self._store.question_answer_exists(pair.question, pair.answer) is None]
+                fresh = [
+                    pair for pair in some if self._store.question_answer_exists(pair.question, pair.answer) is None
+                ]
                 questions = [pair.question for pair in fresh]
                 keys = self._models.encoder().encode(questions)
                 with self._store.transaction():

@@ -40,9 +40,7 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     missing = [
         name
         for name, item in known.items()
-        if name not in arguments
-        and item.default is dataclasses.MISSING
-        and item.default_factory is dataclasses.MISSING
+        if name not in arguments and item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
     ]
     if missing:
         raise SettingsError(f"{where}: missing {', '.join(missing)}")

@@ -32,7 +32,9 @@ def retrieve(
     if method != "words" and vectors is not None:
         ids, scores = index.search(vectors, depth)
         for at in range(len(questions)):
-            ranked[at] = [(int(row), float(score), "vector") for row, score in zip(ids[at], scores[at], strict=True) if row >= 0]
+            ranked[at] = [
+                (int(row), float(score), "vector") for row, score in zip(ids[at], scores[at], strict=True) if row >= 0
+            ]
     if method != "vector":
         for at, question in enumerate(questions):
             rows, bm25 = store.search_words(question, depth)
@@ -53,7 +55,9 @@ def retrieve(
     return hits
 
 
-def fuse(by_vector: Sequence[tuple[int, float, Via]], by_words: Sequence[tuple[int, float, Via]]) -> list[tuple[int, float, Via]]:
+def fuse(
+    by_vector: Sequence[tuple[int, float, Via]], by_words: Sequence[tuple[int, float, Via]]
+) -> list[tuple[int, float, Via]]:
     """Reciprocal-rank fusion of two ranked lists of (row, score, via); ties by row."""
     scores: dict[int, float] = {}
     via: dict[int, Via] = {}

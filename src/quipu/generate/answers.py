@@ -19,35 +19,94 @@ PRIORS = {"date": 0.5, "number": 0.45, "name": 0.4, "quoted": 0.35, "acronym": 0
 
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _UNIT = (
-    r"(?:%|percent|per cent|million|billion|trillion|thousand|hundred|dozen|years?|months?|weeks?|days?|hours?|minutes?|"
-    r"seconds?|metres?|meters?|kilometres?|kilometers?|km|miles?|feet|foot|inches|acres|hectares|square \w+|cubic \w+|"
+    r"(?:%|percent|per cent|million|billion|trillion|thousand|hundred|dozen|years?|months?|weeks?|days?|hours?|"
+    r"minutes?|seconds?|metres?|meters?|kilometres?|kilometers?|km|miles?|feet|foot|inches|acres|hectares|square \w+|cubic \w+|"
     r"kilograms?|kg|tons?|tonnes?|pounds|dollars|euros|degrees?|people|times)"
 )
-_COUNTED = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds|thousands|millions)"
+_COUNTED = (
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds|thousands|"
+    r"millions)"
+)
+_DAY = rf"(?:{_MONTH} \d{{1,2}}(?:, \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{4}})"
+_AGE = r"(?:\d{1,2}(?:st|nd|rd|th)|early|late|mid-)(?: \d{1,2}(?:st|nd|rd|th))? centur(?:y|ies)"
+_BREAK = r"of|in|by|with|for|to|from|as|on|is|are|was|were|and"
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("date", re.compile(rf"\b(?:{_MONTH} \d{{1,2}}(?:, \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{4}})\b", re.I)),
+    ("date", re.compile(rf"\b{_DAY}\b", re.I)),
     ("date", re.compile(r"\b(?:1\d{3}|20\d{2})(?:s|[-–](?:1\d{3}|20\d{2}|\d{2}))?\b")),
-    ("date", re.compile(r"\b(?:\d{1,2}(?:st|nd|rd|th)|early|late|mid-)(?: \d{1,2}(?:st|nd|rd|th))? centur(?:y|ies)\b", re.I)),
+    ("date", re.compile(rf"\b{_AGE}\b", re.I)),
     ("number", re.compile(rf"[$£€]?\b\d[\d,]*(?:\.\d+)?(?:[ -]{_UNIT})*(?!\w)", re.I)),
     ("number", re.compile(rf"\b{_COUNTED}(?:[ -]{_UNIT})*\b", re.I)),
     ("name", re.compile(r"\b[A-Z][\w'’.-]*\w(?:,? (?:(?:of|the|de|la|von|van|and|for) )?[A-Z][\w'’-]*\w)*")),
     ("quoted", re.compile(r"[\"“]([^\"“”]{2,80})[\"”]")),
     ("acronym", re.compile(r"\b[A-Z]{2,6}\b")),
     ("phrase", re.compile(
-        r"\b(?:the|an?|its|his|her|their|this|some|many|several|of|in|by|with|for|to|from|as|on|is|are|was|were|and) "
-        r"((?:[a-z][\w-]+ ){0,3}[a-z][\w-]+)(?=[,.;:)]| (?:of|in|by|with|for|to|from|as|on|is|are|was|were|and|or|that|which|who|at)\b|$)"
+        rf"\b(?:the|an?|its|his|her|their|this|some|many|several|{_BREAK}) ((?:[a-z][\w-]+ ){{0,3}}[a-z][\w-]+)"
+        rf"(?=[,.;:)]| (?:{_BREAK}|or|that|which|who|at)\b|$)"
     )),
 )  # fmt: skip
 _OPENERS = frozenset(
-    "the a an this that these those it its he she they we in on at of for from with by as to and but or when while "
-    "where after before since although because however there here then many most some several all both each his her "
-    "their during under over one two during following according".split()
+    [
+        "the",
+        "a",
+        "an",
+        "this",
+        "that",
+        "these",
+        "those",
+        "it",
+        "its",
+        "he",
+        "she",
+        "they",
+        "we",
+        "in",
+        "on",
+        "at",
+        "of",
+        "for",
+        "from",
+        "with",
+        "by",
+        "as",
+        "to",
+        "and",
+        "but",
+        "or",
+        "when",
+        "while",
+        "where",
+        "after",
+        "before",
+        "since",
+        "although",
+        "because",
+        "however",
+        "there",
+        "here",
+        "then",
+        "many",
+        "most",
+        "some",
+        "several",
+        "all",
+        "both",
+        "each",
+        "his",
+        "her",
+        "their",
+        "during",
+        "under",
+        "over",
+        "one",
+        "two",
+        "during",
+        "following",
+        "according",
+    ]
 )
 
 
-def candidates(
-    texts: Sequence[str], extractor: SupportsExtract | None, *, limit: int = LIMIT
-) -> list[list[Candidate]]:
+def candidates(texts: Sequence[str], extractor: SupportsExtract | None, *, limit: int = LIMIT) -> list[list[Candidate]]:
     """At most ``limit`` spans a text, best first; offsets into the text; no two with one normalised text."""
     learned = extractor.extract(texts, limit=limit) if extractor else [[] for _ in texts]
     return [join(spans, by_rule(text), limit) for text, spans in zip(texts, learned, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -9,8 +10,27 @@ from quipu.models.protocols import SupportsRead
 from quipu.records import QAPair, Verdict
 from quipu.text import normalize_answer, token_f1
 
-_ASKS = frozenset("who whom whose what which when where why how".split())
-_AUXILIARY = frozenset("is are was were do does did can could will would has have had should may".split())
+_ASKS = frozenset(["who", "whom", "whose", "what", "which", "when", "where", "why", "how"])
+_AUXILIARY = frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "will",
+        "would",
+        "has",
+        "have",
+        "had",
+        "should",
+        "may",
+    ]
+)
 
 
 def well_formed(pair: QAPair) -> Verdict:
@@ -21,7 +41,7 @@ def well_formed(pair: QAPair) -> Verdict:
         reason = "shorter than three words"
     elif not (_ASKS & set(words)) and words[0] not in _AUXILIARY:
         reason = "no question word"
-    elif any(left == right for left, right in zip(words, words[1:], strict=False)) or _repeats(words):
+    elif any(left == right for left, right in itertools.pairwise(words)) or _repeats(words):
         reason = "repeats itself"
     elif _holds_answer(pair):
         reason = "holds its own answer"

@@ -119,7 +119,9 @@ def _key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[st
     for pair, passage in kept:
         if passage.id not in bounds:
             bounds[passage.id] = sentences(passage.text)
-        texts.append(key_text(pair.question, pair.answer, _sentence(pair, passage, bounds[passage.id]), passage.title, kind))
+        texts.append(
+            key_text(pair.question, pair.answer, _sentence(pair, passage, bounds[passage.id]), passage.title, kind)
+        )
     return texts
 
 

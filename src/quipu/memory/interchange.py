@@ -32,7 +32,12 @@ def read_pairs(path: Path) -> Iterator[QAPair]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     kind = Path(path.name.removesuffix(".gz")).suffix.lower()
-    with cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig", newline="")) as file:  # noqa: E501
+    with cast(
+        TextIO,
+        gzip.open(path, "rt", encoding="utf-8-sig")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8-sig", newline=""),
+    ) as file:
         try:
             yield from {".csv": _table, ".tsv": _table, ".json": _json}.get(kind, _lines)(file, path, kind)
         except UnicodeDecodeError as error:
@@ -121,7 +126,9 @@ def import_memory(path: Path, into: Path) -> int:
                 try:
                     _restore(store, kind, [row for _, _, row in rows])
                 except (KeyError, TypeError, ValueError) as error:
-                    raise InputError(f"{path}, {rows[0][0]}: a record of kind {kind} cannot be used ({error})") from error
+                    raise InputError(
+                        f"{path}, {rows[0][0]}: a record of kind {kind} cannot be used ({error})"
+                    ) from error
         Index.rebuild(store)
         return store.count()
 
@@ -173,8 +180,10 @@ def _restore(store: Store, kind: str, rows: list[dict[str, Any]]) -> None:
         keys = [np.frombuffer(base64.b64decode(row["vector"], validate=True), dtype="<f2") for row in rows]
         store.add(pairs, np.stack(keys).astype(np.float32), [row["key_text"] for row in rows])
     elif kind == "verdict":
-        names = ("pair", "stage", "kept", "score", "reason", "because_of")
-        verdicts = [Verdict(*(row[name] if name != "kept" else bool(row[name]) for name in names)) for row in rows]
+        verdicts = [
+            Verdict(row["pair"], row["stage"], bool(row["kept"]), row["score"], row["reason"], row["because_of"])
+            for row in rows
+        ]
         store.add_verdicts(verdicts, [row["document"] for row in rows])
     elif kind == "journal":
         with store.transaction():

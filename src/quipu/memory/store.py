@@ -130,7 +130,7 @@ class Store:
         ).fetchone()
         if row is None:
             raise InputError(f"{self.path} has no document {document_id!r}")
-        return Document(*row[:5], json.loads(row[5]))
+        return Document(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
 
     def documents(self) -> Iterator[Document]:
         """Every document, in the order in which they were added, one at a time."""
@@ -181,14 +181,15 @@ class Store:
 
     def passages_to_ask(self, limit: int) -> list[Passage]:
         """The next passages, in order, whose pairs are not there yet (their mark "passage:ID" is missing)."""
-        condition = (
-            "WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id) ORDER BY p.row LIMIT ?"
-        )
+        condition = "WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id) ORDER BY p.row LIMIT ?"
         return [passage for _, passage in self._passages(condition, (limit,))]
 
     def count_to_ask(self) -> int:
         """How many passages wait for their pairs."""
-        query = "SELECT count(*) FROM passages p WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id)"
+        query = (
+            "SELECT count(*) FROM passages p"
+            " WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id)"
+        )
         return int(self._db.execute(query).fetchone()[0])
 
     def passage_at(self, document_id: str, span: Span) -> Passage | None:

@@ -1,4 +1,4 @@
-"""A question as a safe FTS5 expression: quoted words joined by OR, the frequent ones left out where rare ones remain."""
+"""A question as a safe FTS5 expression: quoted words joined by OR, frequent ones left out where rare ones remain."""
 
 from __future__ import annotations
 
@@ -8,8 +8,57 @@ import unicodedata
 
 _WORD = re.compile(r"[^\W_]+")
 _STOP = frozenset(
-    "a an the of in on at to for from by with and or is are was were be been did do does has have had what which who "
-    "whom whose when where why how that this these those it its as into than then there their his her".split()
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "for",
+        "from",
+        "by",
+        "with",
+        "and",
+        "or",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "did",
+        "do",
+        "does",
+        "has",
+        "have",
+        "had",
+        "what",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "when",
+        "where",
+        "why",
+        "how",
+        "that",
+        "this",
+        "these",
+        "those",
+        "it",
+        "its",
+        "as",
+        "into",
+        "than",
+        "then",
+        "there",
+        "their",
+        "his",
+        "her",
+    ]
 )
 _TOO_FREQUENT = 0.05  # share of the pairs; such a word costs a long list and says little
 _ENOUGH = 3  # rarer words that must remain before a frequent one is left out

@@ -10,7 +10,9 @@ from quipu.text import normalize_answer
 KeyKind = Literal["both", "cloze", "question"]
 
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
-_WHEN = re.compile(rf"\b(?:1[0-9]{{3}}|20[0-9]{{2}})s?\b|\b{_MONTH}\b|\bcentur(?:y|ies)\b|\b\d{{1,2}}(?:st|nd|rd|th)\b", re.I)
+_WHEN = re.compile(
+    rf"\b(?:1[0-9]{{3}}|20[0-9]{{2}})s?\b|\b{_MONTH}\b|\bcentur(?:y|ies)\b|\b\d{{1,2}}(?:st|nd|rd|th)\b", re.I
+)
 _COUNT = re.compile(
     r"^(?:about |around |nearly |over |more than |less than |at least |approximately |some )?[$£€]?[\d.,]+\b|"
     r"^(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds?|thousands?|"
@@ -19,7 +21,9 @@ _COUNT = re.compile(
 )
 _WHERE_BEFORE = re.compile(r"\b(?:in|at|near|from|to|into|through|across|outside)\s+(?:the\s+)?$", re.I)
 _NAME = re.compile(r"^(?:[A-Z][\w.'’-]*)(?:\s+(?:[A-Z][\w.'’-]*|of|the|de|von|van|and))*$")
-_PERSON_AFTER = re.compile(r"^\s*(?:,|who|wrote|said|was born|invented|discovered|founded|led|ruled|married|died|argued)\b")
+_PERSON_AFTER = re.compile(
+    r"^\s*(?:,|who|wrote|said|was born|invented|discovered|founded|led|ruled|married|died|argued)\b"
+)
 
 
 def key_text(question: str, answer: str, sentence: str, title: str = "", kind: KeyKind = "both") -> str:

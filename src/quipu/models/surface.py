@@ -14,13 +14,11 @@ _NO_SPACE_AFTER = re.compile(r"([(\[{$£€#])\s+")
 _TIGHT = re.compile(r"(?<=\w)\s*([-–/'’])\s*(?=\w)")
 
 
-def surface(
-    tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], casing: Mapping[str, str]
-) -> str:
+def surface(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], casing: Mapping[str, str]) -> str:
     """The question of lower-case word pieces; ``casing`` says how the passage writes a word (see ``casing_of``)."""
     words: list[str] = []
     for piece in pieces:
-        token = tokenizer.id_to_token(int(piece))
+        token = tokenizer.id_to_token(int(piece)) or ""
         if token.startswith("##") and words:
             words[-1] += token[2:]
         else:
@@ -51,9 +49,110 @@ def casing_of(encoding: Encoding, text: str) -> dict[str, str]:
 
 
 _COMMON = frozenset(
-    "a an the this that these those it its he she they we i you his her their our in on at of for from with by as to "
-    "and but or nor so yet if when while where after before since although though because however there here then "
-    "many most some several all both each every no not only also among between during under over about into through "
-    "one two three four five six seven eight nine ten is are was were be been has have had do does did can could may "
-    "might will would should must who what which how why".split()
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "it",
+        "its",
+        "he",
+        "she",
+        "they",
+        "we",
+        "i",
+        "you",
+        "his",
+        "her",
+        "their",
+        "our",
+        "in",
+        "on",
+        "at",
+        "of",
+        "for",
+        "from",
+        "with",
+        "by",
+        "as",
+        "to",
+        "and",
+        "but",
+        "or",
+        "nor",
+        "so",
+        "yet",
+        "if",
+        "when",
+        "while",
+        "where",
+        "after",
+        "before",
+        "since",
+        "although",
+        "though",
+        "because",
+        "however",
+        "there",
+        "here",
+        "then",
+        "many",
+        "most",
+        "some",
+        "several",
+        "all",
+        "both",
+        "each",
+        "every",
+        "no",
+        "not",
+        "only",
+        "also",
+        "among",
+        "between",
+        "during",
+        "under",
+        "over",
+        "about",
+        "into",
+        "through",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "has",
+        "have",
+        "had",
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "may",
+        "might",
+        "will",
+        "would",
+        "should",
+        "must",
+        "who",
+        "what",
+        "which",
+        "how",
+        "why",
+    ]
 )

@@ -59,7 +59,8 @@ class Writer:
         self._entry[self._pieces] = np.arange(len(self._pieces))
         self._longest = int(settings["question_length"])
         self._edges = np.array(settings["bucket_edges"])
-        self._special = [self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]", "[UNK]")]
+        specials = (self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]", "[UNK]"))
+        self._special = [piece for piece in specials if piece is not None]
         self._encoder = session(folder.path / "encoder.onnx", threads)
         self._decoder = session(folder.path / "decoder.onnx", threads)
         self._cached: tuple[tuple[str, ...], list[_Encoded]] = ((), [])
@@ -71,7 +72,7 @@ class Writer:
 
     def extract(self, texts: Sequence[str], *, limit: int = 25) -> list[list[Candidate]]:
         """Spans of whole words by learned score, best first; one for each normalised text."""
-        found = []
+        found: list[list[Candidate]] = []
         for batch in self._encode(texts):
             for row, encoding in enumerate(batch.encodings):
                 found.append(self._candidates(texts[len(found)], encoding, batch.span_scores[row], limit))
@@ -95,7 +96,9 @@ class Writer:
         found: list[list[list[Written]]] = []
         for batch in self._encode(texts):
             rows = range(len(found), len(found) + len(batch.encodings))
-            found += self._ask(batch, [texts[row] for row in rows], [spans[row] for row in rows], per_span, nucleus, random)
+            found += self._ask(
+                batch, [texts[row] for row in rows], [spans[row] for row in rows], per_span, nucleus, random
+            )
         return found
 
     def span_scores(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
@@ -131,9 +134,7 @@ class Writer:
         rows: NDArray[np.float32] = self._words[ids].astype(np.float32) * self._scales[ids]
         return rows
 
-    def _candidates(
-        self, text: str, encoding: Encoding, scores: NDArray[np.float32], limit: int
-    ) -> list[Candidate]:
+    def _candidates(self, text: str, encoding: Encoding, scores: NDArray[np.float32], limit: int) -> list[Candidate]:
         """Best-scored spans that begin and end with a word, once a normalised text."""
         words, offsets = encoding.word_ids, encoding.offsets
         flat = scores[: len(words)].ravel()
@@ -191,7 +192,11 @@ class Writer:
         return made
 
     def _decode(
-        self, batch: _Encoded, jobs: Sequence[Sequence[tuple[int, int, int]]], top_p: float | None, random: np.random.Generator
+        self,
+        batch: _Encoded,
+        jobs: Sequence[Sequence[tuple[int, int, int]]],
+        top_p: float | None,
+        random: np.random.Generator,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Pieces (B, A, U), -1 after the end; their summed log p (B, A)."""
         size, most = len(jobs), max(len(job) for job in jobs)
@@ -217,7 +222,8 @@ class Writer:
         columns = np.broadcast_to(np.arange(most), (size, most))  # which job each live column is
         for step in range(self._longest):
             feeds: dict[str, Any] = {
-                **fixed, "previous": self._look_up(previous), "copied": copied, "ends": ends, "near": near, "count": wanted,
+                **fixed, "previous": self._look_up(previous), "copied": copied, "ends": ends, "near": near,
+                "count": wanted,
                 "position": np.array([step], dtype=np.int64), "past_keys": past[0], "past_values": past[1],
             }  # fmt: skip
             log_p, index, past_keys, past_values = self._decoder.run(None, feeds)
@@ -247,7 +253,7 @@ class Writer:
         return pieces, total
 
     def _copy_tables(self, batch: _Encoded) -> dict[str, NDArray[Any]]:
-        """The different pieces of each passage: tokens (B, Q), their places (B, T, Q), their entries in the vocabulary."""
+        """The different pieces of each passage: tokens (B, Q), places (B, T, Q), entries in the vocabulary (B, Q)."""
         size, length = batch.ids.shape
         different = []
         for row in range(size):
@@ -267,18 +273,23 @@ class Writer:
         return {"tokens": tokens, "places": places, "entries": entries, "both": both}
 
     def _buckets(self, length: int, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Bucket of each token by its distance from each span: (B, A, T) (see training.generator.model.buckets)."""
+        """Bucket of each token by its distance from each span: (B, A, T) (as in training.generator.model)."""
         places = np.arange(length)
         before = np.maximum(start[..., None] - places, 0)
         after = np.maximum(places - end[..., None], 0)
         left = np.searchsorted(self._edges, before, side="right")
         right = np.searchsorted(self._edges, after, side="right")
-        return np.where(right > 0, right + len(self._edges), left).astype(np.int64)
+        near: NDArray[np.int64] = np.where(right > 0, right + len(self._edges), left).astype(np.int64)
+        return near
 
 
 def _copied_states(
-    previous: NDArray[np.int64], ids: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64], states: NDArray[np.float32]
-) -> NDArray[np.float32]:  # fmt: skip
+    previous: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    states: NDArray[np.float32],
+) -> NDArray[np.float32]:
     """States at the place nearest to the span that holds each previous piece, 0 where none does: (B, A, D)."""
     places = np.arange(ids.shape[1])
     distance = np.maximum(start[..., None] - places, 0) + np.maximum(places - end[..., None], 0)
@@ -307,10 +318,11 @@ def _tokens(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int] |
 
 
 def _nucleus(log_p: NDArray[np.float32], top_p: float, random: np.random.Generator) -> NDArray[np.int64]:
-    """An index into the last axis (sorted, best first): drawn from the fewest that hold ``top_p`` of the probability."""
+    """An index into the last axis (best first): drawn from the fewest that hold ``top_p`` of the probability."""
     p = np.exp(log_p)
     before = np.cumsum(p, axis=-1) - p
     p = np.where(before < top_p, p, 0.0)
     bounds = np.cumsum(p, axis=-1)
     draw = random.random(log_p.shape[:-1])[..., None] * bounds[..., -1:]
-    return np.minimum((bounds <= draw).sum(axis=-1), log_p.shape[-1] - 1)
+    index: NDArray[np.int64] = np.minimum((bounds <= draw).sum(axis=-1), log_p.shape[-1] - 1)
+    return index

@@ -163,7 +163,8 @@ def compose(contexts: Sequence[Context], index: int, words: int, rng: random.Ran
         else:
             last += 1
             length += len(contexts[last].text.split())
-    text, asked = "", []
+    text = ""
+    asked: list[Asked] = []
     for context in contexts[first : last + 1]:
         offset = len(text) + 1 if text else 0
         text = f"{text} {context.text}" if text else context.text

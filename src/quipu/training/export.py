@@ -28,7 +28,13 @@ from quipu.training.generator.model import BUCKET_EDGES, BUCKETS, STYLES, Genera
 OPSET = 17
 
 
-def to_onnx(module: nn.Module, arguments: tuple[Any, ...], inputs: dict[str, dict[int, str]], outputs: dict[str, dict[int, str]], path: Path) -> None:  # noqa: E501
+def to_onnx(
+    module: nn.Module,
+    arguments: tuple[Any, ...],
+    inputs: dict[str, dict[int, str]],
+    outputs: dict[str, dict[int, str]],
+    path: Path,
+) -> None:
     """Export ``module``; ``inputs`` and ``outputs`` name the tensors and their dynamic axes."""
     axes = {name: value for name, value in {**inputs, **outputs}.items() if value}
     with warnings.catch_warnings(), torch.inference_mode():
@@ -40,7 +46,7 @@ def to_onnx(module: nn.Module, arguments: tuple[Any, ...], inputs: dict[str, dic
 
 
 def to_int8(source: Path, target: Path) -> None:
-    """Weights of constant matrix products and look-ups to int8, a scale a channel; activations are scaled at run time."""
+    """Constant matrices and look-up tables to int8, a scale a channel; activations are scaled at run time."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
@@ -93,7 +99,9 @@ def export_encoder(
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "model.onnx"
         axes = {0: "n", 1: "t"}
-        to_onnx(model, (ids, torch.ones_like(ids)), {"input_ids": axes, "attention_mask": axes}, {"key": {0: "n"}}, plain)
+        to_onnx(
+            model, (ids, torch.ones_like(ids)), {"input_ids": axes, "attention_mask": axes}, {"key": {0: "n"}}, plain
+        )
         to_int8(plain, out / "model.onnx")
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
     width = int(model.encoder.config.hidden_size)
@@ -170,7 +178,8 @@ class _Passage(nn.Module):
         scores = self.model.span_scores(states, mask)[..., self.style]
         memories, copy_keys = self.model.memories(states)
         return (
-            states, scores, torch.stack([keys for keys, _ in memories]), torch.stack([values for _, values in memories]),
+            states, scores,
+            torch.stack([keys for keys, _ in memories]), torch.stack([values for _, values in memories]),
             copy_keys,
         )  # fmt: skip
 
@@ -183,7 +192,8 @@ class _Step(nn.Module):
         self.model, self.style = model, style
 
     def forward(
-        self, previous: torch.Tensor, copied: torch.Tensor, position: torch.Tensor, ends: torch.Tensor, near: torch.Tensor, mask: torch.Tensor,
+        self, previous: torch.Tensor, copied: torch.Tensor, position: torch.Tensor, ends: torch.Tensor,
+        near: torch.Tensor, mask: torch.Tensor,
         keys: torch.Tensor, values: torch.Tensor, copy_keys: torch.Tensor, places: torch.Tensor, entries: torch.Tensor,
         both: torch.Tensor, past_keys: torch.Tensor, past_values: torch.Tensor, count: torch.Tensor,
     ) -> Any:  # fmt: skip
@@ -255,7 +265,7 @@ def export_writer(
             Path(scratch) / "encoder.onnx",
         )  # fmt: skip
         with torch.inference_mode():
-            states, _, keys, values, copy_keys = passage(words, mask)
+            _, _, keys, values, copy_keys = passage(words, mask)
         cache = torch.randn(layers, size, answers, config.heads, 2, depth)
         row, cell = {0: "b", 1: "a"}, {1: "b", 2: "a", 4: "p"}
         arguments = {
@@ -300,8 +310,8 @@ def export_writer(
         left = tokenizer.encode(ours[0][0].question if ours[0] else "", add_special_tokens=False).ids[:3]
         opening += left == tokenizer.encode(theirs[0] + "?", add_special_tokens=False).ids[:3]
     shared = []
-    for expected, scores in zip(wanted_spans, exported.span_scores(texts), strict=True):
-        found = set(np.argsort(-scores.ravel(), kind="stable")[:20].tolist())
+    for expected, marked in zip(wanted_spans, exported.span_scores(texts), strict=True):
+        found = set(np.argsort(-marked.ravel(), kind="stable")[:20].tolist())
         shared.append(len(expected & found) / 20)
     figures = {
         "same_opening": opening / len(asked), "same_spans": float(np.mean(shared)), "asked": float(len(asked))

@@ -87,7 +87,7 @@ def fit(
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss is {loss.item()} at step {step}; lower the learning rate")
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), settings.clip)
         optimizer.step()
         step += 1
@@ -107,9 +107,7 @@ def fit(
     return last
 
 
-def _save(
-    model: torch.nn.Module, optimizer: torch.optim.Optimizer, run: Path, step: int, spent: float
-) -> None:
+def _save(model: torch.nn.Module, optimizer: torch.optim.Optimizer, run: Path, step: int, spent: float) -> None:
     """Weights, then optimizer, then the state that names them: each file appears whole or not at all."""
     moments = {}
     for group, items in enumerate(optimizer.param_groups):
@@ -135,7 +133,9 @@ def _resume(model: torch.nn.Module, optimizer: torch.optim.Optimizer, run: Path)
     for group, items in enumerate(optimizer.param_groups):
         for index, value in enumerate(items["params"]):
             names = ("step", "exp_avg", "exp_avg_sq")
-            stored = {name: moments[f"{group}.{index}.{name}"] for name in names if f"{group}.{index}.{name}" in moments}
+            stored = {
+                name: moments[f"{group}.{index}.{name}"] for name in names if f"{group}.{index}.{name}" in moments
+            }
             if stored:
                 optimizer.state[value] = stored
     return int(state["step"]), float(state["spent_seconds"])

@@ -53,7 +53,9 @@ def best_spans(
     start, end = start.masked_fill(~allowed, lowest), end.masked_fill(~allowed, lowest)
     length = start.shape[1]
     joint = start.unsqueeze(2) + end.unsqueeze(1)  # (B, T, T)
-    band = torch.ones(length, length, dtype=torch.bool).triu() & ~torch.ones(length, length, dtype=torch.bool).triu(longest)
+    band = torch.ones(length, length, dtype=torch.bool).triu() & ~torch.ones(length, length, dtype=torch.bool).triu(
+        longest
+    )
     joint = joint.masked_fill(~band, 2 * lowest).flatten(1)
     best, place = joint.max(dim=1)
     total = torch.logaddexp(torch.logsumexp(joint, dim=1), none)

@@ -28,13 +28,16 @@ def read(path: Path) -> Iterator[Extract | Bad]:
                 paragraphs += [" | ".join(cell.text.strip() for cell in row.cells) for row in block.rows]
                 continue
             text = block.text.strip()
-            if not title and text and (block.style.name or "").startswith(("Title", "Heading")):
+            style = (block.style.name if block.style else None) or ""
+            if not title and text and style.startswith(("Title", "Heading")):
                 title = text
             paragraphs.append(text)
     except PackageNotFoundError as error:
         with path.open("rb") as file:
             encrypted = file.read(8) == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-        raise ReadError("encrypted, or an old .doc; save it as .docx without a password" if encrypted else "broken docx") from error
+        raise ReadError(
+            "encrypted, or an old .doc; save it as .docx without a password" if encrypted else "broken docx"
+        ) from error
     except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError) as error:
         raise ReadError(f"broken docx ({type(error).__name__})") from error
     yield Extract(title or title_of(path), "\n\n".join(paragraph for paragraph in paragraphs if paragraph))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lxml import html as lxml_html
 
@@ -12,7 +13,20 @@ from quipu.corpus.readers import Bad, Extract
 from quipu.corpus.readers.plain import encoding_of, title_of
 from quipu.errors import ReadError
 
-_LEFT_OUT = {"script", "style", "noscript", "template", "nav", "header", "footer", "form", "button", "svg", "head", "iframe"}
+_LEFT_OUT = {
+    "script",
+    "style",
+    "noscript",
+    "template",
+    "nav",
+    "header",
+    "footer",
+    "form",
+    "button",
+    "svg",
+    "head",
+    "iframe",
+}
 _BLOCKS = {
     "p", "div", "section", "article", "main", "aside", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl", "dt",
     "dd", "table", "caption", "tr", "blockquote", "figure", "figcaption", "address", "body", "html", "hr", "details",
@@ -51,7 +65,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
 
 def _walk(root: lxml_html.HtmlElement, paragraphs: list[str]) -> None:
     """Add the text of ``root`` to ``paragraphs``; the last one is open. Iterative: pages may nest deeply."""
-    stack: list[tuple[str, object]] = [("open", root)]
+    stack: list[tuple[str, Any]] = [("open", root)]
     while stack:
         what, item = stack.pop()
         if what == "text":
@@ -67,16 +81,16 @@ def _walk(root: lxml_html.HtmlElement, paragraphs: list[str]) -> None:
             if not tag or tag in _LEFT_OUT:
                 continue
             if tag == "pre":
-                stack += [("raw", node.text_content().strip("\n")), ("break", None)]  # type: ignore[attr-defined]
+                stack += [("raw", node.text_content().strip("\n")), ("break", None)]
                 continue
-            following: list[tuple[str, object]] = []
+            following: list[tuple[str, Any]] = []
             if tag in _BLOCKS:
                 following.append(("break", None))
             if tag == "br":
                 following.append(("text", " "))
-            if node.text:  # type: ignore[attr-defined]
-                following.append(("text", node.text))  # type: ignore[attr-defined]
-            for child in node:  # type: ignore[attr-defined]
+            if node.text:
+                following.append(("text", node.text))
+            for child in node:
                 following.append(("open", child))
                 if tag == "tr" and child.getnext() is not None:
                     following.append(("text", " | "))

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from quipu.errors import InputError
 from quipu.evaluation.metrics import (
@@ -29,6 +29,7 @@ from quipu.records import Answer, Example, Hit, Score
 
 RECALLS = (1, 5, 10, 50)
 METHODS = ("lookup",)
+Search = Literal["vector", "words", "both"]
 LATENCY_SAMPLE = 300  # questions asked one by one
 
 
@@ -43,7 +44,7 @@ class Memory(Protocol):
         """The answers to many."""
         ...
 
-    def search_many(self, questions: Sequence[str], k: int, *, method: str = ...) -> list[list[Hit]]:
+    def search_many(self, questions: Sequence[str], k: int, *, method: Search = ...) -> list[list[Hit]]:
         """The best ``k`` pairs of each question."""
         ...
 
@@ -51,7 +52,7 @@ class Memory(Protocol):
 class Lookup:
     """A memory as a system: the best stored pair's answer, and the answers of the best ``k`` hits for recall."""
 
-    def __init__(self, memory: Memory, k: int = 50, search: str = "vector", name: str = "look-up") -> None:
+    def __init__(self, memory: Memory, k: int = 50, search: Search = "vector", name: str = "look-up") -> None:
         self._memory, self._k, self._search = memory, k, search
         self.name = name
 

@@ -25,7 +25,7 @@ def generation_vocabulary(tokenizer: Tokenizer, questions: Iterable[str], size: 
     for encoding in tokenizer.encode_batch(list(questions), add_special_tokens=False):
         counts.update(encoding.ids)
     ranked = sorted(counts, key=lambda piece: (-counts[piece], piece))
-    return [tokenizer.token_to_id("[SEP]"), *ranked[: size - 1]]
+    return [int(tokenizer.token_to_id("[SEP]") or 0), *ranked[: size - 1]]
 
 
 def cloze_context(text: str, rng: random.Random, count: int) -> Context:
@@ -90,7 +90,7 @@ class Batches:
         return self.collate(chosen, rng)
 
     def collate(self, chosen: Sequence[tuple[Context, int]], rng: random.Random) -> dict[str, torch.Tensor]:
-        """ids, mask (B, T); start, end, style (B, A); previous, say, weight (B, A, U); pieces (B, A, U); gold (B, T, L)."""
+        """ids, mask (B, T); start, end, style (B, A); previous, pieces, say, weight (B, A, U); gold (B, T, L)."""
         config = self.config
         rows = []
         encodings = self.tokenizer.encode_batch([context.text for context, _ in chosen])
@@ -121,10 +121,10 @@ class Batches:
         pieces = torch.full((size, most, steps), -1)
         say = torch.full((size, most, steps), -1)
         weight = torch.zeros(size, most, steps)
-        for row, (context, tokens, spans, picked) in enumerate(rows):
+        for row, (context, tokens, places, picked) in enumerate(rows):
             ids[row, : len(tokens)] = torch.tensor(tokens)
             mask[row, : len(tokens)] = 1
-            for first, last in spans:
+            for first, last in places:
                 if last - first < config.span_length and context.source != "cloze":
                     gold[row, first, last - first] = True
             for column, ((first, last), _) in enumerate(picked):
@@ -152,7 +152,7 @@ def style_of(source: str) -> int:
 
 
 def token_span(offsets: Sequence[tuple[int, int]], start: int, end: int) -> tuple[int, int] | None:
-    """First and last token that share characters with start..end; None where there is none (or the span is unmarked)."""
+    """First and last token that share characters with start..end; None where there is none."""
     if start < 0:
         return None
     inside = [place for place, (left, right) in enumerate(offsets) if left < end and right > start and right > left]

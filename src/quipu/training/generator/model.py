@@ -72,7 +72,7 @@ class CrossAttention(nn.Module):
         onehot: torch.Tensor,
         blocked: torch.Tensor,
     ) -> torch.Tensor:
-        """x (B, A, U, D); keys, values (B, H, T, d); near (N, D); onehot (B, A, N, T); blocked (B, 1, 1, 1, T) added."""
+        """x (B, A, U, D); keys, values (B, H, T, d); near (N, D); onehot (B, A, N, T); blocked is added to scores."""
         batch, answers, steps, _ = x.shape
         query = self.query(x).view(batch, answers, steps, self.heads, -1).permute(0, 3, 1, 2, 4)  # (B, H, A, U, d)
         near_key = nn.functional.linear(near, self.key.weight).view(-1, self.heads, query.shape[-1])  # (N, H, d)
@@ -161,7 +161,7 @@ class Generator(nn.Module):
 
     @classmethod
     def from_base(cls, folder: Path, config: GeneratorConfig, pieces: torch.Tensor) -> Generator:
-        """Encoder and word table from ``folder``; decoder and scorer new; the vocabulary's rows start from the words."""
+        """Encoder and word table from ``folder``; the rest is new, the vocabulary's rows start from the words."""
         encoder_config = BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
         model = cls(config, encoder_config, pieces)
         base = BertModel.from_pretrained(folder, config=encoder_config, add_pooling_layer=False)
@@ -191,14 +191,12 @@ class Generator(nn.Module):
         return scores + (inside.unsqueeze(-1) == 0).float() * -1e4
 
     def memories(self, states: torch.Tensor) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
-        """What a passage gives to the decoder, once for all its answers: keys and values a layer, copy keys (B, T, D)."""
+        """What a passage gives to the decoder, once for all its answers: keys and values, copy keys (B, T, D)."""
         return [layer.cross.memory(states) for layer in self.layers], self.copy_key(states)
 
     def first_input(self, states: torch.Tensor, start: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
         """What every position of a question is told of its answer: states (B, T, D), start, end (B, A) -> (B, A, D)."""
-        pick = [
-            states.gather(1, place.unsqueeze(-1).expand(-1, -1, states.shape[-1])) for place in (start, end)
-        ]
+        pick = [states.gather(1, place.unsqueeze(-1).expand(-1, -1, states.shape[-1])) for place in (start, end)]
         return self.answer(torch.cat(pick, dim=-1))
 
     def decode(
@@ -210,7 +208,7 @@ class Generator(nn.Module):
         onehot: torch.Tensor,
         blocked: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[tuple[torch.Tensor, torch.Tensor]]]:
-        """One or all positions: x (B, A, U, D) -> log p of saying (B, A, U, V), of copying a token (B, A, U, T), cache.
+        """One or all positions: x (B, A, U, D) -> log p of saying (B, A, U, V), of copying (B, A, U, T), x, cache.
 
         Both are joint with the gate: exp of the two sums to one over V + T.
         """
@@ -221,7 +219,9 @@ class Generator(nn.Module):
         x = self.norm(x)
         batch, answers, steps, width = x.shape
         query = self.copy_query(x)
-        scores = (query.reshape(batch, answers * steps, width) @ copy_keys.transpose(1, 2)).view(batch, answers, steps, -1)
+        scores = (query.reshape(batch, answers * steps, width) @ copy_keys.transpose(1, 2)).view(
+            batch, answers, steps, -1
+        )
         near_key = nn.functional.linear(self.near, self.copy_key.weight)  # (N, D)
         scores = scores + (query @ near_key.t()) @ onehot
         copying = torch.log_softmax(scores.float() / math.sqrt(width) + blocked.squeeze(1), dim=-1)
@@ -232,7 +232,7 @@ class Generator(nn.Module):
     def inputs(
         self, previous: torch.Tensor, copied: torch.Tensor, answer: torch.Tensor, style: torch.Tensor, first: int = 0
     ) -> torch.Tensor:
-        """Decoder inputs: previous (B, A, U) pieces (the first is ignored), copied (B, A, U, D), answer (B, A, D), style.
+        """Decoder inputs of previous (B, A, U) pieces (the first is ignored), copied (B, A, U, D), answer (B, A, D).
 
         ``copied`` is the state of the passage's token that the previous piece stands at (``copied_states``), so that
         the decoder knows what comes next there (CopyNet's selective read, Gu et al. 2016). Position 0 sees the style
@@ -246,8 +246,13 @@ class Generator(nn.Module):
 
 
 def copied_states(
-    previous: torch.Tensor, ids: torch.Tensor, copyable: torch.Tensor, start: torch.Tensor, end: torch.Tensor, states: torch.Tensor
-) -> torch.Tensor:  # fmt: skip
+    previous: torch.Tensor,
+    ids: torch.Tensor,
+    copyable: torch.Tensor,
+    start: torch.Tensor,
+    end: torch.Tensor,
+    states: torch.Tensor,
+) -> torch.Tensor:
     """States at the place nearest to the answer's span that holds each previous piece, 0 where none does.
 
     previous (B, A, U); ids, copyable (B, T); start, end (B, A); states (B, T, D) -> (B, A, U, D).
@@ -268,7 +273,11 @@ def block(mask: torch.Tensor) -> torch.Tensor:
 
 
 def question_loss(
-    saying: torch.Tensor, copying: torch.Tensor, say_target: torch.Tensor, copy_target: torch.Tensor, weight: torch.Tensor
+    saying: torch.Tensor,
+    copying: torch.Tensor,
+    say_target: torch.Tensor,
+    copy_target: torch.Tensor,
+    weight: torch.Tensor,
 ) -> torch.Tensor:
     """Negative log-likelihood a piece, where a piece may be said, copied from any of its places, or both.
 

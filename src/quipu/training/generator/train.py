@@ -50,7 +50,7 @@ class GeneratorRecipe:
 
 
 def read_contexts(path: Path) -> list[Context]:
-    """Contexts written by ``quipu.training.rounds``: JSONL with group, text, source and asked [[question, start, end]]."""
+    """Contexts written by ``quipu.training.rounds``: JSONL with group, text, source, asked."""
     return [
         Context(row["group"], row["text"], tuple(Asked(*item) for item in row["asked"]), row["source"])
         for row in corpora.read_jsonl(path)

@@ -14,7 +14,7 @@ import torch
 from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
-from quipu.training.reader.data import ReaderExample, batches, collate, encode, examples
+from quipu.training.reader.data import Encoded, ReaderExample, batches, collate, encode, examples
 from quipu.training.reader.model import reader_from_base, span_loss
 
 
@@ -66,7 +66,8 @@ def run(recipe: ReaderRecipe, report: Callable[[dict[str, Any]], None] = lambda 
     folder = base_folder(recipe.base)
     tokenizer = load_tokenizer(folder)
     model = reader_from_base(folder)
-    data, order = [], []
+    data: list[Encoded] = []
+    order: list[list[int]] = []
     for epoch in range(recipe.epochs):
         encoded = encode(tokenizer, training_examples(recipe, epoch), recipe.max_length)
         order += [[len(data) + index for index in batch] for batch in batches(encoded, recipe.tokens_per_batch, epoch)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from quipu.models.keys import key_text
+from quipu.models.keys import KeyKind, key_text
 from quipu.text import normalize_answer
 from quipu.training.corpora import read_jsonl
 
@@ -65,7 +65,7 @@ class Batches:
             chosen += rng.sample(list(pairs), min(self.per_passage, len(pairs)))
             start += 1
         chosen = chosen[: self.size]
-        kinds = rng.choices(("both", "cloze", "question"), (0.6, 0.2, self.question_only), k=len(chosen))
+        kinds: list[KeyKind] = rng.choices(("both", "cloze", "question"), (0.6, 0.2, self.question_only), k=len(chosen))
         stored = [
             key_text(item.generated, item.answer, item.sentence, "", kind)
             for item, kind in zip(chosen, kinds, strict=True)

@@ -30,7 +30,7 @@ def in_batch_softmax(
 ) -> torch.Tensor:
     """Each question against the keys of the whole batch, its own on the diagonal.
 
-    questions, stored (N, D); same (N, N) bool: key j answers question i as well (not a negative), False on the diagonal.
+    questions, stored (N, D); same (N, N) bool: key j answers question i too (no negative), False on the diagonal.
     """
     scores = (questions @ stored.T / temperature).masked_fill(same, torch.finfo(torch.float32).min)
     gold = torch.arange(len(questions), device=questions.device)
