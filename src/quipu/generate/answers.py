@@ -19,8 +19,9 @@ PRIORS = {"date": 0.5, "number": 0.45, "name": 0.4, "quoted": 0.35, "acronym": 0
 
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _UNIT = (
-    r"(?:%|percent|per cent|million|billion|trillion|thousand|hundred|dozen|years?|months?|weeks?|days?|hours?|"
-    r"minutes?|seconds?|metres?|meters?|kilometres?|kilometers?|km|miles?|feet|foot|inches|acres|hectares|square \w+|cubic \w+|"
+    r"(?:%|percent|per cent|million|billion|trillion|thousand|hundred|dozen|years?|months?|weeks?|days?|"
+    r"hours?|minutes?|seconds?|metres?|meters?|kilometres?|kilometers?|km|miles?|feet|foot|inches|acres|hectares|"
+    r"square \w+|cubic \w+|"
     r"kilograms?|kg|tons?|tonnes?|pounds|dollars|euros|degrees?|people|times)"
 )
 _COUNTED = (

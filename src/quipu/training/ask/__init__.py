@@ -1,0 +1,1 @@
+"""The round in which the writer asks about the spans that people asked about."""

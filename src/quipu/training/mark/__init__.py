@@ -1,0 +1,1 @@
+"""The round in which the reader marks the answers that nobody marked."""

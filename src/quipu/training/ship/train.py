@@ -1,0 +1,61 @@
+"""``quipu train recipes/mini/ship-*.toml``: export a checkpoint through the gate, with its card."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quipu.errors import SettingsError
+from quipu.training import corpora
+from quipu.training.base import base_folder
+from quipu.training.cards import write_card
+from quipu.training.export import export_encoder, export_reader, export_writer
+from quipu.training.reader.data import examples
+
+_PLACE = re.compile(r"[A-Z]\w+|\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class ShipRecipe:
+    """What to export and where to; ``compared`` texts go through the gate."""
+
+    data: Path
+    kind: str  # encoder, reader or writer
+    checkpoint: str  # a folder, or "minilm"
+    out: Path
+    version: str
+    about: str  # what it was trained on, for the card
+    compared: int = 100
+
+
+def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Export, compare, write the card; raises ExportMismatch where the exported model answers otherwise."""
+    checkpoint = base_folder(recipe.checkpoint) if recipe.checkpoint == "minilm" else Path(recipe.checkpoint)
+    name, rng = f"quipu-mini/{recipe.kind}", random.Random(13)
+    if recipe.kind == "encoder":
+        rows = corpora.read_jsonl(recipe.data / "opentriviaqa" / "questions.jsonl.gz")
+        texts = rng.sample([row["question"] for row in rows], recipe.compared)
+        figures = export_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
+    elif recipe.kind == "reader":
+        made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
+        asked = [(item.question, item.passage) for item in made[: recipe.compared]]
+        figures = export_reader(checkpoint, recipe.out, name=name, version=recipe.version, asked=asked)
+    elif recipe.kind == "writer":
+        places = []
+        for text in rng.sample(corpora.prose(recipe.data), 2 * recipe.compared):
+            text = " ".join(text.split()[:110])
+            found = list(_PLACE.finditer(text))
+            if found:
+                match = rng.choice(found)
+                places.append((text, (match.start(), match.end())))
+        places = places[: recipe.compared]
+        figures = export_writer(checkpoint, recipe.out, name=name, version=recipe.version, asked=places)
+    else:
+        raise SettingsError(f"kind must be encoder, reader or writer, not {recipe.kind!r}")
+    report(dict(figures))
+    write_card(recipe.out, recipe.about, figures)
+    return recipe.out
