@@ -62,7 +62,7 @@ def filter_pairs(passages: Sequence[Passage], models: Models, seed: int) -> tupl
     for start in range(0, len(passages), 32):
         made = generate(
             passages[start : start + 32], extractor=writer, writer=writer, reader=models.reader,
-            settings=GenerateSettings(seed=seed), is_known=lambda question, answer: None,
+            encoder=models.encoder, settings=GenerateSettings(seed=seed), is_known=lambda question, answer: None,
         )  # fmt: skip
         local |= {verdict.pair_id: verdict.kept for verdict in made.verdicts if verdict.stage == "local"}
     place = {passage.text: passage for passage in passages}

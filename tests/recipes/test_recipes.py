@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from quipu.settings import from_mapping, read_toml  # noqa: E402
-from quipu.training.loop import LoopSettings  # noqa: E402
+from quipu.settings import from_mapping, read_toml
+from quipu.training.loop import LoopSettings
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.toml"))
 pytestmark = pytest.mark.torch

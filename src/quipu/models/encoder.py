@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from quipu.models.hub import resolve, session
+from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Keys
 
 TOKENS_PER_BATCH = 2048  # beyond this a larger batch is no faster on two cores
@@ -33,7 +33,7 @@ def length_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
 class Encoder:
     """Questions and key texts to keys. Implements ``SupportsEncode``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/encoder", *, threads: int = 0) -> None:
+    def __init__(self, name_or_path: str | Path = "quipu-mini/encoder") -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "encoder")
         self.source = str(name_or_path)
@@ -43,12 +43,12 @@ class Encoder:
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
-        self._session = session(folder.path / "model.onnx", threads)
+        self._session = session(folder.path / "model.onnx")
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, threads: int = 0) -> Encoder:
+    def from_pretrained(cls, name_or_path: str | Path) -> Encoder:
         """The encoder in a folder, or one that ships: "quipu-mini/encoder"."""
-        return cls(name_or_path, threads=threads)
+        return cls(name_or_path)
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Keys:
         """Keys (n, width) float32 of unit length, in the order of ``texts``."""
@@ -58,7 +58,13 @@ class Encoder:
             keys[0] = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
             return keys
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        for batch in length_batches([len(row) for row in rows], TOKENS_PER_BATCH):
+        batches = length_batches([len(row) for row in rows], TOKENS_PER_BATCH)
+
+        def run(batch: list[int]) -> Keys:
             ids = np.array([rows[index] for index in batch], dtype=np.int64)
-            keys[batch] = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
+            found: Keys = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
+            return found
+
+        for batch, found in zip(batches, parallel(run, batches), strict=True):
+            keys[batch] = found
         return keys

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
-from quipu.models.hub import resolve, session
+from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Reading
 
-TOKENS_PER_BATCH = 6144
+TOKENS_PER_BATCH = 3072
 LONGEST = 24  # word pieces of an answer
 _LOW = np.float32(-1e4)
 
@@ -20,7 +20,7 @@ _LOW = np.float32(-1e4)
 class Reader:
     """Reads one passage for one question. Implements ``SupportsRead``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/reader", *, threads: int = 0) -> None:
+    def __init__(self, name_or_path: str | Path = "quipu-mini/reader") -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "reader")
         self.source = str(name_or_path)
@@ -31,12 +31,12 @@ class Reader:
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._length, stride=self._stride, strategy="only_second")
-        self._session = session(folder.path / "model.onnx", threads)
+        self._session = session(folder.path / "model.onnx")
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, threads: int = 0) -> Reader:
+    def from_pretrained(cls, name_or_path: str | Path) -> Reader:
         """The reader in a folder, or the one that ships: "quipu-mini/reader"."""
-        return cls(name_or_path, threads=threads)
+        return cls(name_or_path)
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """The best span of ``passages[i]`` for ``questions[i]``; a long passage is read in overlapping windows.
@@ -51,35 +51,35 @@ class Reader:
             windows += [(index, part) for part in (encoding, *encoding.overflowing)]
         best: list[Reading | None] = [None] * len(questions)
         order = sorted(range(len(windows)), key=lambda at: (len(windows[at][1].ids), at))
-        start = 0
-        while start < len(order):
-            stop = start + 1
-            while stop < len(order) and (stop + 1 - start) * len(windows[order[stop]][1].ids) <= TOKENS_PER_BATCH:
-                stop += 1
-            batch = [windows[at] for at in order[start:stop]]
-            for (index, _), reading in zip(batch, self._batch(batch, passages), strict=True):
+        batches: list[list[tuple[int, Encoding]]] = []
+        for at in order:
+            size = len(windows[at][1].ids)
+            if not batches or (len(batches[-1]) + 1) * size > TOKENS_PER_BATCH:
+                batches.append([])
+            batches[-1].append(windows[at])
+        for batch, readings in zip(batches, parallel(lambda some: self._batch(some, passages), batches), strict=True):
+            for (index, _), reading in zip(batch, readings, strict=True):
                 known = best[index]
                 if known is None or reading.score > known.score:
                     best[index] = reading
-            start = stop
         return [reading for reading in best if reading is not None]
 
-    def _batch(self, batch: Sequence[tuple[int, object]], passages: Sequence[str]) -> list[Reading]:
+    def _batch(self, batch: Sequence[tuple[int, Encoding]], passages: Sequence[str]) -> list[Reading]:
         encodings = [encoding for _, encoding in batch]
-        length = max(len(item.ids) for item in encodings)  # type: ignore[attr-defined]
+        length = max(len(item.ids) for item in encodings)
         ids, mask, types = (np.zeros((len(batch), length), dtype=np.int64) for _ in range(3))
         allowed = np.zeros((len(batch), length), dtype=bool)
         for row, item in enumerate(encodings):
-            count = len(item.ids)  # type: ignore[attr-defined]
-            ids[row, :count], mask[row, :count] = item.ids, 1  # type: ignore[attr-defined]
-            types[row, :count] = item.type_ids  # type: ignore[attr-defined]
+            count = len(item.ids)
+            ids[row, :count], mask[row, :count] = item.ids, 1
+            types[row, :count] = item.type_ids
             allowed[row, : count - 1] = types[row, : count - 1] == 1
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
         start_logits, end_logits = self._session.run(None, feeds)
         first, last, score, probability = best_spans(start_logits, end_logits, allowed, LONGEST)
         found = []
         for row, (index, item) in enumerate(batch):
-            offsets = item.offsets  # type: ignore[attr-defined]
+            offsets = item.offsets
             left, right = offsets[first[row]][0], offsets[last[row]][1]
             text = passages[index][left:right]
             found.append(Reading(left, right, text, float(score[row]), float(probability[row])))

@@ -31,20 +31,28 @@ def surface(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], cas
 
 
 def casing_of(encoding: Encoding, text: str) -> dict[str, str]:
-    """Lower-case words of the passage to how they are written there; sentence starts do not make a name."""
+    """Lower-case words of the passage to how they are written there; a sentence's start is weak evidence."""
     spans: dict[int, tuple[int, int]] = {}
     for word, (left, right) in zip(encoding.word_ids, encoding.offsets, strict=True):
         if word is not None:
             spans[word] = (min(left, spans.get(word, (left, right))[0]), right)
     forms: dict[str, str] = {}
+    at_start: dict[str, str] = {}
     for left, right in spans.values():
         form = text[left:right]
-        opens = not text[:left].rstrip() or text[:left].rstrip()[-1] in ".?!:\n"
         key = form.lower()
-        if form == key or (key in forms and opens):
-            forms[key] = forms[key] if key in forms and forms[key] != key and opens else form
-        elif not opens or form[1:] != form[1:].lower() or key not in _COMMON:
+        before = text[:left].rstrip()
+        opens = not before or before[-1] in ".?!:"
+        if key in _COMMON:
+            continue
+        if form == key:
+            forms[key] = form  # written small somewhere: no name
+        elif not opens or form[1:] != form[1:].lower():
             forms.setdefault(key, form)
+        else:
+            at_start.setdefault(key, form)
+    for key, form in at_start.items():  # seen only where a sentence begins: a name more often than not
+        forms.setdefault(key, form)
     return forms
 
 

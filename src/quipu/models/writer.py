@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from quipu.models.hub import resolve, session
+from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Written
 from quipu.models.surface import casing_of, surface
 from quipu.records import Candidate, Span
 from quipu.text import normalize_answer
 
 PASSAGES_PER_BATCH = 16
+CHOICES = 6  # pieces looked at for one that does not repeat a pair of pieces; the first six nearly always hold one
 NUCLEUS = 64  # the most probable pieces among which nucleus sampling chooses
 _FORBIDDEN_EDGE = set(",.;:!?)]}'-–—/&(")
 
@@ -42,7 +43,7 @@ class _Encoded:
 class Writer:
     """Implements ``SupportsExtract`` and ``SupportsWrite`` on one encoding of the last batch of texts."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/writer", *, threads: int = 0) -> None:
+    def __init__(self, name_or_path: str | Path = "quipu-mini/writer") -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "copying-writer")
         self.source = str(name_or_path)
@@ -61,14 +62,14 @@ class Writer:
         self._edges = np.array(settings["bucket_edges"])
         specials = (self._tokenizer.token_to_id(name) for name in ("[CLS]", "[SEP]", "[PAD]", "[UNK]"))
         self._special = [piece for piece in specials if piece is not None]
-        self._encoder = session(folder.path / "encoder.onnx", threads)
-        self._decoder = session(folder.path / "decoder.onnx", threads)
+        self._encoder = session(folder.path / "encoder.onnx")
+        self._decoder = session(folder.path / "decoder.onnx")
         self._cached: tuple[tuple[str, ...], list[_Encoded]] = ((), [])
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, threads: int = 0) -> Writer:
+    def from_pretrained(cls, name_or_path: str | Path) -> Writer:
         """The writer in a folder, or the one that ships: "quipu-mini/writer"."""
-        return cls(name_or_path, threads=threads)
+        return cls(name_or_path)
 
     def extract(self, texts: Sequence[str], *, limit: int = 25) -> list[list[Candidate]]:
         """Spans of whole words by learned score, best first; one for each normalised text."""
@@ -92,14 +93,14 @@ class Writer:
         A span beyond the longest input, or without a word piece, gets no question (an empty list).
         """
         nucleus = top_p if top_p is not None else (0.6 if per_span > 1 else None)
-        random = np.random.default_rng(seed)
-        found: list[list[list[Written]]] = []
-        for batch in self._encode(texts):
-            rows = range(len(found), len(found) + len(batch.encodings))
-            found += self._ask(
-                batch, [texts[row] for row in rows], [spans[row] for row in rows], per_span, nucleus, random
-            )
-        return found
+        batches = self._encode(texts)
+
+        def ask(number: int) -> list[list[list[Written]]]:
+            rows = slice(number * PASSAGES_PER_BATCH, (number + 1) * PASSAGES_PER_BATCH)
+            random = np.random.default_rng((seed, number))
+            return self._ask(batches[number], texts[rows], spans[rows], per_span, nucleus, random)
+
+        return [row for some in parallel(ask, range(len(batches))) for row in some]
 
     def span_scores(self, texts: Sequence[str]) -> list[NDArray[np.float32]]:
         """Scores (T, L) of every span of each text: entry [i, l] is word pieces i to i + l (for comparisons)."""
@@ -113,21 +114,21 @@ class Writer:
         """The texts through the encoder, or the same again if they were the last ones."""
         key = tuple(texts)
         if self._cached[0] != key:
-            batches = []
-            for start in range(0, len(key), PASSAGES_PER_BATCH):
-                encodings = self._tokenizer.encode_batch(list(key[start : start + PASSAGES_PER_BATCH]))
-                length = max(len(item.ids) for item in encodings)
-                ids = np.zeros((len(encodings), length), dtype=np.int64)
-                mask = np.zeros_like(ids)
-                for row, item in enumerate(encodings):
-                    ids[row, : len(item.ids)], mask[row, : len(item.ids)] = item.ids, 1
-                states, scores, keys, values, copy_keys = self._encoder.run(
-                    None, {"words": self._look_up(ids), "mask": mask}
-                )
-                memory = {"keys": keys, "values": values, "copy_keys": copy_keys}
-                batches.append(_Encoded(encodings, ids, mask, states, scores, memory))
+            starts = range(0, len(key), PASSAGES_PER_BATCH)
+            batches = parallel(lambda start: self._encoded(key[start : start + PASSAGES_PER_BATCH]), starts)
             self._cached = (key, batches)
         return self._cached[1]
+
+    def _encoded(self, texts: Sequence[str]) -> _Encoded:
+        encodings = self._tokenizer.encode_batch(list(texts))
+        length = max(len(item.ids) for item in encodings)
+        ids = np.zeros((len(encodings), length), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, item in enumerate(encodings):
+            ids[row, : len(item.ids)], mask[row, : len(item.ids)] = item.ids, 1
+        found = self._encoder.run(None, {"words": self._look_up(ids), "mask": mask})
+        memory = {"keys": found[2], "values": found[3], "copy_keys": found[4]}
+        return _Encoded(encodings, ids, mask, found[0], found[1], memory)
 
     def _look_up(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Rows of the word table as float32: (...) -> (..., D)."""
@@ -218,7 +219,7 @@ class Writer:
         total = np.zeros((size, most), dtype=np.float32)
         going = real.copy()
         near = self._buckets(batch.ids.shape[1], start, end)
-        wanted = np.array([1 if top_p is None else NUCLEUS], dtype=np.int64)
+        wanted = np.array([CHOICES if top_p is None else NUCLEUS], dtype=np.int64)
         columns = np.broadcast_to(np.arange(most), (size, most))  # which job each live column is
         for step in range(self._longest):
             feeds: dict[str, Any] = {
@@ -228,14 +229,17 @@ class Writer:
             }  # fmt: skip
             log_p, index, past_keys, past_values = self._decoder.run(None, feeds)
             past = [past_keys, past_values]
-            pick = np.zeros(going.shape, dtype=np.int64) if top_p is None else _nucleus(log_p, top_p, random)
-            index = np.take_along_axis(index, pick[..., None], axis=-1)[..., 0]
-            chosen = np.take_along_axis(log_p, pick[..., None], axis=-1)[..., 0]
             taken = index >= len(self._pieces)
             place = np.where(taken, index - len(self._pieces), 0)
-            piece = np.where(taken, tokens[rows, place], self._pieces[np.minimum(index, len(self._pieces) - 1)])
+            piece = np.where(
+                taken, tokens[rows[..., None], place], self._pieces[np.minimum(index, len(self._pieces) - 1)]
+            )
             at = (rows, columns)
-            total[at] += np.where(going, chosen, 0.0)
+            log_p = np.where(_stutters(piece, pieces[at][..., :step]), -np.inf, log_p)
+            pick = log_p.argmax(axis=-1) if top_p is None else _nucleus(log_p, top_p, random)
+            piece = np.take_along_axis(piece, pick[..., None], axis=-1)[..., 0]
+            chosen = np.take_along_axis(log_p, pick[..., None], axis=-1)[..., 0]
+            total[at] += np.where(going, np.maximum(chosen, -20.0), 0.0)
             ended = piece == self._pieces[0]
             going &= ~ended
             pieces[(*at, step)] = np.where(going, piece, -1)
@@ -315,6 +319,17 @@ def _tokens(offsets: Sequence[tuple[int, int]], span: Span) -> tuple[int, int] |
     """First and last token that share a character with the span."""
     inside = [at for at, (left, right) in enumerate(offsets) if left < span.end and right > span.start and right > left]
     return (inside[0], inside[-1]) if inside else None
+
+
+def _stutters(piece: NDArray[np.int64], said: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which choices repeat the last piece, or a pair of pieces that was said: piece (B, A, K), said (B, A, P)."""
+    if said.shape[-1] == 0:
+        return np.zeros(piece.shape, dtype=bool)
+    last = said[..., -1:]
+    bad: NDArray[np.bool_] = piece == last
+    for at in range(said.shape[-1] - 1):
+        bad |= (said[..., at : at + 1] == last) & (said[..., at + 1 : at + 2] == piece)
+    return bad
 
 
 def _nucleus(log_p: NDArray[np.float32], top_p: float, random: np.random.Generator) -> NDArray[np.int64]:
