@@ -1,0 +1,134 @@
+"""Files to documents to passages: nothing is lost, nothing is invented, every offset holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quipu.corpus import Skipped, read_documents
+from quipu.corpus.passages import sentences, split
+from quipu.errors import InputError, ReadError
+from quipu.records import Document
+
+
+def read(*paths: Path) -> tuple[dict[str, Document], dict[str, str]]:
+    """Documents by file name (with their part) and reasons by file name."""
+    found: dict[str, Document] = {}
+    skipped: dict[str, str] = {}
+    for item in read_documents(paths):
+        if isinstance(item, Skipped):
+            skipped[Path(item.name).name] = item.reason
+        else:
+            found[Path(item.source).name] = item
+    return found, skipped
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_text_is_read_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    """A wrong guess fills the memory with garbled names that no question can find."""
+    text = "Der Kanal von Suez wurde 1869 eröffnet. Die Straße führt über Zürich.\n" * 20
+    (tmp_path / "suez.txt").write_bytes(text.encode(encoding))
+    found, skipped = read(tmp_path)
+    assert not skipped and found["suez.txt"].text == text
+
+
+def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
+    """Menus and scripts would become questions; lost table cells would become missing answers."""
+    (tmp_path / "canal.html").write_text(
+        "<html><head><title>The canal</title><script>var x = 1</script></head><body><nav>Home</nav>"
+        "<h1>Suez</h1><p>It was opened in <b>1869</b>.</p><table><tr><td>Length</td><td>193 km</td></tr></table></body></html>"
+    )
+    (tmp_path / "tea.md").write_text("# Tea\n\nIt comes from *Assam* and [China](http://x).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    found, _ = read(tmp_path)
+    assert found["canal.html"].title == "The canal"
+    assert found["canal.html"].text == "Suez\n\nIt was opened in 1869.\n\nLength | 193 km"
+    assert found["tea.md"].title == "Tea"
+    assert found["tea.md"].text == "Tea\n\nIt comes from Assam and China.\n\na | b\n\n1 | 2"
+
+
+def test_office_and_pdf_examples_are_read() -> None:
+    """The formats that people have most must give prose, not markup."""
+    examples = Path(__file__).parents[2] / "examples"
+    found, skipped = read(examples / "printing.docx", examples / "clocks.pdf")
+    assert not skipped
+    assert "Johannes Gutenberg printed his Bible in Mainz about 1455." in found["printing.docx"].text
+    assert "Garamond | 1530" in found["printing.docx"].text
+    assert "invented by Christiaan Huygens in 1656" in found["clocks.pdf"].text
+    assert found["clocks.pdf"].title == "Clocks"
+
+
+def test_rows_are_documents_and_a_bad_row_is_named(tmp_path: Path) -> None:
+    """One broken line must not cost the file, nor vanish without a word; the header row is no document."""
+    (tmp_path / "notes.jsonl").write_text('{"id": "a", "title": "Suez", "text": "Opened in 1869."}\n{oops\n{"text": " "}\n')
+    (tmp_path / "wiki.tsv").write_text('id\ttext\ttitle\n7\t"The ""canal"" is long."\tSuez\n8\tonly\n')
+    found, skipped = read(tmp_path)
+    assert found["notes.jsonl#a"].text == "Opened in 1869." and found["notes.jsonl#a"].title == "Suez"
+    assert found["wiki.tsv#7"].text == 'The "canal" is long.' and found["wiki.tsv#8"].text == "only"
+    assert set(skipped) == {"notes.jsonl#line 2", "notes.jsonl#line 3"}
+
+
+def test_what_cannot_be_read_is_reported_once_with_its_reason(tmp_path: Path) -> None:
+    """A build that silently skips files answers "I do not know" for reasons that nobody can find."""
+    from pypdf import PdfWriter
+
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    writer.encrypt("secret")
+    writer.write(tmp_path / "locked.pdf")
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "image.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 9)
+    (tmp_path / "broken.docx").write_bytes(b"no zip file")
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.4 nothing else")
+    (tmp_path / "song.mp3").write_bytes(b"abc")
+    found, skipped = read(tmp_path)
+    assert not found
+    assert set(skipped) == {"locked.pdf", "empty.txt", "image.txt", "broken.docx", "broken.pdf", "song.mp3"}
+    assert "encrypted" in skipped["locked.pdf"] and skipped["empty.txt"] == "empty" and "binary" in skipped["image.txt"]
+    assert all("\n" not in reason for reason in skipped.values())
+    with pytest.raises(ReadError, match=r"broken\.docx"):
+        list(read_documents([tmp_path], strict=True))
+    with pytest.raises(InputError, match="no such file"):
+        list(read_documents([tmp_path / "nowhere"]))
+
+
+def test_a_long_text_comes_in_parts_that_add_up(tmp_path: Path) -> None:
+    """Cutting a large file must neither lose nor double a paragraph."""
+    text = "".join(f"Paragraph {number} tells of the canal.\n\n" for number in range(70_000))
+    (tmp_path / "long.txt").write_text(text)
+    parts = [item for item in read_documents([tmp_path]) if isinstance(item, Document)]
+    assert len(parts) > 2 and all(len(part.text) <= 1_000_000 for part in parts)
+    assert "".join(part.text for part in parts) == text
+    assert {part.metadata["file"] for part in parts} == {(tmp_path / "long.txt").as_posix()}
+
+
+def test_sentences_end_where_a_reader_would_end_them() -> None:
+    """A sentence cut at "Dr." loses its subject, and with it the words of the key."""
+    text = "Dr. Lesseps paid $3.5 million. He left.\n\nA heading\n\nThe canal opened."
+    assert [text[span.start : span.end] for span in sentences(text)] == [
+        "Dr. Lesseps paid $3.5 million.", "He left.", "A heading", "The canal opened.",
+    ]  # fmt: skip
+
+
+def test_windows_are_about_a_hundred_words_and_end_with_sentences() -> None:
+    """Longer windows are cut off by the reader's input, shorter ones hold too little to answer from."""
+    document = Document.make("canal.txt", "Canal", " ".join(f"Ship {n} passed the canal in the spring." for n in range(60)))
+    sizes = [len(passage.text.split()) for passage in split(document)]
+    assert all(passage.text.endswith("spring.") for passage in split(document))
+    assert sum(sizes) == 480 and all(90 <= size <= 110 for size in sizes[:-1])
+
+
+@given(st.lists(st.text(alphabet="ab .!?\n\r\té東。", max_size=60), max_size=12))
+def test_every_visible_character_is_in_exactly_one_passage(parts: list[str]) -> None:
+    """An offset that is off by one shows the wrong quote; an uncovered character is a fact that can never be asked."""
+    document = Document.make("x", "x", " word" * 3 + "".join(parts))
+    covered = [0] * len(document.text)
+    for passage in split(document, words=4):
+        assert document.text[passage.span.start : passage.span.end] == passage.text
+        for place in range(passage.span.start, passage.span.end):
+            covered[place] += 1
+    assert all(
+        count <= 1 and (count == 1 or letter.isspace()) for count, letter in zip(covered, document.text, strict=True)
+    )
