@@ -41,7 +41,9 @@ def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
         "<html><head><title>The canal</title><script>var x = 1</script></head><body><nav>Home</nav>"
         "<h1>Suez</h1><p>It was opened in <b>1869</b>.</p><table><tr><td>Length</td><td>193 km</td></tr></table></body></html>"
     )
-    (tmp_path / "tea.md").write_text("# Tea\n\nIt comes from *Assam* and [China](http://x).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    (tmp_path / "tea.md").write_text(
+        "# Tea\n\nIt comes from *Assam* and [China](http://x).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
     found, _ = read(tmp_path)
     assert found["canal.html"].title == "The canal"
     assert found["canal.html"].text == "Suez\n\nIt was opened in 1869.\n\nLength | 193 km"
@@ -62,7 +64,9 @@ def test_office_and_pdf_examples_are_read() -> None:
 
 def test_rows_are_documents_and_a_bad_row_is_named(tmp_path: Path) -> None:
     """One broken line must not cost the file, nor vanish without a word; the header row is no document."""
-    (tmp_path / "notes.jsonl").write_text('{"id": "a", "title": "Suez", "text": "Opened in 1869."}\n{oops\n{"text": " "}\n')
+    (tmp_path / "notes.jsonl").write_text(
+        '{"id": "a", "title": "Suez", "text": "Opened in 1869."}\n{oops\n{"text": " "}\n'
+    )
     (tmp_path / "wiki.tsv").write_text('id\ttext\ttitle\n7\t"The ""canal"" is long."\tSuez\n8\tonly\n')
     found, skipped = read(tmp_path)
     assert found["notes.jsonl#a"].text == "Opened in 1869." and found["notes.jsonl#a"].title == "Suez"
@@ -114,7 +118,9 @@ def test_sentences_end_where_a_reader_would_end_them() -> None:
 
 def test_windows_are_about_a_hundred_words_and_end_with_sentences() -> None:
     """Longer windows are cut off by the reader's input, shorter ones hold too little to answer from."""
-    document = Document.make("canal.txt", "Canal", " ".join(f"Ship {n} passed the canal in the spring." for n in range(60)))
+    document = Document.make(
+        "canal.txt", "Canal", " ".join(f"Ship {n} passed the canal in the spring." for n in range(60))
+    )
     sizes = [len(passage.text.split()) for passage in split(document)]
     assert all(passage.text.endswith("spring.") for passage in split(document))
     assert sum(sizes) == 480 and all(90 <= size <= 110 for size in sizes[:-1])
