@@ -106,9 +106,7 @@ def pairs_by_file(memory: Path) -> dict[str, set[str]]:
     return found
 
 
-def test_removing_and_adding_a_document_touches_its_own_pairs_only(
-    quipu: Quipu, memory: Path, documents: Path
-) -> None:
+def test_removing_and_adding_a_document_touches_its_own_pairs_only(quipu: Quipu, memory: Path, documents: Path) -> None:
     """An update that leaves pairs of the old text behind answers from a document that no longer exists."""
     before = pairs_by_file(memory)
     (removed,) = objects(quipu("remove", memory, "--document", documents / "suez.txt", "--json").stdout)

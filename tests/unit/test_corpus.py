@@ -39,7 +39,8 @@ def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
     """Menus and scripts would become questions; lost table cells would become missing answers."""
     (tmp_path / "canal.html").write_text(
         "<html><head><title>The canal</title><script>var x = 1</script></head><body><nav>Home</nav>"
-        "<h1>Suez</h1><p>It was opened in <b>1869</b>.</p><table><tr><td>Length</td><td>193 km</td></tr></table></body></html>"
+        "<h1>Suez</h1><p>It was opened in <b>1869</b>.</p>"
+        "<table><tr><td>Length</td><td>193 km</td></tr></table></body></html>"
     )
     (tmp_path / "tea.md").write_text(
         "# Tea\n\nIt comes from *Assam* and [China](http://x).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"

@@ -218,7 +218,7 @@ class Store:
         verdict_documents: Sequence[str | None] | None = None,
     ) -> list[str]:
         """Pairs with their key vectors (n, width) and key texts, in one transaction; the ids that were new."""
-        keys = np.asarray(keys, dtype=np.float32).reshape(len(pairs), -1)
+        keys = np.asarray(keys, dtype=np.float32).reshape(len(pairs), -1 if len(pairs) else self.width)
         if len(pairs) != len(key_texts) or (len(pairs) and keys.shape[1] != self.width):
             raise FormatError(
                 f"{self.path}: {len(pairs)} pairs, {len(key_texts)} key texts and keys of {keys.shape} do not fit a "

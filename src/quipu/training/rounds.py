@@ -121,7 +121,8 @@ class AskRecipe:
     marked: Path
     out: Path
     words: int = 60
-    per_passage: int = 16
+    every: int = 3  # contexts a passage; its neighbours fill it
+    per_passage: int = 8
 
 
 def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
@@ -132,10 +133,8 @@ def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lamb
     sets.append(corpora.policyqa(recipe.data))
     jobs = []
     for contexts in sets:
-        step = 1 if contexts[0].source in ("fairytaleqa", "policyqa") else 2
-        for index in range(0, len(contexts), step):
-            context = contexts[index]
-            composed = compose(contexts, index, recipe.words, rng) if step > 1 else cut(context, 2 * recipe.words, rng)
+        for index in range(0, len(contexts), recipe.every):
+            composed = cut(compose(contexts, index, recipe.words, rng), 2 * recipe.words, rng)
             marked = list({(item.start, item.end): item for item in composed.asked if item.start >= 0}.values())
             if marked:
                 chosen = rng.sample(marked, min(recipe.per_passage, len(marked)))
