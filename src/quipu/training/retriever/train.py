@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,10 +40,7 @@ def plain_questions(data: Path) -> list[str]:
     found = [row["question"] for row in corpora.read_jsonl(data / "opentriviaqa" / "questions.jsonl.gz")]
     for path in (data / "nq_open" / "dpr-dev.tsv.gz", data / "triviaqa" / "dpr-dev.tsv.gz"):
         with corpora.open_text(path) as file:
-            for line in file.read().split("\n"):
-                question, _, answers = line.partition("\t")
-                if answers and isinstance(ast.literal_eval(answers), list):
-                    found.append(question)
+            found += [line.partition("\t")[0] for line in file.read().split("\n") if "\t" in line]
     return found
 
 
