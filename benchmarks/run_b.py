@@ -36,13 +36,16 @@ QUESTIONS = (
 )
 
 
-def chosen(roots: list[Path], limit: int) -> list[Path]:
-    """At most ``limit`` files with a suffix that quipu reads, evenly from the sorted list of all of them."""
+def chosen(roots: list[Path], limit: int, most_bytes: int) -> list[Path]:
+    """At most ``limit`` files of ``most_bytes`` at most that quipu reads, evenly from the sorted list of all of them."""
     found = sorted(
         path
         for root in roots
         for path in ([root] if root.is_file() else root.rglob("*"))
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink()
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not path.is_symlink()
+        and path.stat().st_size <= most_bytes
     )
     if len(found) <= limit:
         return found
@@ -62,11 +65,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, default=[Path("/usr/share/doc")])
     parser.add_argument("--files", type=int, default=400)
+    parser.add_argument("--kilobytes", type=int, default=64, help="leave out larger files, so that many can be read")
     parser.add_argument("--memory", type=Path, help="keep the memory here")
     parser.add_argument("--questions", type=Path, help="one question a line, instead of the ten")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    files = chosen(options.paths, options.files)
+    files = chosen(options.paths, options.files, 1000 * options.kilobytes)
     if not files:
         sys.exit(f"no readable files under {', '.join(map(str, options.paths))}")
     questions = options.questions.read_text("utf-8").splitlines() if options.questions else list(QUESTIONS)

@@ -56,9 +56,12 @@ def local_filter(
     Kept when it finds an answer at all (score > 0) and token F1 of its answer and the pair's is at least ``threshold``.
     The second value is the reader's probability, the pair's filter score.
     """
-    readings = reader.read([pair.question for pair in pairs], passages)
+    # several spans of a passage may have got the same question: it is read once
+    asked = list(dict.fromkeys(zip((pair.question for pair in pairs), passages, strict=True)))
+    readings = dict(zip(asked, reader.read(*_columns(asked)), strict=True))
     found = []
-    for pair, reading in zip(pairs, readings, strict=True):
+    for pair, passage in zip(pairs, passages, strict=True):
+        reading = readings[pair.question, passage]
         overlap = token_f1(reading.text, pair.answer)
         if reading.score <= 0:
             reason = "reader found no answer"
@@ -69,6 +72,10 @@ def local_filter(
         verdict = Verdict(pair.id, "local", reason == "kept", reading.probability, reason, reading.text[:200])
         found.append((verdict, reading.probability))
     return found
+
+
+def _columns(rows: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [question for question, _ in rows], [passage for _, passage in rows]
 
 
 def _repeats(words: Sequence[str]) -> bool:

@@ -152,7 +152,7 @@ def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lamb
                     "question": item.question,
                     "answer": context.text[item.start : item.end],
                     "sentence": sentence_around(context.text, item.start, item.end),
-                    "generated": question + "?",
+                    "generated": question.rstrip("? ") + "?",
                 }
                 for item, question in zip(chosen, questions, strict=True)
                 if question
