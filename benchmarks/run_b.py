@@ -37,7 +37,7 @@ QUESTIONS = (
 
 
 def chosen(roots: list[Path], limit: int, most_bytes: int) -> list[Path]:
-    """At most ``limit`` files of ``most_bytes`` at most that quipu reads, evenly from the sorted list of all of them."""
+    """At most ``limit`` files of ``most_bytes`` at most that quipu reads, evenly from the sorted list of them."""
     found = sorted(
         path
         for root in roots
