@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transformers import BertConfig  # noqa: E402
+from transformers import BertConfig
 
-from quipu.training.generator.model import (  # noqa: E402
+from quipu.training.generator.model import (
     BUCKETS,
     CrossAttention,
     Generator,

@@ -10,10 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from quipu.training.loop import LoopSettings, fit  # noqa: E402
-from quipu.training.reader.model import span_loss  # noqa: E402
-from quipu.training.retriever.model import in_batch_softmax  # noqa: E402
-from quipu.training.rounds import best_spans  # noqa: E402
+from quipu.training.loop import LoopSettings, fit
+from quipu.training.reader.model import span_loss
+from quipu.training.retriever.model import in_batch_softmax
+from quipu.training.rounds import best_spans
 
 pytestmark = pytest.mark.torch
 
