@@ -219,7 +219,7 @@ class Writer:
         total = np.zeros((size, most), dtype=np.float32)
         going = real.copy()
         near = self._buckets(batch.ids.shape[1], start, end)
-        wanted = np.array([CHOICES if top_p is None else NUCLEUS], dtype=np.int64)
+        wanted = np.array([min(CHOICES if top_p is None else NUCLEUS, len(self._pieces))], dtype=np.int64)
         columns = np.broadcast_to(np.arange(most), (size, most))  # which job each live column is
         for step in range(self._longest):
             feeds: dict[str, Any] = {

@@ -1,0 +1,194 @@
+"""Tiny models with a real tokenizer: what is exported answers as torch does, and a folder that is not sound is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertForQuestionAnswering, BertModel
+
+from quipu.errors import ExportMismatch, FormatError, InputError
+from quipu.models.encoder import Encoder
+from quipu.models.hub import resolve
+from quipu.models.reader import Reader, best_spans
+from quipu.models.surface import casing_of, surface
+from quipu.models.writer import Writer, _cuts, _nucleus, _stutters
+from quipu.records import Span
+from quipu.training import export
+from quipu.training.generator.model import Generator, GeneratorConfig
+from quipu.training.generator.sample import greedy
+from quipu.training.generator.train import save_generator
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+TEXTS = [
+    "The Suez Canal was opened in 1869 by Ferdinand de Lesseps.",
+    "Robert Fortune took tea plants from China to India in 1848.",
+    "Glass is made of sand, soda and lime.",
+]
+
+
+def wordpieces(folder: Path) -> Tokenizer:
+    """A BERT tokenizer trained on the texts."""
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=special)
+    tokenizer.train_from_iterator([*TEXTS, "who what when where how many was is did ?"] * 5, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return tokenizer
+
+
+def config(tokenizer: Tokenizer) -> BertConfig:
+    return BertConfig(
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.2,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def float_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export without quantising: what is left must then agree closely, and random weights bear no eight bits."""
+    import shutil
+
+    monkeypatch.setattr(export, "to_int8", lambda source, target: shutil.copy(source, target))
+
+
+@pytest.fixture
+def encoder(tmp_path: Path, float_weights: None) -> Path:
+    torch.manual_seed(1)
+    tokenizer = wordpieces(tmp_path / "hf")
+    BertModel(config(tokenizer), add_pooling_layer=False).save_pretrained(tmp_path / "hf")
+    figures = export.export_encoder(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", texts=TEXTS)
+    assert figures["cosine_min"] > 0.9999
+    return tmp_path / "out"
+
+
+def test_keys_are_unit_length_and_do_not_depend_on_their_batch(encoder: Path) -> None:
+    """A key that changes with its neighbours would make the same question find other pairs on another day."""
+    model = Encoder.from_pretrained(encoder)
+    together = model.encode(TEXTS)
+    alone = np.concatenate([model.encode([text]) for text in TEXTS])
+    assert np.allclose(together, alone, atol=1e-5) and np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+
+
+def test_an_unsound_folder_is_refused(encoder: Path) -> None:
+    """Weights that were changed, or a path out of the folder, must never be loaded."""
+    listing = json.loads((encoder / "model.json").read_text())
+    with pytest.raises(FormatError, match="'reader' is needed"):
+        resolve(encoder, "reader")
+    with pytest.raises(InputError, match="no model folder"):
+        resolve(encoder / "nowhere", "encoder")
+    for files in ({"../model.onnx": "0"}, {"weights.pt": "0"}):
+        (encoder / "model.json").write_text(json.dumps({**listing, "files": files}))
+        with pytest.raises(FormatError, match="no file of a model folder"):
+            resolve(encoder, "encoder")
+    (encoder / "model.json").write_text(json.dumps(listing))
+    with (encoder / "model.onnx").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(FormatError, match="sha256"):
+        resolve(encoder, "encoder")
+
+
+def test_the_reader_reads_as_torch_does(tmp_path: Path, float_weights: None) -> None:
+    """Types, masks and offsets of the exported reader must be those that it was trained with."""
+    torch.manual_seed(2)
+    tokenizer = wordpieces(tmp_path / "hf")
+    BertForQuestionAnswering(config(tokenizer)).save_pretrained(tmp_path / "hf")
+    asked = [("when was it opened?", TEXTS[0]), ("who took tea?", TEXTS[1]), ("what is glass?", TEXTS[2])]
+    figures = export.export_reader(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", asked=asked)
+    assert figures["same_span"] == 1.0
+    reading = Reader(tmp_path / "out").read(["who?", "when?"], [TEXTS[0], TEXTS[1]])[1]
+    assert TEXTS[1][reading.start : reading.end] == reading.text and 0 <= reading.probability <= 1
+
+
+def test_the_writer_writes_as_torch_does(tmp_path: Path, float_weights: None) -> None:
+    """The step with caches, buckets and merged copies must choose the pieces that the trained model would."""
+    torch.manual_seed(3)
+    tokenizer = wordpieces(tmp_path / "hf")
+    config(tokenizer).save_pretrained(tmp_path / "hf")
+    sizes = GeneratorConfig(width=32, heads=4, layers=2, inner=64, question_length=7, span_length=4)
+    pieces = torch.tensor([3, *range(40, 80)])
+    model = Generator(sizes, config(tokenizer), pieces).eval()
+    save_generator(model, tmp_path / "checkpoint", tmp_path / "hf")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_gate", lambda *_: None)
+        patch.setattr("quipu.models.writer._stutters", lambda piece, said: np.zeros(piece.shape, dtype=bool))
+        asked = [(text, (0, 5)) for text in TEXTS]
+        export.export_writer(tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked)
+        writer = Writer(tmp_path / "out")
+        spans = [[(0, 3), (9, 14)], [(0, 14)], [(0, 5), (17, 21)]]
+        made = writer.write(TEXTS, [[Span(*span) for span in row] for row in spans])
+    wanted = greedy(model.float(), tokenizer, TEXTS, spans)
+    same = [
+        tokenizer.encode(ours[0].question if ours else "?", add_special_tokens=False).ids[:2]
+        == tokenizer.encode(theirs + "?", add_special_tokens=False).ids[:2]
+        for row, expected in zip(made, wanted, strict=True)
+        for ours, theirs in zip(row, expected, strict=True)
+    ]
+    assert sum(same) >= len(same) - 1  # torch runs in bfloat16 here: one near tie may fall the other way
+    sampled = writer.write(TEXTS, [[Span(0, 3)]] * 3, per_span=3, seed=4)
+    assert sampled == writer.write(TEXTS, [[Span(0, 3)]] * 3, per_span=3, seed=4)
+    assert all(1 <= len(row[0]) <= 3 for row in sampled)
+    for text, row in zip(TEXTS, writer.extract(TEXTS, limit=5), strict=True):
+        assert 0 < len(row) <= 5 and all(text[item.span.start : item.span.end] == item.text for item in row)
+
+
+def test_a_failed_gate_leaves_nothing_that_loads(tmp_path: Path) -> None:
+    """A half-exported folder would be taken for a model by the next command."""
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(ExportMismatch, match="refused"):
+        export._gate(tmp_path, False, "keys differ")
+    assert not (tmp_path / "model.json").exists()
+
+
+def test_best_spans_are_those_of_a_search_over_all() -> None:
+    """The sliding window must neither leave the passage nor miss the last token."""
+    rng = np.random.default_rng(0)
+    start, end = rng.standard_normal((2, 4, 9)).astype(np.float32)
+    allowed = np.ones((4, 9), dtype=bool)
+    allowed[:, :3] = False
+    first, last, score, probability = best_spans(start, end, allowed, 3)
+    for row in range(4):
+        sums = {(i, j): start[row, i] + end[row, j] for i in range(3, 9) for j in range(i, min(i + 3, 9))}
+        best = max(sums, key=lambda span: sums[span])
+        none = start[row, 0] + end[row, 0]
+        assert (first[row], last[row]) == best and score[row] == pytest.approx(sums[best] - none, abs=1e-4)
+        total = sum(np.exp(value) for value in sums.values()) + np.exp(none)
+        assert probability[row] == pytest.approx(np.exp(sums[best]) / total, rel=1e-3)
+
+
+def test_choices_that_stutter_are_left_out() -> None:
+    """Without this "the canal of the canal of the canal" is the most probable question there is."""
+    said = np.array([[[5, 6, 7, 5]]])
+    assert _stutters(np.array([[[5, 6, 8]]]), said).tolist() == [[[True, True, False]]]
+    log_p = np.log(np.array([[0.5, 0.3, 0.2]], dtype=np.float32))
+    picks = {int(_nucleus(log_p, 0.6, np.random.default_rng(seed))[0]) for seed in range(40)}
+    assert picks == {0, 1}
+
+
+def test_spans_do_not_cut_numbers_and_brackets() -> None:
+    """"7,000" out of "7,000,000" is a wrong answer that looks right."""
+    text = "about 7,000,000 people (half) of well-known towns"
+    assert _cuts(text, 6, 11) and _cuts(text, 12, 15) and not _cuts(text, 6, 15)
+    assert _cuts(text, 16, 24) and not _cuts(text, 23, 29) and _cuts(text, 38, 43)
+
+
+def test_questions_are_cased_as_the_passage_is(tmp_path: Path) -> None:
+    """Lower-case names look careless, and capitals in the middle of a sentence look wrong."""
+    tokenizer = wordpieces(tmp_path)
+    text = "The canal was opened in 1869 by Ferdinand de Lesseps. Glass came later. The glass was clear."
+    casing = casing_of(tokenizer.encode(text), text)
+    assert casing.get("ferdinand") == "Ferdinand" and casing.get("glass", "glass") == "glass" and "the" not in casing
+    ids = tokenizer.encode("who was ferdinand , and what is the canal ?", add_special_tokens=False).ids
+    assert surface(tokenizer, ids, casing) == "Who was Ferdinand, and what is the canal?"
