@@ -1,4 +1,4 @@
-"""Tiny models with a real tokenizer: what is exported answers as torch does, and a folder that is not sound is refused."""
+"""Tiny models with a real tokenizer: what is exported answers as torch does; unsound folders are refused."""
 
 from __future__ import annotations
 
