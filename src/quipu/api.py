@@ -114,6 +114,7 @@ class Memory:
             raise InputError(f"the method must be lookup, not {method!r}")
         if any(not question.strip() for question in questions):
             raise InputError("a question is empty")
+        self._wake()
         began = time.perf_counter()
         found = self.search_many(questions, k, method=SEARCH)
         answers = [lookup(question, hits, self._store, 0.0) for question, hits in zip(questions, found, strict=True)]
@@ -128,11 +129,10 @@ class Memory:
         """``search`` for many questions, encoded together."""
         if k < 1:
             raise InputError(f"k must be 1 or more, not {k}")
-        if self._index is None:
-            self._index = Index.load(self._store)
-        self._index.refresh()
-        vectors = None if method == "words" else self._encode(questions)
-        return retrieve(questions, vectors, self._store, self._index, k, method)
+        index, encoder = self._wake()
+        index.refresh()
+        vectors = None if method == "words" else encoder.encode(questions)
+        return retrieve(questions, vectors, self._store, index, k, method)
 
     def add(self, pairs: Iterable[QAPair]) -> int:
         """Remember ready pairs; how many were new. Their keys are made of their questions."""
@@ -196,12 +196,15 @@ class Memory:
         self.report = builder.report
         return builder
 
-    def _encode(self, questions: Sequence[str]) -> Any:
+    def _wake(self) -> tuple[Index, SupportsEncode]:
+        """Index and encoder, loaded by the first question."""
         if self._encoder is None:
             encoder = self._models.encoder()
             _check_encoder(self._store, encoder)
             self._encoder = encoder
-        return self._encoder.encode(questions)
+        if self._index is None:
+            self._index = Index.load(self._store)
+        return self._index, self._encoder
 
 
 def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:

@@ -29,6 +29,7 @@ from quipu.text import normalize_answer
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
+_BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
 
 
@@ -57,11 +58,13 @@ class Store:
     ) -> Store:
         """A new, empty memory; InputError where something else is in the way."""
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or any(file.name not in _BEGINNINGS for file in path.iterdir())):
             raise InputError(f"{path} exists and is no memory; choose another name or remove it")
         path.mkdir(parents=True, exist_ok=True)
         lock = _lock(path)
         try:
+            for name in _BEGINNINGS - {"writer.lock"}:  # of a creation that was killed before it wrote the manifest
+                (path / name).unlink(missing_ok=True)
             connection = _connect(path, read_only=False)
             migrate(connection)
             connection.close()
