@@ -118,7 +118,8 @@ def test_the_best_of_equal_pairs_stays() -> None:
 
 def test_the_report_adds_up_and_spans_are_the_documents() -> None:
     """Pairs that vanish without a verdict cannot be explained; spans of the passage would point into nothing."""
-    document = Document.make("d.txt", "Log", "Preface. The ship left the port in 1841. Aboard it were some 77 men and 20 guns.")
+    text = "Preface. The ship left the port in 1841. Aboard it were some 77 men and 20 guns."
+    document = Document.make("d.txt", "Log", text)
     passage = Passage.make(document, Span(9, len(document.text)))
     writer = NumberWriter()
     made = generate(
