@@ -129,14 +129,14 @@ def test_the_writer_writes_as_torch_does(tmp_path: Path, float_weights: None) ->
         writer = Writer(tmp_path / "out")
         spans = [[(0, 3), (9, 14)], [(0, 14)], [(0, 5), (17, 21)]]
         made = writer.write(TEXTS, [[Span(*span) for span in row] for row in spans])
-    wanted = greedy(model.float(), tokenizer, TEXTS, spans)
+    wanted = greedy(model, tokenizer, TEXTS, spans, half=False)
     same = [
         tokenizer.encode(ours[0].question if ours else "?", add_special_tokens=False).ids[:2]
         == tokenizer.encode(theirs + "?", add_special_tokens=False).ids[:2]
         for row, expected in zip(made, wanted, strict=True)
         for ours, theirs in zip(row, expected, strict=True)
     ]
-    assert sum(same) >= len(same) - 1  # torch runs in bfloat16 here: one near tie may fall the other way
+    assert sum(same) >= len(same) - 1  # the word table is eight bits: one near tie may fall the other way
     sampled = writer.write(TEXTS, [[Span(0, 3)]] * 3, per_span=3, seed=4)
     assert sampled == writer.write(TEXTS, [[Span(0, 3)]] * 3, per_span=3, seed=4)
     assert all(1 <= len(row[0]) <= 3 for row in sampled)

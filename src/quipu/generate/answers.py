@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from quipu.models.protocols import SupportsExtract
 from quipu.records import Candidate, Span
-from quipu.text import normalize_answer
+from quipu.text import FUNCTION_WORDS, normalize_answer
 
 LIMIT = 25
 LEARNED = 21  # of LIMIT, where both have enough to say
@@ -45,66 +45,6 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
         rf"(?=[,.;:)]| (?:{_BREAK}|or|that|which|who|at)\b|$)"
     )),
 )  # fmt: skip
-_OPENERS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "this",
-        "that",
-        "these",
-        "those",
-        "it",
-        "its",
-        "he",
-        "she",
-        "they",
-        "we",
-        "in",
-        "on",
-        "at",
-        "of",
-        "for",
-        "from",
-        "with",
-        "by",
-        "as",
-        "to",
-        "and",
-        "but",
-        "or",
-        "when",
-        "while",
-        "where",
-        "after",
-        "before",
-        "since",
-        "although",
-        "because",
-        "however",
-        "there",
-        "here",
-        "then",
-        "many",
-        "most",
-        "some",
-        "several",
-        "all",
-        "both",
-        "each",
-        "his",
-        "her",
-        "their",
-        "during",
-        "under",
-        "over",
-        "one",
-        "two",
-        "during",
-        "following",
-        "according",
-    ]
-)
 
 
 def candidates(texts: Sequence[str], extractor: SupportsExtract | None, *, limit: int = LIMIT) -> list[list[Candidate]]:
@@ -146,7 +86,7 @@ def _without_opener(text: str, start: int, end: int) -> tuple[int, int]:
     """Function words that are capital only because a sentence begins there are no part of a name."""
     while start < end:
         word = re.match(r"[\w'’.-]+", text[start:end])
-        if word is None or word.group().lower() not in _OPENERS:
+        if word is None or word.group().lower() not in FUNCTION_WORDS:
             break
         start += word.end()
         while start < end and text[start] in " ,":

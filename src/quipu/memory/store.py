@@ -6,7 +6,6 @@ one transaction. synchronous=FULL: a commit is on the disk when it returns, at a
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -19,9 +18,10 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.errors import FormatError, InputError, MemoryLocked
+from quipu.errors import FormatError, InputError
 from quipu.memory.manifest import read_manifest, write_manifest
-from quipu.memory.schema import FORMAT_VERSION, migrate
+from quipu.memory.opening import connect, lock
+from quipu.memory.schema import migrate
 from quipu.memory.words import match_expression
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 from quipu.text import normalize_answer
@@ -43,9 +43,9 @@ class Store:
         self.manifest = read_manifest(path)
         self.width = int(self.manifest["width"])
         self.models: dict[str, str] = dict(self.manifest["models"])
-        self._lock: int | None = None if read_only else _lock(path)
+        self._lock: int | None = None if read_only else lock(path)
         try:
-            self._db = _connect(path, read_only=read_only)
+            self._db = connect(path, read_only=read_only)
             if not read_only:
                 migrate(self._db)
         except BaseException:
@@ -61,16 +61,16 @@ class Store:
         if path.exists() and (not path.is_dir() or any(file.name not in _BEGINNINGS for file in path.iterdir())):
             raise InputError(f"{path} exists and is no memory; choose another name or remove it")
         path.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path)
+        held = lock(path)
         try:
             for name in _BEGINNINGS - {"writer.lock"}:  # of a creation that was killed before it wrote the manifest
                 (path / name).unlink(missing_ok=True)
-            connection = _connect(path, read_only=False)
+            connection = connect(path, read_only=False)
             migrate(connection)
             connection.close()
             write_manifest(path, width=width, models=models, settings=settings or {})
         finally:
-            os.close(lock)
+            os.close(held)
         return cls(path, read_only=False)
 
     @classmethod
@@ -427,41 +427,3 @@ def _pair(row: Sequence[Any]) -> QAPair:
 
 def _normal(question: str, answer: str) -> str:
     return re.sub(r"\s+", " ", f"{normalize_answer(question)}\x1f{normalize_answer(answer) or answer.strip()}")
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    file = path / "records.sqlite"
-    try:
-        if read_only:
-            if not file.is_file():
-                raise FormatError(f"{file} is missing; the memory's record is gone")
-            connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        else:
-            connection = sqlite3.connect(file, isolation_level=None, timeout=30.0)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA foreign_keys = ON")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
-        raise FormatError(f"{file}: not a memory's record ({error})") from error
-    if version > FORMAT_VERSION or (read_only and version == 0):
-        connection.close()
-        raise FormatError(f"{file} has format {version}, this quipu reads 1 to {FORMAT_VERSION}; update quipu")
-    return connection
-
-
-def _lock(path: Path) -> int:
-    """The writer's lock: held until the file is closed, also when the process is killed."""
-    descriptor = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "another process"
-        os.close(descriptor)
-        raise MemoryLocked(
-            f"{path} is being written by process {holder}; wait for it or open the memory for reading only"
-        ) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-    return descriptor

@@ -64,7 +64,7 @@ class CTranslateWriter:
         model = self._model
         if nucleus is not None:
             # CTranslate2 seeds a worker when it starts: only a new one, alone, samples the same for the same seed
-            self._library.set_random_seed(seed)
+            self._library.set_random_seed(seed % 2**32)
             model = self._loaded(1)
             options |= {"sampling_topk": 0, "sampling_topp": nucleus, "num_hypotheses": per_span}
         made: list[list[list[Written]]] = [[[] for _ in items] for items in spans]
@@ -73,7 +73,8 @@ class CTranslateWriter:
         results = model.translate_batch(
             sources,
             max_batch_size=QUESTIONS_PER_BATCH,
-            return_scores=True,
+            return_scores=True,  # already a mean: the length penalty divides by the length
+            length_penalty=1,
             max_decoding_length=self._longest,
             **options,
         )
@@ -82,7 +83,7 @@ class CTranslateWriter:
                 ids = [self._tokenizer.token_to_id(token) for token in tokens]
                 question = self._tokenizer.decode([piece for piece in ids if piece is not None]).strip()
                 if question and all(question != known.question for known in made[row][at]):
-                    made[row][at].append(Written(question, float(score) / max(1, len(tokens))))
+                    made[row][at].append(Written(question, float(score)))
         return made
 
     def _loaded(self, workers: int) -> Any:

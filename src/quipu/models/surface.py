@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
+from quipu.text import FUNCTION_WORDS
+
 _NO_SPACE_BEFORE = re.compile(r"\s+([,.;:?!%)\]}]|'(?:s|t|re|ve|ll|d|m)\b)")
 _NO_SPACE_AFTER = re.compile(r"([(\[{$£€#])\s+")
 _TIGHT = re.compile(r"(?<=\w)\s*([-–/'’])\s*(?=\w)")
@@ -43,7 +45,7 @@ def casing_of(encoding: Encoding, text: str) -> dict[str, str]:
         key = form.lower()
         before = text[:left].rstrip()
         opens = not before or before[-1] in ".?!:"
-        if key in _COMMON:
+        if key in FUNCTION_WORDS:
             continue
         if form == key:
             forms[key] = form  # written small somewhere: no name
@@ -54,113 +56,3 @@ def casing_of(encoding: Encoding, text: str) -> dict[str, str]:
     for key, form in at_start.items():  # seen only where a sentence begins: a name more often than not
         forms.setdefault(key, form)
     return forms
-
-
-_COMMON = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "it",
-        "its",
-        "he",
-        "she",
-        "they",
-        "we",
-        "i",
-        "you",
-        "his",
-        "her",
-        "their",
-        "our",
-        "in",
-        "on",
-        "at",
-        "of",
-        "for",
-        "from",
-        "with",
-        "by",
-        "as",
-        "to",
-        "and",
-        "but",
-        "or",
-        "nor",
-        "so",
-        "yet",
-        "if",
-        "when",
-        "while",
-        "where",
-        "after",
-        "before",
-        "since",
-        "although",
-        "though",
-        "because",
-        "however",
-        "there",
-        "here",
-        "then",
-        "many",
-        "most",
-        "some",
-        "several",
-        "all",
-        "both",
-        "each",
-        "every",
-        "no",
-        "not",
-        "only",
-        "also",
-        "among",
-        "between",
-        "during",
-        "under",
-        "over",
-        "about",
-        "into",
-        "through",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "has",
-        "have",
-        "had",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "may",
-        "might",
-        "will",
-        "would",
-        "should",
-        "must",
-        "who",
-        "what",
-        "which",
-        "how",
-        "why",
-    ]
-)

@@ -244,7 +244,7 @@ def export_writer(
     number = STYLES.index(style)
     texts = [text for text, _ in asked]
     tokenizer = load_tokenizer(checkpoint, max_length)
-    wanted = greedy(model, tokenizer, texts, [[span] for _, span in asked], style)
+    wanted = greedy(model, tokenizer, texts, [[span] for _, span in asked], style, half=False)
     wanted_spans = []
     for text in texts:
         ids, attention = pad([tokenizer.encode(text).ids])

@@ -37,10 +37,13 @@ def export_ctranslate_writer(
 ) -> dict[str, float]:
     """Convert ``checkpoint`` to ``out``. Gate: CTranslate2 and torch begin >= 80 % of the questions alike (3 pieces).
 
-    ``asked``: texts with the characters of an answer each. Raises InputError where tokenizer.json is missing.
+    ``asked``: texts with the characters of an answer each. Raises InputError where tokenizer.json is missing, or where
+    ``out`` is ``checkpoint``: both hold a config.json.
     """
     import ctranslate2
 
+    if out.resolve() == checkpoint.resolve():
+        raise InputError(f"{out} is the checkpoint itself; export to another folder")
     if not (checkpoint / "tokenizer.json").is_file():
         raise InputError(f"{checkpoint}: tokenizer.json is missing; save the checkpoint with a fast tokenizer")
     model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
@@ -50,7 +53,7 @@ def export_ctranslate_writer(
         ids = torch.tensor([tokenizer.encode(prompt(text, Span(*span))).ids])
         with torch.inference_mode():
             made = model.generate(ids, max_new_tokens=question_length, do_sample=False, num_beams=1)[0]
-        expected.append(tokenizer.decode([piece for piece in made.tolist() if piece is not None]).strip())
+        expected.append(tokenizer.decode(made.tolist()).strip())
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "checkpoint"
         shutil.copytree(checkpoint, copy)
@@ -59,7 +62,10 @@ def export_ctranslate_writer(
             config |= {key: config.get(key, value) for key, value in _BART.items()}
             (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
         converter = ctranslate2.converters.TransformersConverter(str(copy))
-        converter.convert(str(out), quantization=quantization, force=True)
+        converted = Path(converter.convert(str(Path(scratch) / "converted"), quantization=quantization))
+        out.mkdir(parents=True, exist_ok=True)  # the converter itself would first empty the folder
+        for file in converted.iterdir():
+            shutil.copy(file, out / file.name)
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
     settings = {"max_length": max_length, "question_length": question_length}
     write_listing(out, "ctranslate-writer", name, version, settings)
@@ -67,7 +73,7 @@ def export_ctranslate_writer(
     same = 0
     for ours, theirs in zip(written, expected, strict=True):
         left = tokenizer.encode(ours[0][0].question if ours[0] else "", add_special_tokens=False).ids[:3]
-        same += left == tokenizer.encode(theirs, add_special_tokens=False).ids[:3]
+        same += bool(left) and left == tokenizer.encode(theirs, add_special_tokens=False).ids[:3]
     figures = {"same_opening": same / len(asked), "asked": float(len(asked))}
     _gate(out, figures["same_opening"] >= 0.8, f"questions open alike in {figures['same_opening']:.3f} of the cases")
     return figures
