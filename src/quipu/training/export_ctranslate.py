@@ -7,12 +7,17 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from ctranslate2.converters import TransformersConverter
+from tokenizers import Tokenizer
 from transformers import AutoModelForSeq2SeqLM
 
 from quipu.errors import InputError
 from quipu.models.ctranslate import CTranslateWriter, prompt
+from quipu.models.protocols import Written
 from quipu.records import Span
 from quipu.training.base import load_tokenizer
 from quipu.training.export import _gate, write_listing
@@ -35,25 +40,20 @@ def export_ctranslate_writer(
     question_length: int = 40,
     quantization: str = "int8",
 ) -> dict[str, float]:
-    """Convert ``checkpoint`` to ``out``. Gate: CTranslate2 and torch begin >= 80 % of the questions alike (3 pieces).
+    """Convert ``checkpoint`` to ``out``.
 
+    Gates: CTranslate2 and torch begin >= 80 % of the questions alike (3 pieces), and where they write the same question
+    its mean log p differs by at most 0.2 on average (a wrong scale leaves the best piece the best and spoils sampling).
     ``asked``: texts with the characters of an answer each. Raises InputError where tokenizer.json is missing, or where
     ``out`` is ``checkpoint``: both hold a config.json.
     """
-    import ctranslate2
-
     if out.resolve() == checkpoint.resolve():
         raise InputError(f"{out} is the checkpoint itself; export to another folder")
     if not (checkpoint / "tokenizer.json").is_file():
         raise InputError(f"{checkpoint}: tokenizer.json is missing; save the checkpoint with a fast tokenizer")
     model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
     tokenizer = load_tokenizer(checkpoint, max_length)
-    expected = []
-    for text, span in asked:
-        ids = torch.tensor([tokenizer.encode(prompt(text, Span(*span))).ids])
-        with torch.inference_mode():
-            made = model.generate(ids, max_new_tokens=question_length, do_sample=False, num_beams=1)[0]
-        expected.append(tokenizer.decode(made.tolist()).strip())
+    expected = [_greedy(model, tokenizer, text, Span(*span), question_length) for text, span in asked]
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "checkpoint"
         shutil.copytree(checkpoint, copy)
@@ -61,8 +61,7 @@ def export_ctranslate_writer(
         if config.get("model_type") == "bart":
             config |= {key: config.get(key, value) for key, value in _BART.items()}
             (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        converter = ctranslate2.converters.TransformersConverter(str(copy))
-        converted = Path(converter.convert(str(Path(scratch) / "converted"), quantization=quantization))
+        converted = Path(_Converter(str(copy)).convert(str(Path(scratch) / "converted"), quantization=quantization))
         out.mkdir(parents=True, exist_ok=True)  # the converter itself would first empty the folder
         for file in converted.iterdir():
             shutil.copy(file, out / file.name)
@@ -70,10 +69,41 @@ def export_ctranslate_writer(
     settings = {"max_length": max_length, "question_length": question_length}
     write_listing(out, "ctranslate-writer", name, version, settings)
     written = CTranslateWriter(out).write([text for text, _ in asked], [[Span(*span)] for _, span in asked])
-    same = 0
-    for ours, theirs in zip(written, expected, strict=True):
-        left = tokenizer.encode(ours[0][0].question if ours[0] else "", add_special_tokens=False).ids[:3]
-        same += bool(left) and left == tokenizer.encode(theirs, add_special_tokens=False).ids[:3]
-    figures = {"same_opening": same / len(asked), "asked": float(len(asked))}
+    same, apart = 0, []
+    for ours, (question, score) in zip(written, expected, strict=True):
+        first = ours[0][0] if ours[0] else Written("", 0.0)
+        left = tokenizer.encode(first.question, add_special_tokens=False).ids[:3]
+        same += bool(left) and left == tokenizer.encode(question, add_special_tokens=False).ids[:3]
+        if first.question and first.question == question:
+            apart.append(abs(first.score - score))
+    figures = {
+        "same_opening": same / len(asked), "log_p_apart": float(np.mean(apart or [np.inf])), "asked": float(len(asked))
+    }  # fmt: skip
     _gate(out, figures["same_opening"] >= 0.8, f"questions open alike in {figures['same_opening']:.3f} of the cases")
+    _gate(
+        out, figures["log_p_apart"] <= 0.2, f"mean log p of the same questions differs by {figures['log_p_apart']:.3f}"
+    )
     return figures
+
+
+class _Converter(TransformersConverter):  # type: ignore[misc]
+    """transformers 5 says "tied" of every T5; whether the output is scaled, as that of tied words is, it says apart."""
+
+    def load_model(self, *arguments: Any, **options: Any) -> Any:
+        model = super().load_model(*arguments, **options)
+        model.config.tie_word_embeddings = getattr(
+            model.config, "scale_decoder_outputs", model.config.tie_word_embeddings
+        )
+        return model
+
+
+def _greedy(model: Any, tokenizer: Tokenizer, text: str, span: Span, longest: int) -> tuple[str, float]:
+    """The most probable question of torch, and its mean log p a piece."""
+    ids = torch.tensor([tokenizer.encode(prompt(text, span)).ids])
+    with torch.inference_mode():
+        made = model.generate(
+            ids, max_new_tokens=longest, do_sample=False, num_beams=1, output_logits=True, return_dict_in_generate=True
+        )
+    pieces = made.sequences[0][-len(made.logits) :].tolist()
+    log_p = [float(step[0].float().log_softmax(-1)[piece]) for step, piece in zip(made.logits, pieces, strict=True)]
+    return tokenizer.decode(pieces).strip(), sum(log_p) / len(log_p)
