@@ -53,7 +53,7 @@ def build(
     store = _begun(path, models, wanted)
     try:
         builder = Builder(store, models, wanted, progress)
-        builder.add_documents(paths, strict=strict)
+        builder.add_documents(paths, strict=strict, replace=True)  # a file may have changed since an interruption
         if pairs is not None:
             builder.add_pairs(read_pairs(Path(pairs)))
         builder.ask()
@@ -192,6 +192,7 @@ class Memory:
 
     def _builder(self, progress: Progress | None) -> Builder:
         settings = _stored_settings(self._store)
+        _check_encoder(self._store, self._models.encoder())
         builder = Builder(self._store, self._models, settings, progress)
         self.report = builder.report
         return builder
@@ -219,6 +220,11 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
         if _stored_settings(store) != settings:
             store.close()
             raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
+        try:
+            _check_encoder(store, models.encoder())
+        except BaseException:
+            store.close()
+            raise
         return store
     encoder = models.encoder()
     known = {**settings.to_json(), **models.names}
