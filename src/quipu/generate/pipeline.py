@@ -71,9 +71,8 @@ def generate(
     texts = [passage.text for passage in passages]
     found = candidates(texts, extractor, limit=settings.candidates_per_passage)
     spans = [[item.span for item in row][: settings.questions_per_passage] for row in found]
-    written = writer.write(
-        texts, spans, per_span=settings.per_span, seed=settings.seed * 1_000_003 + seed, top_p=settings.top_p
-    )
+    mixed = (settings.seed * 1_000_003 + seed) % 2**32  # what every writer's random numbers can be seeded with
+    written = writer.write(texts, spans, per_span=settings.per_span, seed=mixed, top_p=settings.top_p)
     made: list[tuple[QAPair, Passage]] = []
     seen: set[str] = set()
     for passage, row, asked in zip(passages, spans, written, strict=True):
