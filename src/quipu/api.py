@@ -53,7 +53,7 @@ def build(
     store = _begun(path, models, wanted)
     try:
         builder = Builder(store, models, wanted, progress)
-        builder.add_documents(paths, strict=strict, replace=True)  # a file may have changed since an interruption
+        builder.add_documents(paths, strict=strict)
         if pairs is not None:
             builder.add_pairs(read_pairs(Path(pairs)))
         builder.ask()
@@ -151,7 +151,7 @@ class Memory:
     ) -> BuildReport:
         """Add files and folders; a document that is known and unchanged stays as it is."""
         builder = self._builder(progress)
-        builder.add_documents(paths, strict=strict, replace=True)
+        builder.add_documents(paths, strict=strict)
         builder.ask()
         return self.report
 

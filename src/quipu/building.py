@@ -113,8 +113,8 @@ class Builder:
         self._told = 0.0
         self.report = BuildReport()
 
-    def add_documents(self, paths: Sequence[str | Path], *, strict: bool = False, replace: bool = False) -> None:
-        """Read, split and store documents; with ``replace`` what a file no longer holds is removed with its pairs."""
+    def add_documents(self, paths: Sequence[str | Path], *, strict: bool = False) -> None:
+        """Read, split and store documents; what a file no longer holds is removed with its pairs."""
         began = time.perf_counter()
         for file, documents in _by_file(self._read(paths, strict)):
             seen: set[str] = set()
@@ -123,18 +123,14 @@ class Builder:
                 new = [document for document in some if not self._store.journal_has(f"document:{document.id}")]
                 with self._store.transaction():
                     for document in new:
-                        if replace:
-                            for old in self._store.find_documents(document.source):
-                                self._store.remove(document=old)
                         self._store.add_documents([document], split(document))
                         self._store.journal_mark(f"document:{document.id}", document=document.id)
                 self.report.documents += len(new)
                 self.report.changed |= bool(new)
                 self._tell(stage="read", done=self.report.documents, total=0)
-            if replace:
-                for stale in set(self._store.find_documents(file)) - seen:
-                    self._store.remove(document=stale)
-                    self.report.changed = True
+            for stale in set(self._store.find_documents(file)) - seen:
+                self._store.remove(document=stale)
+                self.report.changed = True
         self.report.seconds += time.perf_counter() - began
 
     def ask(self) -> None:
