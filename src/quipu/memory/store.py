@@ -65,7 +65,7 @@ class Store:
         try:
             for name in _BEGINNINGS - {"writer.lock"}:  # of a creation that was killed before it wrote the manifest
                 (path / name).unlink(missing_ok=True)
-            connection = connect(path, read_only=False)
+            connection = connect(path, read_only=False, new=True)
             migrate(connection)
             connection.close()
             write_manifest(path, width=width, models=models, settings=settings or {})
