@@ -22,6 +22,16 @@ T = TypeVar("T")
 R = TypeVar("R")
 BUNDLED = Path(__file__).parent / "bundled"
 _SUFFIXES = {".onnx", ".json", ".npy", ".npz", ".md", ".txt", ".bin", ".model"}
+# What a kind runs on: files that must be listed, for only those are checked, and settings.
+_NEEDS = {
+    "encoder": (("model.onnx", "tokenizer.json"), ("width", "max_length")),
+    "reader": (("model.onnx", "tokenizer.json"), ("max_length", "stride")),
+    "copying-writer": (
+        ("encoder.onnx", "decoder.onnx", "words.npy", "scales.npy", "tokenizer.json"),
+        ("max_length", "question_length", "pieces", "bucket_edges"),
+    ),
+    "ctranslate-writer": (("model.bin", "config.json", "tokenizer.json"), ("max_length", "question_length")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,11 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
         raise FormatError(f"{listing}: not a model listing ({error}); export the model again") from error
     if found != kind:
         raise FormatError(f"{path} holds a model of kind {found!r}, {kind!r} is needed here")
+    needed_files, needed_settings = _NEEDS[kind]
+    lacking = [name for name in needed_files if name not in files]
+    lacking += [name for name in needed_settings if name not in settings]
+    if lacking:
+        raise FormatError(f"{listing} does not list {', '.join(lacking)}; export the model again")
     for file, digest in files.items():
         target = path / file
         if Path(file).name != file or target.suffix not in _SUFFIXES:
