@@ -185,6 +185,19 @@ def test_a_damaged_index_costs_time_and_nothing_else(tmp_path: Path) -> None:
     assert verify(path, repair=True).ok and verify(path).problems == []
 
 
+def test_an_index_of_older_rows_is_no_damage(tmp_path: Path) -> None:
+    """A removal that is killed after its commit leaves the old index; calling that damage would cry wolf."""
+    path = tmp_path / "m"
+    with filled(path) as store:
+        Index.rebuild(store)
+        store.remove(document="canal.txt")
+    assert verify(path).problems == []
+    with Store.open(path, read_only=True) as store:
+        assert Index.load(store).search(unit(1)[None], 3)[0].tolist() == [[3, -1, -1]]
+    (path / "index.json").write_text("{")
+    assert [problem.kind for problem in verify(path).problems] == ["index"]
+
+
 def test_codes_above_the_exact_range_find_nearly_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wrong factory string or too few probes would show only in memories that no test can afford."""
     monkeypatch.setattr(codes, "EXACT_UP_TO", 1000)

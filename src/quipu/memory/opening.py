@@ -22,7 +22,7 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
     connection = None
     try:
         if read_only:
-            connection = sqlite3.connect(_address(path, file), uri=True, isolation_level=None, timeout=30.0)
+            connection = _reader(file)
         else:
             connection = sqlite3.connect(file, isolation_level=None, timeout=30.0)
             connection.execute("PRAGMA journal_mode = WAL")
@@ -30,6 +30,9 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA foreign_keys = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
+        # SQLite's own substr() and length() end at a NUL character, which a text may hold
+        connection.create_function("piece", 3, lambda text, start, end: text[start:end], deterministic=True)
+        connection.create_function("letters", 1, len, deterministic=True)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
@@ -43,11 +46,21 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
     return connection
 
 
-def _address(path: Path, file: Path) -> str:
-    """How a reader opens the record. Where the folder cannot be written, nobody can be writing to it either."""
+def _reader(file: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Beside a record in a folder that it cannot write either, SQLite needs the files
+    of a running writer; where there are none (a read-only disk), the record is read as one that does not change.
+    """
+    address = f"{file.resolve().as_uri()}?mode=ro"
     log = file.with_name(file.name + "-wal")
-    unchanging = not os.access(path, os.W_OK) and not (log.exists() and log.stat().st_size)
-    return f"{file.resolve().as_uri()}?mode=ro{'&immutable=1' if unchanging else ''}"
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30.0)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.access(file.parent, os.W_OK) or (log.exists() and log.stat().st_size):
+            raise
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
+    return connection
 
 
 def lock(path: Path) -> int:

@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.errors import FormatError, InputError
+from quipu.errors import FormatError, InputError, QuipuError
 from quipu.memory.manifest import read_manifest, write_manifest
 from quipu.memory.opening import connect, lock
 from quipu.memory.schema import migrate
@@ -30,6 +30,9 @@ Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
+_OUTER = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
+_LARGEST = float(np.finfo(np.float16).max)
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
 
 
@@ -93,19 +96,41 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; joins the transaction that is open."""
+        """All or nothing. Inside another one, what fails leaves nothing there either. InputError for what cannot be
+        stored, QuipuError where the disk refuses.
+        """
         if self.read_only:
             raise InputError(f"{self.path} was opened for reading only")
+        inner = self._db.in_transaction
+        begin, commit, undo = _INNER if inner else _OUTER
+        try:
+            self._db.execute(begin)
+            yield
+            self._db.execute(commit)
+        except BaseException as error:
+            if self._db.in_transaction:  # a full disk ends the transaction by itself
+                for statement in undo:
+                    self._db.execute(statement)
+            if isinstance(error, UnicodeEncodeError):
+                raise InputError(f"{self.path}: a text holds half of a character pair ({error}); mend it") from error
+            if isinstance(error, sqlite3.IntegrityError):
+                raise InputError(f"{self.path}: a record refers to a document that is not stored ({error})") from error
+            if isinstance(error, sqlite3.Error):
+                raise QuipuError(f"{self.path}: nothing was written ({error})") from error
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is the memory as it was at one moment, whatever a writer does meanwhile."""
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("BEGIN")
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
 
     # documents and passages -------------------------------------------------------------------------------------
 
@@ -154,8 +179,7 @@ class Store:
     def quote(self, document_id: str, span: Span) -> str:
         """The characters of the document that the span marks."""
         row = self._db.execute(
-            "SELECT substr(text, ?, ?) FROM documents WHERE id = ?",
-            (span.start + 1, span.end - span.start, document_id),
+            "SELECT piece(text, ?, ?) FROM documents WHERE id = ?", (span.start, span.end, document_id)
         ).fetchone()
         return str(row[0]) if row else ""
 
@@ -204,7 +228,7 @@ class Store:
 
     def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
         rows = self._db.execute(
-            "SELECT p.row, p.id, p.document, d.title, substr(d.text, p.start + 1, p.end - p.start), p.start, p.end"
+            "SELECT p.row, p.id, p.document, d.title, piece(d.text, p.start, p.end), p.start, p.end"
             f" FROM passages p JOIN documents d ON d.id = p.document {condition}",
             values,
         )
@@ -227,8 +251,8 @@ class Store:
                 f"{self.path}: {len(pairs)} pairs, {len(key_texts)} key texts and keys of {keys.shape} do not fit a "
                 f"memory of width {self.width}"
             )
-        if not np.isfinite(keys).all():
-            raise FormatError(f"{self.path}: a key vector holds a number that is not finite; nothing was added")
+        if not (np.abs(keys) <= _LARGEST).all():  # also False for NaN
+            raise FormatError(f"{self.path}: a key vector holds a number that 16 bits cannot; nothing was added")
         halves = keys.astype(np.float16)
         added = []
         with self.transaction():
@@ -402,11 +426,29 @@ class Store:
         return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
 
     def compact(self) -> None:
-        """Rebuild the words, vacuum, empty the write-ahead log: no removed byte stays in ``records.sqlite``."""
-        self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
-        self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
-        self._db.execute("VACUUM")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Rebuild words and index, vacuum, empty the write-ahead log: no removed byte stays in any file.
+
+        QuipuError where a reader keeps the log from being emptied.
+        """
+        from quipu.memory.index import Index
+
+        if self.read_only:
+            raise InputError(f"{self.path} was opened for reading only")
+        for name in ("index.faiss.tmp", "index.json.tmp", "manifest.json.tmp"):  # of a process that was killed
+            (self.path / name).unlink(missing_ok=True)
+        try:
+            self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
+            self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self._db.execute("VACUUM")
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            raise QuipuError(f"{self.path} could not be compacted ({error}); nothing is lost, try again") from error
+        Index.rebuild(self)
+        if busy:
+            raise QuipuError(
+                f"{self.path}: another process is reading, so removed bytes remain in records.sqlite-wal; "
+                "close it and compact again"
+            )
 
     @property
     def connection(self) -> sqlite3.Connection:

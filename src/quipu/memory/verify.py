@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from quipu.memory.index import Index, index_is_sound
+from quipu.memory.index import index_is_sound
 from quipu.memory.store import Store
 from quipu.text import normalize_answer
 
@@ -56,12 +56,12 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
             if progress is not None:
                 progress({"stage": "verify", "done": number, "total": len(checks)})
             try:
-                problems += check(store)
+                with store.snapshot():  # a writer beside must not look like damage
+                    problems += check(store)
             except sqlite3.DatabaseError as error:
                 problems.append(Problem("record", "records.sqlite", f"cannot be read ({error})"))
         if repair:
             store.compact()
-            Index.rebuild(store)
         if progress is not None:
             progress({"stage": "verify", "done": len(checks), "total": len(checks)})
         return VerifyReport(problems, repair, store.counts())
@@ -81,7 +81,7 @@ def _documents(store: Store) -> Iterator[Problem]:
         if digest != document.sha256:
             yield Problem("document", document.source, "the text is not the one that was stored (sha256)")
     query = (
-        'SELECT p.id, d.source FROM passages p JOIN documents d ON d.id = p.document WHERE p."end" > length(d.text)'
+        'SELECT p.id, d.source FROM passages p JOIN documents d ON d.id = p.document WHERE p."end" > letters(d.text)'
         ' OR p.start < 0 OR p.start >= p."end"'
     )
     for passage, source in store.connection.execute(query):
@@ -90,7 +90,7 @@ def _documents(store: Store) -> Iterator[Problem]:
 
 def _pairs(store: Store) -> Iterator[Problem]:
     query = (
-        'SELECT p.id, p.answer, d.source, substr(d.text, p.start + 1, p."end" - p.start), p."end" > length(d.text),'
+        'SELECT p.id, p.answer, d.source, piece(d.text, p.start, p."end"), p."end" > letters(d.text),'
         " p.origin FROM pairs p JOIN documents d ON d.id = p.document WHERE p.start IS NOT NULL"
     )
     for pair, answer, source, quote, outside, origin in store.connection.execute(query):
@@ -132,4 +132,4 @@ def _words(store: Store) -> Iterator[Problem]:
 
 def _index(store: Store) -> Iterator[Problem]:
     if not index_is_sound(store):
-        yield Problem("index", "index.faiss", "not the file that was written, or made of other pairs", derived=True)
+        yield Problem("index", "index.faiss", "not the file that was written", derived=True)

@@ -72,11 +72,6 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
         raise FormatError(f"{listing}: not a model listing ({error}); export the model again") from error
     if found != kind:
         raise FormatError(f"{path} holds a model of kind {found!r}, {kind!r} is needed here")
-    needed_files, needed_settings = _NEEDS[kind]
-    lacking = [name for name in needed_files if name not in files]
-    lacking += [name for name in needed_settings if name not in settings]
-    if lacking:
-        raise FormatError(f"{listing} does not list {', '.join(lacking)}; export the model again")
     for file, digest in files.items():
         target = path / file
         if Path(file).name != file or target.suffix not in _SUFFIXES:
@@ -86,6 +81,11 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
         with target.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != digest:
                 raise FormatError(f"{target} is not the file that model.json lists (sha256); install the model again")
+    needed_files, needed_settings = _NEEDS[kind]
+    lacking = [name for name in needed_files if name not in files]
+    lacking += [name for name in needed_settings if name not in settings]
+    if lacking:
+        raise FormatError(f"{listing} does not list {', '.join(lacking)}; export the model again")
     return ModelFolder(path, settings)
 
 
