@@ -114,7 +114,7 @@ class Store:
             if isinstance(error, UnicodeEncodeError):
                 raise InputError(f"{self.path}: a text holds half of a character pair ({error}); mend it") from error
             if isinstance(error, sqlite3.IntegrityError):
-                raise InputError(f"{self.path}: a record refers to a document that is not stored ({error})") from error
+                raise InputError(f"{self.path}: a record does not fit what is stored ({error})") from error
             if isinstance(error, sqlite3.Error):
                 raise QuipuError(f"{self.path}: nothing was written ({error})") from error
             raise
@@ -122,14 +122,13 @@ class Store:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """What is read inside is the memory as it was at one moment, whatever a writer does meanwhile."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN")
+        outermost = not self._db.in_transaction
+        if outermost:
+            self._db.execute("BEGIN")
         try:
             yield
         finally:
-            if self._db.in_transaction:
+            if outermost and self._db.in_transaction:
                 self._db.execute("COMMIT")
 
     # documents and passages -------------------------------------------------------------------------------------
