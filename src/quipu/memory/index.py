@@ -1,7 +1,7 @@
 """The vectors' index: a FAISS file that is derived from the record and can be lost at any time.
 
-``index.faiss`` covers the rows up to a number that stands in ``index.json`` beside it, with the file's sha256; rows
-after it are searched exactly and merged, and rows that are gone are left out of every result.
+``index.faiss`` covers the rows that ``index.json`` beside it lists, with the file's sha256; rows after the last of them
+are searched exactly and merged, and rows that are gone are left out of every result.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,19 @@ from numpy.typing import NDArray
 from quipu.memory.codes import Codes, choose
 from quipu.memory.store import Rows, Store, Vectors
 
-_TAIL = 20_000  # uncovered rows above which a writer's refresh rebuilds the file
+_TAIL = 20_000  # uncovered rows above which a writer's refresh rebuilds the file (or a tenth of the covered ones)
+_GONE = 0.2  # share of a part's rows that may be gone before it is made anew
+_COMPARED = 16  # rows whose vectors are compared with the record's whenever the file is loaded
 Ids = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class _Part:
+    """A FAISS index and the row of each of its places, ascending; ``gone`` of them are not in the record any more."""
+
+    index: Any
+    rows: Rows
+    gone: int = 0
 
 
 class Index:
@@ -29,13 +41,10 @@ class Index:
         """Use ``load`` or ``rebuild``."""
         import faiss
 
-        self._faiss = faiss
+        self._faiss: Any = faiss
         self._store = store
-        self._covered: Any = None  # the FAISS index, or None
-        self._covered_rows: Rows = np.zeros(0, dtype=np.int64)
-        self._covered_gone = 0
-        self._tail: Any = None
-        self._tail_rows: Rows = np.zeros(0, dtype=np.int64)
+        self._covered: _Part | None = None
+        self._tail: _Part | None = None
         self._alive: Rows = np.zeros(0, dtype=np.int64)
         self._version: tuple[int, int] | None = None
 
@@ -43,7 +52,7 @@ class Index:
     def load(cls, store: Store) -> Index:
         """The index on disk where it is sound, and an exact one over everything else."""
         index = cls(store)
-        index._read()
+        index._covered = index._read()
         index.refresh()
         return index
 
@@ -52,7 +61,6 @@ class Index:
         """Cover every row that is stored now, and write the file."""
         index = cls(store)
         index._build()
-        index._write()
         index.refresh()
         return index
 
@@ -64,22 +72,24 @@ class Index:
     @property
     def exact(self) -> bool:
         """Whether every result is that of a comparison with all stored vectors."""
-        return self._covered is None or choose(len(self._covered_rows), self._store.width).exact
+        return self._covered is None or not hasattr(self._covered.index, "refine_index")
 
     def refresh(self) -> None:
         """Take in what was added or removed since, by this process or another."""
         version = self._store.version()
         if version == self._version:
             return
-        self._alive = self._store.rows()
-        covered = len(self._covered_rows) - self._still_there(self._covered_rows)
-        self._covered_gone = covered
-        if not self._store.read_only and (
-            self._tail_size() > _TAIL or covered > 0.2 * max(1000, len(self._covered_rows))
-        ):
-            self._build()
-            self._write()
-        self._load_tail()
+        with self._store.snapshot():
+            self._alive = self._store.rows(known=self._alive)
+            tail = len(self._alive) - int(np.searchsorted(self._alive, self._last, side="right"))
+            covered = self._covered
+            if covered is not None:
+                covered.gone = len(covered.rows) - int(_among(covered.rows, self._alive).sum())
+            of = len(covered.rows) if covered is not None else 0
+            many = tail > max(_TAIL, of // 10) or (covered is not None and covered.gone > _GONE * max(1000, of))
+            if many and not self._store.read_only:
+                self._build()
+            self._load_tail()
         self._version = version
 
     def search(self, query_vectors: Vectors, k: int) -> tuple[Ids, Vectors]:
@@ -87,70 +97,79 @@ class Index:
         count = len(query_vectors)
         ids = np.full((count, k), -1, dtype=np.int64)
         scores = np.full((count, k), -np.inf, dtype=np.float32)
-        parts = []
         queries = np.ascontiguousarray(query_vectors, dtype=np.float32)
-        gone = min(self._covered_gone, 2048)
-        for index, rows, extra in ((self._covered, self._covered_rows, gone), (self._tail, self._tail_rows, 0)):
-            if index is not None and len(rows):
-                # a few more than k, so that ties at the edge are settled by row and not by FAISS
-                found, places = index.search(queries, min(len(rows), k + extra + 8))
-                parts.append((np.where(places >= 0, rows[places], -1), np.where(places >= 0, found, -np.inf)))
-        if not parts or k == 0:
+        parts = [self._best(part, queries, k) for part in (self._covered, self._tail) if part is not None]
+        if not parts or not k or not count:
             return ids, scores
         all_rows = np.concatenate([rows for rows, _ in parts], axis=1)
         all_scores = np.concatenate([found for _, found in parts], axis=1)
-        if gone:
-            there = np.isin(all_rows, self._alive)
-            all_rows, all_scores = np.where(there, all_rows, -1), np.where(there, all_scores, -np.inf)
         for at in range(count):
-            order = np.lexsort((all_rows[at], -all_scores[at]))[:k]
-            order = order[all_rows[at][order] >= 0]
+            order = np.lexsort((all_rows[at], -all_scores[at]))
+            order = order[all_rows[at][order] >= 0][:k]
             ids[at, : len(order)], scores[at, : len(order)] = all_rows[at][order], all_scores[at][order]
         return ids, scores
 
-    def _still_there(self, rows: Rows) -> int:
-        return int(np.isin(rows, self._alive, assume_unique=True).sum())
+    def _best(self, part: _Part, queries: Vectors, k: int) -> tuple[Ids, Vectors]:
+        """At least the best ``k`` rows of a part that still exist, and every row that ties with the last of them."""
+        fetch = k + 8 + min(part.gone, 256)
+        while True:
+            fetch = max(1, min(fetch, len(part.rows)))
+            scores, places = part.index.search(queries, fetch)
+            rows = np.where(places >= 0, part.rows[places], -1)
+            if part.gone:
+                rows = np.where(_among(rows, self._alive), rows, -1)
+            kept = np.where(rows >= 0, scores, -np.inf)
+            if fetch == len(part.rows) or not k:
+                return rows, kept
+            last = -np.sort(-kept, axis=1)[:, k - 1]
+            if not np.any((last <= scores[:, -1]) & (places[:, -1] >= 0)):
+                return rows, kept
+            fetch *= 4
 
-    def _tail_size(self) -> int:
-        last = int(self._covered_rows[-1]) if len(self._covered_rows) else 0
-        return len(self._alive) - int(np.searchsorted(self._alive, last, side="right"))
+    @property
+    def _last(self) -> int:
+        return int(self._covered.rows[-1]) if self._covered is not None else 0
 
     def _load_tail(self) -> None:
         """Rows after the covered ones, in an exact index; only those not loaded yet are read."""
-        last = int(self._covered_rows[-1]) if len(self._covered_rows) else 0
-        wanted = self._alive[np.searchsorted(self._alive, last, side="right") :]
-        known = self._tail_rows
-        if len(known) and (len(wanted) < len(known) or not np.array_equal(wanted[: len(known)], known)):
-            self._tail, self._tail_rows = None, np.zeros(0, dtype=np.int64)
-        start = int(self._tail_rows[-1]) if len(self._tail_rows) else last
-        if len(wanted) == len(self._tail_rows):
-            return
-        if self._tail is None:
-            self._tail = self._flat()
-        parts = [self._tail_rows]
-        for rows, vectors in self._store.vectors(after_row=start):
-            self._tail.add(vectors)
-            parts.append(rows)
-        self._tail_rows = np.concatenate(parts)
+        wanted = self._alive[np.searchsorted(self._alive, self._last, side="right") :]
+        tail = self._tail
+        if tail is not None:
+            tail.gone = len(tail.rows) - int(_among(tail.rows, wanted).sum())
+            if tail.gone > _GONE * max(1000, len(tail.rows)) or not len(wanted):
+                tail = None
+        start = int(tail.rows[-1]) if tail is not None else self._last
+        if len(wanted) and wanted[-1] > start:
+            part = tail or _Part(self._flat(), np.zeros(0, dtype=np.int64))
+            found = [part.rows]
+            for rows, vectors in self._store.vectors(after_row=start):
+                part.index.add(vectors)
+                found.append(rows)
+            part.rows = np.concatenate(found)
+            tail = part if len(part.rows) else None
+        self._tail = tail
 
     def _flat(self) -> Any:
         faiss = self._faiss
         return faiss.IndexScalarQuantizer(self._store.width, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
 
     def _build(self) -> None:
-        """A new covering index over all stored vectors, trained on an even sample where it needs training."""
-        rows = self._store.rows()
-        self._tail, self._tail_rows = None, np.zeros(0, dtype=np.int64)
-        self._covered, self._covered_rows, self._covered_gone = None, np.zeros(0, dtype=np.int64), 0
-        if not len(rows):
-            return
-        codes = choose(len(rows), self._store.width)
-        index = self._flat() if codes.exact else self._trained(codes, len(rows))
-        for _, vectors in self._store.vectors():
-            index.add(vectors)
-        self._covered, self._covered_rows = index, rows
+        """A new covering index over all stored vectors, written to the folder."""
+        self._covered = self._tail = None
+        with self._store.snapshot():
+            count = self._store.count()
+            codes = choose(count, self._store.width)
+            index = self._flat() if codes.exact else self._trained(codes, count)
+            found = [np.zeros(0, dtype=np.int64)]
+            for rows, vectors in self._store.vectors():
+                index.add(vectors)
+                found.append(rows)
+            if index.ntotal:
+                self._covered = _Part(index, np.concatenate(found))
+        self._write()
 
     def _trained(self, codes: Codes, count: int) -> Any:
+        """An empty index, trained on an even sample of the stored vectors."""
         faiss = self._faiss
         index = faiss.index_factory(self._store.width, codes.factory, faiss.METRIC_INNER_PRODUCT)
         step = max(1, count // codes.train_rows)
@@ -169,55 +188,81 @@ class Index:
             file.unlink(missing_ok=True)
             return
         temporary = folder / "index.faiss.tmp"
-        self._faiss.write_index(self._covered, str(temporary))
-        digest = _digest(temporary)
+        self._faiss.write_index(self._covered.index, str(temporary))
+        with temporary.open("rb") as written:
+            digest = hashlib.file_digest(written, "sha256").hexdigest()
         os.replace(temporary, file)
-        listing = {"sha256": digest, "rows": len(self._covered_rows), "last_row": int(self._covered_rows[-1]),
-                   "rows_sha256": _rows_digest(self._covered_rows)}  # fmt: skip
+        rows = self._covered.rows
+        listing = {"sha256": digest, "rows": len(rows), "last_row": int(rows[-1]), "runs": _runs(rows)}
         (folder / "index.json.tmp").write_text(json.dumps(listing) + "\n", encoding="utf-8")
         os.replace(folder / "index.json.tmp", sidecar)
 
-    def _read(self) -> None:
-        """The file on disk, if it is the one that the sidecar names and covers rows that the store still has.
+    def _read(self) -> _Part | None:
+        """The file on disk, if it is the one that the sidecar names and holds the record's vectors; else None.
 
-        A file that covers removed rows is not used: which rows it covers cannot be told any more. Its rows are then
-        searched exactly until a writer rebuilds it.
+        It is hashed and read through one descriptor, so that a writer who replaces it in between is not read unhashed.
         """
         folder = self._store.path
         try:
             listing = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            last, count = int(listing["last_row"]), int(listing["rows"])
-            if _digest(folder / "index.faiss") != listing["sha256"]:
-                return
-        except (OSError, ValueError, KeyError, TypeError):
-            return
+            rows = np.concatenate([np.arange(first, end, dtype=np.int64) for first, end in listing["runs"]])
+            with (folder / "index.faiss").open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != listing["sha256"]:
+                    return None
+                file.seek(0)
+                index = self._deserialised(file)
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError):
+            return None
+        part = _Part(index, rows)
+        sound = index.ntotal == len(rows) and index.d == self._store.width and bool(len(rows))
+        return part if sound and np.all(np.diff(rows) > 0) and not any(self._strangers(part, _COMPARED)) else None
+
+    def _deserialised(self, file: BinaryIO) -> Any:
+        reader = self._faiss.PyCallbackIOReader(file.read, 1 << 22)
+        return self._faiss.read_index(self._faiss.BufferedIOReader(reader, 1 << 22))
+
+    def _strangers(self, part: _Part, most: int | None = None) -> Iterator[int]:
+        """Rows up to the last covered one that the index lacks or whose vector is not the stored one.
+
+        ``most`` rows, evenly spaced, or all.
+        """
         rows = self._store.rows()
-        rows = rows[rows <= last]
-        if len(rows) != count or _rows_digest(rows) != listing.get("rows_sha256"):
-            return
-        index = self._faiss.read_index(str(folder / "index.faiss"))
-        if index.ntotal == count and index.d == self._store.width:
-            self._covered, self._covered_rows = index, rows
+        rows = rows[: np.searchsorted(rows, part.rows[-1], side="right")]
+        yield from rows[~_among(rows, part.rows)].tolist()
+        exact = getattr(part.index, "refine_index", part.index)
+        for row in rows[:: max(1, len(rows) // most)].tolist() if most else rows.tolist():
+            stored = self._store.vector(row)
+            place = min(int(np.searchsorted(part.rows, row)), len(part.rows) - 1)
+            if stored is None or not np.array_equal(exact.reconstruct(place), stored):
+                yield row
 
 
-def index_is_sound(store: Store) -> bool:
-    """Whether the file on disk is the one that was written (for verify).
-
-    An index of older rows, as a killed removal leaves it, is sound: it is not used, and the next writer replaces it.
-    """
-    try:
-        listing = json.loads((store.path / "index.json").read_text(encoding="utf-8"))
-        return bool(_digest(store.path / "index.faiss") == listing["sha256"])
-    except FileNotFoundError:
-        return not (store.path / "index.json").exists()
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def problems_of_the_index(store: Store) -> Iterator[str]:
+    """What is wrong with the file on disk, every vector compared (for verify); nothing where there is none."""
+    sidecar, file = store.path / "index.json", store.path / "index.faiss"
+    if not sidecar.exists() and not file.exists():
+        return
+    index = Index(store)
+    part = index._read()
+    if part is None:
+        yield "not the file that was written, or made of other pairs"
+        return
+    for row in index._strangers(part):
+        yield f"row {row} has another vector than the record"
+        return
 
 
-def _rows_digest(rows: Rows) -> str:
-    return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()
+def _among(rows: Rows, others: Rows) -> NDArray[np.bool_]:
+    """Which of ``rows`` are in ``others``, which ascend."""
+    if not len(others):
+        return np.zeros(rows.shape, dtype=np.bool_)
+    there: NDArray[np.bool_] = others[np.minimum(np.searchsorted(others, rows), len(others) - 1)] == rows
+    return there
+
+
+def _runs(rows: Rows) -> list[list[int]]:
+    """Ascending rows as half-open runs: [1, 2, 3, 7] is [[1, 4], [7, 8]]."""
+    breaks = np.flatnonzero(np.diff(rows) != 1)
+    firsts = rows[np.concatenate(([0], breaks + 1))]
+    lasts = rows[np.concatenate((breaks, [len(rows) - 1]))]
+    return [[int(first), int(last) + 1] for first, last in zip(firsts, lasts, strict=True)]

@@ -416,9 +416,27 @@ class Store:
                 raise FormatError(f"{self.path}: a stored vector has the wrong length; run: quipu verify {self.path}")
             yield rows, np.frombuffer(data, dtype=np.float16).reshape(-1, self.width).astype(np.float32)
 
-    def rows(self) -> Rows:
-        """Every row number that holds a pair, in order."""
-        return np.array([row for (row,) in self._db.execute("SELECT row FROM vectors ORDER BY row")], dtype=np.int64)
+    def vector(self, row: int) -> Vectors | None:
+        """The stored vector of a row (width,), None where there is none of that width."""
+        found = self._db.execute("SELECT vector FROM vectors WHERE row = ?", (row,)).fetchone()
+        if found is None or len(found[0]) != 2 * self.width:
+            return None
+        return np.frombuffer(found[0], dtype=np.float16).astype(np.float32)
+
+    def rows(self, known: Rows | None = None) -> Rows:
+        """Every row number that holds a pair, in order. ``known``: an earlier answer; where nothing was removed since,
+        only what came after it is read.
+        """
+        with self.snapshot():
+            if known is not None and len(known):
+                new = self._db.execute("SELECT row FROM vectors WHERE row > ? ORDER BY row", (int(known[-1]),))
+                after = np.array([row for (row,) in new], dtype=np.int64)
+                if self.count() == len(known) + len(after):
+                    return np.concatenate([known, after])
+            # the narrow table's index, not the wide rows of the vectors; as one text, which is read three times faster
+            query = "SELECT group_concat(row) FROM (SELECT row FROM pairs INDEXED BY pairs_by_document)"
+            listed = self._db.execute(query).fetchone()[0]
+        return np.sort(np.array(listed.split(","), dtype=np.int64)) if listed else np.zeros(0, dtype=np.int64)
 
     def version(self) -> tuple[int, int]:
         """Changes whenever a commit, here or in another process, may have changed the pairs."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from quipu.memory.index import index_is_sound
+from quipu.memory.index import problems_of_the_index
 from quipu.memory.store import Store
 from quipu.text import normalize_answer
 
@@ -131,5 +131,5 @@ def _words(store: Store) -> Iterator[Problem]:
 
 
 def _index(store: Store) -> Iterator[Problem]:
-    if not index_is_sound(store):
-        yield Problem("index", "index.faiss", "not the file that was written", derived=True)
+    for what in problems_of_the_index(store):
+        yield Problem("index", "index.faiss", what, derived=True)
