@@ -8,65 +8,23 @@ import unicodedata
 
 _WORD = re.compile(r"[^\W_]+")
 _STOP = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "for",
-        "from",
-        "by",
-        "with",
-        "and",
-        "or",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "did",
-        "do",
-        "does",
-        "has",
-        "have",
-        "had",
-        "what",
-        "which",
-        "who",
-        "whom",
-        "whose",
-        "when",
-        "where",
-        "why",
-        "how",
-        "that",
-        "this",
-        "these",
-        "those",
-        "it",
-        "its",
-        "as",
-        "into",
-        "than",
-        "then",
-        "there",
-        "their",
-        "his",
-        "her",
-    ]
+    "a an the of in on at to for from by with and or is are was were be been did do does has have had what which who whom"
+    " whose when where why how that this these those it its as into than then there their his her".split()
 )
-_TOO_FREQUENT = 0.05  # share of the pairs; such a word costs a long list and says little
+_TOO_FREQUENT = 0.005  # share of the pairs; such a word costs a long list and says little
+_SHORT = 250  # rows of a word that is never too frequent, however small the memory
 _ENOUGH = 3  # rarer words that must remain before a frequent one is left out
+_FEW = 2  # of these, how many are searched however frequent they are
+_ROWS = 4000  # rows of all words together that a search may score, about 2 ms
 _MOST = 32  # words of a question that are searched
 
 
 def match_expression(connection: sqlite3.Connection, question: str) -> str:
-    """The expression for ``words MATCH ?``; "" where the question holds no word."""
+    """The expression for ``words MATCH ?``; "" where the question holds no word that a pair holds.
+
+    The rarest words are taken first. A frequent one is left out where three rarer ones remain, or where the lists of
+    all words together would grow too long.
+    """
     words = list(dict.fromkeys(_WORD.findall(_plain(question))))
     content = [word for word in words if word not in _STOP] or words
     content = content[: 4 * _MOST]
@@ -74,9 +32,16 @@ def match_expression(connection: sqlite3.Connection, question: str) -> str:
         return ""
     marks = ",".join("?" * len(content))
     seen = dict(connection.execute(f"SELECT term, doc FROM terms WHERE term IN ({marks})", content))
-    total = connection.execute("SELECT count(*) FROM pairs").fetchone()[0] if len(content) > _ENOUGH else 0
-    known = sorted((word for word in content if word in seen), key=lambda word: (seen[word], word))
-    kept = [word for at, word in enumerate(known) if at < _ENOUGH or seen[word] <= _TOO_FREQUENT * total][:_MOST]
+    # the last row number: as good as the count of pairs here, and found at once
+    total = connection.execute("SELECT max(row) FROM pairs").fetchone()[0] or 0
+    longest = max(_SHORT, _TOO_FREQUENT * total)
+    kept: list[str] = []
+    rows = 0
+    for word in sorted(seen, key=lambda word: (seen[word], word))[:_MOST]:
+        rows += seen[word]
+        if len(kept) >= _FEW and (rows > _ROWS or (len(kept) >= _ENOUGH and seen[word] > longest)):
+            break
+        kept.append(word)
     return " OR ".join(f'"{word}"' for word in kept)
 
 
