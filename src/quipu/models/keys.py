@@ -46,12 +46,13 @@ def key_text(question: str, answer: str, sentence: str, title: str = "", kind: K
 
 def cloze(sentence: str, answer: str) -> str:
     """The sentence with the answer replaced by a question word that fits it."""
-    at = sentence.find(answer)
-    if at < 0:
-        at = sentence.lower().find(answer.lower())
-    if at < 0:
+    escaped = re.escape(answer)
+    found = None
+    for pattern in (rf"(?<!\w){escaped}(?!\w)", escaped):  # as words of its own first: "one" stands in "someone" too
+        found = found or re.search(pattern, sentence) or re.search(pattern, sentence, re.I)
+    if not answer or found is None:
         return sentence
-    before, after = sentence[:at], sentence[at + len(answer) :]
+    before, after = sentence[: found.start()], sentence[found.end() :]
     return f"{before}{question_word(answer, before, after)}{after}"
 
 
