@@ -11,18 +11,24 @@ import csv
 import gzip
 import itertools
 import json
+import shutil
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import numpy as np
 
-from quipu.errors import InputError, MissingExtra
+from quipu.errors import InputError, MissingExtra, QuipuError
 from quipu.memory.index import Index
 from quipu.memory.store import Store
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 
+Record = tuple[str, str, dict[str, Any]]
+"""Where it stands, its kind, its fields."""
+
 _BATCH = 1024
+_UNUSABLE = (KeyError, TypeError, ValueError, AttributeError, QuipuError)
 _QUESTION, _ANSWER = ("question", "qText", "query"), ("answer", "answers")
 
 
@@ -42,7 +48,7 @@ def read_pairs(path: Path) -> Iterator[QAPair]:
             yield from {".csv": _table, ".tsv": _table, ".json": _json}.get(kind, _lines)(file, path, kind)
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: not UTF-8 text ({error.reason}); convert it first") from error
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise InputError(f"{path}: broken gzip file ({error})") from error
 
 
@@ -52,7 +58,7 @@ def _lines(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: not JSON ({error})") from error
         yield _made(row, f"{path}, line {number}")
 
@@ -60,7 +66,9 @@ def _lines(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
 def _json(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
     try:
         rows = json.load(file)
-    except ValueError as error:
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error})") from error
     if not isinstance(rows, list):
         raise InputError(f"{path}: a list of questions is needed, not {type(rows).__name__}")
@@ -70,11 +78,14 @@ def _json(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
 
 def _table(file: TextIO, path: Path, kind: str) -> Iterator[QAPair]:
     rows = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
-    names = [name for name in rows.fieldnames or [] if name]
-    if not set(names) & set(_QUESTION) or not set(names) & set(_ANSWER):
-        raise InputError(f'{path}: columns "question" and "answer" are needed, found {", ".join(names) or "none"}')
-    for row in rows:
-        yield _made(row, f"{path}, line {rows.line_num}")
+    try:
+        names = [name for name in rows.fieldnames or [] if name]
+        if not set(names) & set(_QUESTION) or not set(names) & set(_ANSWER):
+            raise InputError(f'{path}: columns "question" and "answer" are needed, found {", ".join(names) or "none"}')
+        for row in rows:
+            yield _made(row, f"{path}, line {rows.line_num}")
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num}: not a table that can be read ({error})") from error
 
 
 def _made(row: Any, where: str) -> QAPair:
@@ -92,6 +103,10 @@ def _made(row: Any, where: str) -> QAPair:
         answer = str(answer)
     if not isinstance(answer, str) or not answer.strip():
         raise InputError(f'{where}: no "answer"')
+    try:
+        (question + answer).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: the text holds half of a character pair ({error.reason})") from error
     return QAPair.make(question, answer, origin="imported")
 
 
@@ -101,18 +116,28 @@ def export_memory(store: Store, path: Path) -> int:
     if path.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"{path}: export writes .jsonl or .parquet")
     temporary = path.with_name(path.name + ".tmp")
-    if path.suffix == ".jsonl":
-        with temporary.open("w", encoding="utf-8") as file:
-            for kind, record in _records(store):
-                file.write(json.dumps({"kind": kind, **record}, ensure_ascii=False) + "\n")
-    else:
-        _write_parquet(temporary, _records(store))
-    temporary.replace(path)
-    return store.count()
+    try:
+        with store.snapshot():  # a writer beside must not give pairs without their documents
+            count = store.count()
+            if path.suffix == ".jsonl":
+                with temporary.open("w", encoding="utf-8") as file:
+                    for kind, record in _records(store):
+                        file.write(json.dumps({"kind": kind, **record}, ensure_ascii=False) + "\n")
+            else:
+                _write_parquet(temporary, _records(store))
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
 
 
 def import_memory(path: Path, into: Path) -> int:
-    """Make the memory ``into`` of an exported file; how many pairs. InputError names the line that cannot be used."""
+    """Make the memory ``into`` of an exported file; how many pairs.
+
+    InputError names the line that cannot be used; nothing stays of the folder then.
+    """
     path, into = Path(path), Path(into)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
@@ -120,17 +145,49 @@ def import_memory(path: Path, into: Path) -> int:
     head = next(records, None)
     if head is None or head[1] != "memory":
         raise InputError(f"{path}: not an exported memory (its first record is not of kind memory)")
-    with Store.create(into, width=head[2]["width"], models=head[2]["models"], settings=head[2]["settings"]) as store:
-        for kind, group in itertools.groupby(records, key=lambda record: record[1]):
-            while rows := list(itertools.islice(group, _BATCH)):
-                try:
-                    _restore(store, kind, [row for _, _, row in rows])
-                except (KeyError, TypeError, ValueError) as error:
-                    raise InputError(
-                        f"{path}, {rows[0][0]}: a record of kind {kind} cannot be used ({error})"
-                    ) from error
-        Index.rebuild(store)
-        return store.count()
+    try:
+        width, models, settings = int(head[2]["width"]), dict(head[2]["models"]), dict(head[2]["settings"])
+        if not 1 <= width <= 65_536:
+            raise ValueError(f"a width of {width}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}, {head[0]}: the record of kind memory cannot be used ({error!r})") from error
+    was_there = into.exists()
+    store = Store.create(into, width=width, models=models, settings=settings)
+    try:
+        with store:
+            for kind, group in itertools.groupby(records, key=lambda record: record[1]):
+                while rows := list(itertools.islice(group, _BATCH)):
+                    _restore_all(store, path, kind, rows)
+            Index.rebuild(store)
+            return store.count()
+    except BaseException:
+        _discard(into, whole=not was_there)
+        raise
+
+
+def _restore_all(store: Store, path: Path, kind: str, rows: list[Record]) -> None:
+    """A batch of one kind in one transaction; where it fails, again record by record, to name the one at fault."""
+    try:
+        with store.transaction():
+            _restore(store, kind, [row for _, _, row in rows])
+    except _UNUSABLE as error:
+        for where, _, row in rows:
+            try:
+                with store.transaction():
+                    _restore(store, kind, [row])
+            except _UNUSABLE as reason:
+                raise InputError(f"{path}, {where}: a record of kind {kind} cannot be used ({reason})") from reason
+        raise InputError(f"{path}, {rows[0][0]} and after: records of kind {kind} cannot be used ({error})") from error
+
+
+def _discard(into: Path, *, whole: bool) -> None:
+    """Take away what a failed import made; a folder that was there stays, empty."""
+    if whole:
+        shutil.rmtree(into, ignore_errors=True)
+        return
+    for pattern in ("manifest.json*", "records.sqlite*", "index.*", "writer.lock"):
+        for file in into.glob(pattern):
+            file.unlink(missing_ok=True)
 
 
 def _records(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -193,13 +250,13 @@ def _restore(store: Store, kind: str, rows: list[dict[str, Any]]) -> None:
         raise ValueError(f"unknown kind {kind!r}")
 
 
-def _read_jsonl(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    with path.open(encoding="utf-8") as file:
+def _read_jsonl(path: Path) -> Iterator[Record]:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8"))
                 yield f"line {number}", row.pop("kind"), row
-            except (ValueError, KeyError, AttributeError) as error:
+            except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
                 raise InputError(f"{path}, line {number}: not a record of an exported memory ({error})") from error
 
 
@@ -214,7 +271,7 @@ def _write_parquet(path: Path, records: Iterable[tuple[str, dict[str, Any]]]) ->
             writer.write_table(arrow.table([arrow.array(column, arrow.string()) for column in columns], schema=schema))
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _read_parquet(path: Path) -> Iterator[Record]:
     arrow, parquet = _arrow()
     try:
         number = 0
