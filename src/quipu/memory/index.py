@@ -238,9 +238,11 @@ class Index:
 
 
 def problems_of_the_index(store: Store) -> Iterator[str]:
-    """What is wrong with the file on disk, every vector compared (for verify); nothing where there is none."""
-    sidecar, file = store.path / "index.json", store.path / "index.faiss"
-    if not sidecar.exists() and not file.exists():
+    """What is wrong with the file on disk, every vector compared (for verify).
+
+    Nothing where there is no sidecar: nobody uses the file then, and a writer that is killed leaves it so.
+    """
+    if not (store.path / "index.json").exists():
         return
     index = Index(store)
     part = index._read()

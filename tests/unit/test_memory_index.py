@@ -1,0 +1,209 @@
+"""The index against brute force over the stored half-precision vectors, and against every kind of damage."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from quipu.memory import codes
+from quipu.memory.codes import choose
+from quipu.memory.index import Index
+from quipu.memory.store import Store
+from quipu.memory.verify import verify
+from quipu.records import Document, QAPair
+
+WIDTH = 16
+
+
+def unit(count: int, seed: int = 0, width: int = WIDTH) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((count, width)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def made(path: Path, keys: np.ndarray, document: Document | None = None, of_document: int = 0) -> Store:
+    """A memory of these keys in row order; the first ``of_document`` pairs come from ``document``."""
+    store = Store.create(path, width=keys.shape[1], models={})
+    if document is not None:
+        store.add_documents([document], [])
+    add(store, keys, 0, document.id if document else None, of_document)
+    return store
+
+
+def add(store: Store, keys: np.ndarray, first: int, document_id: str | None = None, of_document: int = 0) -> None:
+    pairs = [
+        QAPair.make(f"Question {first + n}?", f"{first + n}", document_id=document_id if n < of_document else None)
+        for n in range(len(keys))
+    ]
+    store.add(pairs, keys, ["x"] * len(pairs))
+
+
+def brute_force(store: Store, queries: np.ndarray, k: int) -> list[list[int]]:
+    """Rows by inner product in double precision, ties by row."""
+    rows, vectors = (np.concatenate(part) for part in zip(*store.vectors(), strict=True))
+    scores = queries.astype(np.float64) @ vectors.astype(np.float64).T
+    return [rows[np.lexsort((rows, -line))][:k].tolist() for line in scores]
+
+
+def test_ranks_equal_brute_force_over_the_stored_vectors(tmp_path: Path) -> None:
+    """Half precision in the index and single precision in the check would differ in exactly the close cases."""
+    with made(tmp_path / "m", unit(3000, 1, 384)) as store:
+        index = Index.rebuild(store)
+        queries = unit(40, 2, 384)
+        found, scores = index.search(queries, 25)
+        assert index.exact and found.tolist() == brute_force(store, queries, 25)
+        assert (np.diff(scores, axis=1) <= 0).all()
+        alone = np.concatenate([index.search(query[None], 25)[0] for query in queries])
+        assert alone.tolist() == found.tolist()
+
+
+def test_many_equal_vectors_come_in_the_order_of_their_rows(tmp_path: Path) -> None:
+    """One question with many answers gives equal keys; which of them is the answer must not change from run to run."""
+    keys = np.concatenate([unit(50, 3), np.repeat(unit(1, 4), 300, axis=0), unit(50, 5)])
+    with made(tmp_path / "m", keys) as store:
+        index = Index.rebuild(store)
+        for k in (1, 7, 299):
+            assert index.search(unit(1, 4), k)[0][0].tolist() == list(range(51, 51 + k))
+        store.remove(pair=next(pair for row, pair in store.pairs() if row == 53).id)
+        index.refresh()
+        assert index.search(unit(1, 4), 4)[0][0].tolist() == [51, 52, 54, 55]
+
+
+def test_a_removed_crowd_around_the_question_hides_nobody(tmp_path: Path) -> None:
+    """A reader still holds the file with a removed document's thousands of pairs, all nearer than any that remain."""
+    centre = unit(1, 6)
+    crowd = centre + 0.01 * unit(3500, 7)
+    keys = np.concatenate([crowd / np.linalg.norm(crowd, axis=1, keepdims=True), unit(1000, 8)])
+    document = Document.make("d.txt", "d", "text", {"file": "d.txt"})
+    path = tmp_path / "m"
+    with made(path, keys, document, 3500) as store:
+        Index.rebuild(store)
+        with Store.open(path, read_only=True) as reader:
+            index = Index.load(reader)
+            assert index.search(centre, 1)[0][0, 0] <= 3500
+            store.remove(document="d.txt")
+            index.refresh()
+            queries = np.concatenate([centre, unit(3, 9)])
+            assert index.search(queries, 10)[0].tolist() == brute_force(store, queries, 10)
+            assert index.search(queries, 1200)[0][0].tolist().count(-1) == 200
+
+
+def test_one_removal_does_not_cost_the_file(tmp_path: Path) -> None:
+    """Thrown away for one removed pair, the index of a large memory would be read anew from the record by everyone."""
+    path = tmp_path / "m"
+    with made(path, unit(500)) as store:
+        Index.rebuild(store)
+        written = (path / "index.faiss").read_bytes()
+        store.remove(pair=next(pair for row, pair in store.pairs() if row == 250).id)
+        add(store, unit(3, 11), 500)
+        index = Index.load(store)
+        assert index._covered is not None and len(index._covered.rows) == 500 and index.size == 502
+        assert index.search(unit(5, 12), 20)[0].tolist() == brute_force(store, unit(5, 12), 20)
+        assert (path / "index.faiss").read_bytes() == written
+    assert verify(path).problems == []
+
+
+def test_refresh_sees_what_others_did(tmp_path: Path) -> None:
+    """A server holds its index for days; what another process added or removed must show at the next question."""
+    path = tmp_path / "m"
+    with made(path, unit(100)) as store, Store.open(path, read_only=True) as reader:
+        index = Index.load(reader)
+        for step in range(6):
+            add(store, unit(20, 20 + step), 100 + 20 * step)
+            for row, pair in list(store.pairs())[step :: 11 + step]:
+                assert store.remove(pair=pair.id) == 1, row
+            index.refresh()
+            assert index.size == store.count()
+            assert index.search(unit(4, 40 + step), 15)[0].tolist() == brute_force(store, unit(4, 40 + step), 15)
+        everything = [pair.id for _, pair in store.pairs()]
+        for pair_id in everything:
+            store.remove(pair=pair_id)
+        index.refresh()
+        assert index.size == 0 and index.search(unit(1), 2)[0].tolist() == [[-1, -1]]
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncated", "flipped", "no sidecar", "no file", "sidecar garbage", "other rows", "of another memory"]
+)
+def test_no_damaged_index_is_ever_used(tmp_path: Path, damage: str) -> None:
+    """FAISS trusts what it reads: a wrong byte there is a crash or a wrong answer, so it must not get to read it."""
+    path = tmp_path / "m"
+    with made(path, unit(300, 1)) as store:
+        Index.rebuild(store)
+    file, sidecar = path / "index.faiss", path / "index.json"
+    if damage == "truncated":
+        file.write_bytes(file.read_bytes()[:-100])
+    elif damage == "flipped":
+        data = bytearray(file.read_bytes())
+        data[40] ^= 0xFF
+        file.write_bytes(bytes(data))
+    elif damage == "no sidecar":
+        sidecar.unlink()
+    elif damage == "no file":
+        file.unlink()
+    elif damage == "sidecar garbage":
+        sidecar.write_text('{"sha256": 3, "runs": "all"}')
+    elif damage == "other rows":
+        listing = json.loads(sidecar.read_text())
+        sidecar.write_text(json.dumps({**listing, "runs": [[2, 302]]}))
+    else:
+        with made(tmp_path / "other", unit(300, 2)) as other:
+            Index.rebuild(other)
+        for name in ("index.faiss", "index.json"):
+            shutil.copy(tmp_path / "other" / name, path / name)
+    with Store.open(path, read_only=True) as store:
+        index = Index.load(store)
+        assert index._covered is None
+        assert index.search(unit(5, 3), 10)[0].tolist() == brute_force(store, unit(5, 3), 10)
+    assert [problem.kind for problem in verify(path).problems] == (["index"] if sidecar.exists() else [])
+    assert verify(path, repair=True).ok and verify(path).problems == []
+
+
+def test_verify_compares_every_vector(tmp_path: Path) -> None:
+    """The quick check at loading looks at a few rows; one changed row among many shows only in the full one."""
+    path = tmp_path / "m"
+    with made(path, unit(100)) as store:
+        Index.rebuild(store)
+        store.connection.execute("UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE row = 1) WHERE row = 5")
+    assert [(problem.kind, problem.derived) for problem in verify(path).problems] == [("index", True)]
+
+
+def test_compressed_codes_find_nearly_all_with_exact_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above the exact range a search may miss a pair, but a score is never wrong and a removed row never there."""
+    monkeypatch.setattr(codes, "EXACT_UP_TO", 1000)
+    centres = unit(600, 1)
+    rng = np.random.default_rng(2)
+    keys = centres[rng.integers(0, 600, 41_500)] + 0.08 * rng.standard_normal((41_500, WIDTH)).astype(np.float32)
+    keys /= np.linalg.norm(keys, axis=1, keepdims=True)
+    path = tmp_path / "m"
+    with made(path, keys[:41_000]) as store:
+        assert not Index.rebuild(store).exact
+        add(store, keys[41_000:], 41_000)
+        gone = [pair.id for _, pair in store.pairs()][:40]
+        for pair_id in gone:
+            store.remove(pair=pair_id)
+    with Store.open(path, read_only=True) as store:
+        index = Index.load(store)
+        assert not index.exact and index._covered is not None and index._tail is not None
+        queries = keys[np.r_[0:40, 20_000:20_080, 41_400:41_480]]
+        found, scores = index.search(queries, 10)
+        gold = brute_force(store, queries, 10)
+        assert np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), gold, strict=True)]) >= 0.95
+        assert found.min() > 40
+        stored = keys.astype(np.float16).astype(np.float32)
+        assert np.allclose(scores, np.einsum("qkw,qw->qk", stored[found - 1], queries), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 100_000, 100_001, 1_000_000, 10_000_000, 65_000_000])
+def test_codes_stay_trainable_and_small(count: int) -> None:
+    """Too many cells cannot be trained from what there is; too few make every search long."""
+    chosen = choose(count, 384)
+    assert chosen.exact == (count <= 100_000)
+    assert chosen.bytes_a_pair < 1000
+    if not chosen.exact:
+        cells = int(chosen.factory.split(",")[0].removeprefix("IVF"))
+        assert 1024 <= cells <= 65_536 and count / cells >= 39 and chosen.train_rows <= 3_000_000
+        assert "PQ96x4fs" in chosen.factory and chosen.probes >= 16
