@@ -9,7 +9,8 @@ from quipu.models.surface import casing_of, surface
 
 PIECES = (
     "[UNK] who what when how is was of the in by ' s t - / ( ) , . ? $ 5 000 % fer ##din ##and canal suez o brien "
-    "well known 1869 opened did n don ipod company nato and glass came later clear didn it said – 1914 18 war"
+    "well known 1869 opened did n don ipod company nato and glass came later clear didn it said – 1914 18 war "
+    '7 3 where dog dogs u army dogs bones " dvo ##rak land 10 : 30 no'
 )
 
 
@@ -100,3 +101,27 @@ def test_casing_and_pieces_together(tokenizer: Tokenizer) -> None:
     casing = casing_of(tokenizer.encode(text), text)
     question = surface(tokenizer, pieces(tokenizer, "when was the suez canal opened by ferdinand ?"), casing)
     assert question == "When was the Suez Canal opened by Ferdinand?"
+
+
+@pytest.mark.parametrize(
+    ("passage", "question"),
+    [
+        ("In 1869 the army, 7,000 in the war, came.", "Who was in the army of 7,000?"),
+        ("The canal is 3.5 long, $5.5 a ton.", "What is 3.5 and $5.5?"),
+        ("The U.S. Army came.", "Where did the U.S. Army land?"),
+        ("O'Brien came at 10:30.", "When did O'Brien land, 10:30?"),
+        ("Dvořák came later.", "Who was Dvořák?"),
+        ("(In the war) Well-Known glass came.", "What glass is Well-Known?"),
+        ("It was 7, 000 was later.", "What was 7, 000?"),
+    ],
+)
+def test_what_the_passage_writes_as_one_is_asked_as_one(tokenizer: Tokenizer, passage: str, question: str) -> None:
+    """ "7, 000" is not the number that people search for, and a name without its accents is another name."""
+    casing = casing_of(tokenizer.encode(passage), passage)
+    assert surface(tokenizer, pieces(tokenizer, question), casing) == question
+
+
+def test_marks_that_no_passage_explains(tokenizer: Tokenizer) -> None:
+    """A question says what its passage does not: there, rules must do."""
+    for question in ("What is the dogs' bones?", 'Who said "no" in the war?', "What is the dog's?", "Who is o'brien?"):
+        assert surface(tokenizer, pieces(tokenizer, question), {}) == question
