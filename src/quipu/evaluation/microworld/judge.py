@@ -125,7 +125,8 @@ def misfit(world: World, question: str, fact: KnownFact) -> tuple[str | None, bo
     words = words_of(question)
     subject = world.subjects[fact.document]
     gold = words_of(fact.value)
-    if any(words[i : i + len(gold)] == gold for i in range(len(words) - len(gold) + 1)):
+    # a value that stands in the subject's own name ("East Veyonen River" flows into the Veyonen) cannot be avoided
+    if not _within(gold, words_of(fact.subject)) and _within(gold, words):
         return "holds its own answer", True
     stem = words_of(subject["stem"])
     by_stem = any(words[i : i + len(stem)] == stem for i in range(len(words) - len(stem) + 1))
@@ -135,6 +136,11 @@ def misfit(world: World, question: str, fact: KnownFact) -> tuple[str | None, bo
     if not named and found and not ({KINDS[fact.kind].noun} | _PRONOUNS) & set(words):
         return "names another subject", False
     return _fits(RELATIONS[fact.relation], rest), named
+
+
+def _within(part: list[str], words: list[str]) -> bool:
+    """Whether the words of ``part`` stand in ``words`` in a row."""
+    return any(words[at : at + len(part)] == part for at in range(len(words) - len(part) + 1))
 
 
 def judge(world: World, pair: QAPair) -> Judged:
