@@ -30,15 +30,17 @@ _COUNTED = (
 )
 _DAY = rf"(?:{_MONTH} \d{{1,2}}(?:, \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{4}})"
 _AGE = r"(?:\d{1,2}(?:st|nd|rd|th)|early|late|mid-)(?: \d{1,2}(?:st|nd|rd|th))? centur(?:y|ies)"
+_LINK = r"(?: [A-Z]\.)*,? (?:(?:of|the|de|la|von|van|and|for) )?"  # "John J. Pershing" is one name
+_ABBREVIATION = re.compile(r"(?:[A-Z]\.)+[A-Z]\Z")
 _BREAK = r"of|in|by|with|for|to|from|as|on|is|are|was|were|and"
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("date", re.compile(rf"\b{_DAY}\b", re.I)),
     ("date", re.compile(r"\b(?:1\d{3}|20\d{2})(?:s|[-–](?:1\d{3}|20\d{2}|\d{2}))?\b")),
     ("date", re.compile(rf"\b{_AGE}\b", re.I)),
-    ("number", re.compile(rf"[$£€]?\b\d[\d,]*(?:\.\d+)?(?:[ -]{_UNIT})*(?!\w)", re.I)),
-    ("number", re.compile(rf"\b{_COUNTED}(?:[ -]{_UNIT})*\b", re.I)),
-    ("name", re.compile(r"\b[A-Z][\w'’.-]*\w(?:,? (?:(?:of|the|de|la|von|van|and|for) )?[A-Z][\w'’-]*\w)*")),
-    ("quoted", re.compile(r"[\"“]([^\"“”]{2,80})[\"”]")),
+    ("number", re.compile(rf"[$£€]?\b\d[\d,]*(?:\.\d+)?%?(?:[ -]{_UNIT})*(?!\w)", re.I)),
+    ("number", re.compile(rf"\b{_COUNTED}(?:-{_COUNTED})?(?:[ -]{_UNIT})*\b(?!-\w)", re.I)),
+    ("name", re.compile(rf"\b[A-Z][\w'’.-]*\w(?:{_LINK}[A-Z][\w'’-]*\w)*")),
+    ("quoted", re.compile(r"[\"“](?!\s)([^\"“”]{2,80})(?<!\s)[\"”]")),
     ("acronym", re.compile(r"\b[A-Z]{2,6}\b")),
     ("phrase", re.compile(
         rf"\b(?:the|an?|its|his|her|their|this|some|many|several|{_BREAK}) ((?:[a-z][\w-]+ ){{0,3}}[a-z][\w-]+)"
@@ -77,6 +79,8 @@ def by_rule(text: str) -> list[Candidate]:
                 start, end = _without_opener(text, start, end)
             while end > start and text[end - 1] in " ,.;:":
                 end -= 1
+            if text[end : end + 1] == "." and _ABBREVIATION.search(text[start:end]):
+                end += 1  # "U.S." keeps its last point
             if end > start:
                 found.append(Candidate(Span(start, end), text[start:end], PRIORS[name], name))
     return found
