@@ -150,6 +150,24 @@ def test_what_is_no_export_is_refused(tmp_path: Path, name: str) -> None:
         assert not (tmp_path / "n").exists()
 
 
+def test_an_export_beside_a_writer_is_one_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removed half-way, a document would be in the file without its pairs, or they without it."""
+    with rich(tmp_path / "m") as writer, Store.open(tmp_path / "m", read_only=True) as reader:
+        before = content(reader)
+        read = reader.vectors
+
+        def and_meanwhile(**options: Any) -> Any:
+            writer.remove(document="one.txt")
+            return read(**options)
+
+        monkeypatch.setattr(reader, "vectors", and_meanwhile)
+        count = export_memory(reader, tmp_path / "a.jsonl")
+        assert count == len(before[5]) > writer.count()
+    import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+    with Store.open(tmp_path / "n", read_only=True) as store:
+        assert content(store) == before
+
+
 def test_nothing_is_overwritten_and_nothing_left_half_written(tmp_path: Path) -> None:
     """An import over an existing memory, or an export to a place that cannot be written, must change nothing."""
     with rich(tmp_path / "m") as store:

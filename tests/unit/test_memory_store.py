@@ -33,7 +33,7 @@ def one(question: str, answer: str = "yes", **place: object) -> tuple[list[QAPai
 def with_secrets(path: Path) -> Store:
     """A memory in which one document's words stand in its text, title, pairs, verdicts, journal and vectors."""
     store = Store.create(path, width=WIDTH, models={})
-    text = "Lesseps opened the canal in 1869; it is 193 kilometres long. " * 40
+    text = "Lesseps opened the canal in 1869; it is 193 kilometres long. " * 2000
     document = Document.make("canal.txt", "Of Lesseps", text, {"file": "canal.txt", "author": "Lesseps"})
     store.add_documents([document], [Passage.make(document, Span(0, 60))])
     spans = [Span(start, start + 7) for start in range(0, 2000, 61)]
@@ -41,6 +41,7 @@ def with_secrets(path: Path) -> Store:
         QAPair.make(f"Who opened it, {n}?", "Lesseps", document_id=document.id, span=s) for n, s in enumerate(spans)
     ]
     keys = np.random.default_rng(7).standard_normal((len(pairs), WIDTH)).astype(np.float32)
+    keys /= np.linalg.norm(keys, axis=1, keepdims=True)
     verdicts = [Verdict(pair.id, "local", False, 0.1, "reader answered otherwise", "193 kilometres") for pair in pairs]
     store.add(pairs, keys, ["opened in 1869"] * len(pairs), verdicts, [document.id] * len(pairs))
     store.journal_mark("passage:x", "Lesseps", document.id)
@@ -132,7 +133,9 @@ def test_compaction_leaves_no_removed_byte_in_any_file(tmp_path: Path) -> None:
         (path / "index.faiss.tmp").write_bytes(vectors.tobytes())
         store.remove(document="canal.txt")
         assert store.verdict_counts() == {} and not store.journal_has("passage:x")
+        assert store.connection.execute("PRAGMA freelist_count").fetchone()[0] > 20
         store.compact()
+        assert store.connection.execute("PRAGMA freelist_count").fetchone()[0] == 0
         forbidden = [word.lower().encode() for word in SECRETS] + [vector.tobytes() for vector in vectors]
         for file in sorted(path.iterdir()):
             data = file.read_bytes()
@@ -140,6 +143,38 @@ def test_compaction_leaves_no_removed_byte_in_any_file(tmp_path: Path) -> None:
             assert not found, (file.name, found[:3])
         assert [pair.answer for _, pair in store.pairs()] == ["the mayor"]
         assert Index.load(store).search(axis(2), 3)[0].tolist()[0][1:] == [-1, -1]
+
+
+def test_a_removed_text_is_overwritten_at_once(tmp_path: Path) -> None:
+    """Before any compaction single words may remain in the word index; the text and the vectors must not."""
+    path = tmp_path / "m"
+    with with_secrets(path) as store:
+        vectors = np.concatenate([vectors for _, vectors in store.vectors()]).astype(np.float16)[:-1]
+        store.remove(document="canal.txt")
+    data = (path / "records.sqlite").read_bytes()
+    assert b"opened the canal in" not in data and b"Who opened it" not in data and b"193 kilometres" not in data
+    assert not [vector for vector in vectors if vector.tobytes() in data]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "INSERT INTO words (words, rowid, question, answer, key_text) VALUES ('delete', 1, 'Who opened it?', 'x', 'y')",
+        "DELETE FROM words_docsize WHERE id = 2",
+        "DELETE FROM words_data WHERE id > 10",
+    ],
+)
+def test_a_spoilt_word_index_is_found_and_made_anew(tmp_path: Path, damage: str) -> None:
+    """Search by words would miss pairs that are there, for ever."""
+    path = tmp_path / "m"
+    with with_secrets(path) as store:
+        found = store.search_words("opened canal 1869", 50)[0].tolist()
+        store.connection.execute(damage)
+    report = verify(path, repair=True)
+    assert {(problem.kind, problem.derived) for problem in report.problems} == {("words", True)} and report.ok
+    with Store.open(path, read_only=True) as store:
+        assert store.search_words("opened canal 1869", 50)[0].tolist() == found
+    assert verify(path).problems == []
 
 
 def test_compaction_says_when_a_reader_keeps_the_log(tmp_path: Path) -> None:
@@ -194,10 +229,10 @@ def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
 def test_frequent_words_do_not_drown_rare_ones(tmp_path: Path) -> None:
     """Left out for speed, a frequent word must still count where a question holds no other."""
     with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
-        pairs = [QAPair.make(f"river number {n}?", f"r{n}") for n in range(600)]
+        pairs = [QAPair.make(f"river number {n}?", f"r{n}") for n in range(4100)]
         pairs.append(QAPair.make("Which river crosses Zaragoza in Aragón?", "the Ebro"))
         store.add(pairs, np.repeat(axis(1), len(pairs), axis=0), ["river"] * len(pairs))
-        assert store.search_words("what river flows through ARAGON", 1)[0].tolist() == [601]
+        assert store.search_words("what river flows through ARAGON", 1)[0].tolist() == [4101]
         rows, scores = store.search_words("river", 5)
         assert (rows > 0).all() and np.isfinite(scores).all()
         assert store.search_words("r17", 2)[0].tolist() == [18, -1]
