@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from quipu.errors import FormatError, InputError, MemoryLocked
 from quipu.memory import codes
@@ -285,91 +280,3 @@ def test_a_bad_file_of_pairs_is_named_with_its_line(tmp_path: Path, name: str, t
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=words):
         list(read_pairs(tmp_path / name))
-
-
-class Machine(RuleBasedStateMachine):
-    """Any order of adding, removing and reopening equals a plain dictionary."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        import tempfile
-
-        self.folder = tempfile.TemporaryDirectory()
-        self.store = Store.create(Path(self.folder.name) / "m", width=WIDTH, models={})
-        self.index = Index.load(self.store)
-        self.model: dict[str, int] = {}
-
-    @rule(number=st.integers(0, 30))
-    def add(self, number: int) -> None:
-        pair = QAPair.make(f"Question {number}?", str(number))
-        self.store.add([pair], unit(number)[None], [pair.question])
-        self.model[pair.id] = number
-
-    @rule(number=st.integers(0, 30))
-    def remove(self, number: int) -> None:
-        pair = QAPair.make(f"Question {number}?", str(number))
-        if pair.id in self.model:
-            self.store.remove(pair=pair.id)
-            del self.model[pair.id]
-
-    @rule()
-    def rebuild(self) -> None:
-        self.index = Index.rebuild(self.store)
-
-    @invariant()
-    def agrees(self) -> None:
-        self.index.refresh()
-        assert {pair.id for _, pair in self.store.pairs()} == set(self.model)
-        if self.model:
-            number = next(iter(self.model.values()))
-            row = int(self.index.search(unit(number)[None], 1)[0][0, 0])
-            found = self.store.pairs_by_rows([row])[0]
-            assert found is not None and found.answer == str(number)
-
-    def teardown(self) -> None:
-        self.store.close()
-        self.folder.cleanup()
-
-
-TestMachine = Machine.TestCase
-TestMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
-
-
-CHILD = """
-import sys, numpy as np
-from pathlib import Path
-from quipu.memory.store import Store
-from quipu.records import QAPair
-with Store.open(Path(sys.argv[1])) as store:
-    first = int(sys.argv[2])
-    for batch in range(first, first + 1000):
-        pairs = [QAPair.make(f"Question {batch} {n}?", f"{batch}") for n in range(5)]
-        vectors = np.eye(8, dtype=np.float32)[:5]
-        with store.transaction():
-            store.add(pairs, vectors, [pair.question for pair in pairs])
-            store.journal_mark(f"batch:{batch}")
-        print(batch, flush=True)
-"""
-
-
-def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
-    """A batch that was acknowledged must be there whole after kill -9, and a half one must not."""
-    import random
-
-    path = tmp_path / "m"
-    Store.create(path, width=WIDTH, models={}).close()
-    rng = random.Random(5)
-    said: list[int] = []
-    for round_ in range(4):
-        command = [sys.executable, "-c", CHILD, str(path), str(1000 * round_)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-            assert child.stdout is not None
-            for _ in range(rng.randint(1, 12)):
-                said.append(int(child.stdout.readline()))
-            child.kill()
-            said += [int(line) for line in child.stdout.read().split()]
-        assert verify(path).problems == []
-    with Store.open(path, read_only=True) as store:
-        batches = [int(pair.answer) for _, pair in store.pairs()]
-        assert set(said) <= set(batches)
-        assert all(batches.count(batch) == 5 and store.journal_has(f"batch:{batch}") for batch in set(batches))
