@@ -14,6 +14,7 @@ from quipu.models.protocols import Reading
 
 TOKENS_PER_BATCH = 3072
 LONGEST = 24  # word pieces of an answer
+LONGEST_QUESTION = 96  # word pieces
 _LOW = np.float32(-1e4)
 
 
@@ -31,6 +32,7 @@ class Reader:
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._length, stride=self._stride, strategy="only_second")
+        self._questions: Tokenizer | None = None
         self._session = session(folder.path / "model.onnx")
 
     @classmethod
@@ -45,7 +47,7 @@ class Reader:
         """
         if not questions:
             return []
-        shortened = [" ".join(question.split()[:60]) for question in questions]
+        shortened = [self._shortened(question) for question in questions]
         windows = []  # (question, encoding)
         for index, encoding in enumerate(self._tokenizer.encode_batch(list(zip(shortened, passages, strict=True)))):
             windows += [(index, part) for part in (encoding, *encoding.overflowing)]
@@ -63,6 +65,17 @@ class Reader:
                 if known is None or reading.score > known.score:
                     best[index] = reading
         return [reading for reading in best if reading is not None]
+
+    def _shortened(self, question: str) -> str:
+        """At most 60 words and 96 word pieces, so that every window has room for the passage."""
+        words = " ".join(question.split()[:60])
+        if len(words) <= LONGEST_QUESTION:  # a piece is a character or more
+            return words
+        if self._questions is None:
+            self._questions = Tokenizer.from_str(self._tokenizer.to_str())
+            self._questions.enable_truncation(LONGEST_QUESTION)
+        offsets = self._questions.encode(words, add_special_tokens=False).offsets
+        return words[: offsets[-1][1]]
 
     def _batch(self, batch: Sequence[tuple[int, Encoding]], passages: Sequence[str]) -> list[Reading]:
         encodings = [encoding for _, encoding in batch]
