@@ -76,16 +76,21 @@ def generate(
     made: list[tuple[QAPair, Passage]] = []
     seen: set[str] = set()
     for passage, row, asked in zip(passages, spans, written, strict=True):
-        for span, questions in zip(row, asked, strict=True):
-            for question in questions:
-                pair = QAPair.make(
-                    question.question, passage.text[span.start : span.end], document_id=passage.document_id,
-                    span=span.shifted(passage.span.start), origin="generated", generator=writer.name,
-                    generator_score=question.score,
-                )  # fmt: skip
-                if pair.id not in seen:
-                    seen.add(pair.id)
-                    made.append((pair, passage))
+        turns = [  # the first question of every span, then the second ones
+            (span, question)
+            for turn in range(settings.per_span)
+            for span, questions in zip(row, asked, strict=True)
+            for question in questions[turn : turn + 1]
+        ]
+        for span, question in turns[: settings.questions_per_passage]:
+            pair = QAPair.make(
+                question.question, passage.text[span.start : span.end], document_id=passage.document_id,
+                span=span.shifted(passage.span.start), origin="generated", generator=writer.name,
+                generator_score=question.score,
+            )  # fmt: skip
+            if pair.id not in seen:
+                seen.add(pair.id)
+                made.append((pair, passage))
     verdicts = [well_formed(pair) for pair, _ in made]
     alive = [item for item, verdict in zip(made, verdicts, strict=True) if verdict.kept]
     read = local_filter(

@@ -1,0 +1,115 @@
+"""How many questions are asked, in which order, and with which seed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from tests.handmade import NumberReader, NumberWriter, WordEncoder
+
+from quipu.errors import SettingsError
+from quipu.generate.pipeline import Generated, GenerateSettings, generate
+from quipu.models.protocols import Written
+from quipu.records import Document, Passage, Span
+
+TEXT = "The ship left the port in 1841. Aboard it were some 77 men and 21 guns."
+
+
+class Several(NumberWriter):
+    """As many questions a span as are asked for; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds: list[int] = []
+
+    def write(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        *,
+        per_span: int = 1,
+        seed: int = 0,
+        top_p: float | None = None,
+    ) -> list[list[list[Written]]]:
+        self.seeds.append(seed)
+        return [
+            [
+                [Written(f"Which number is number {n} at {text[span.start : span.end]}x?", -n) for n in range(per_span)]
+                for span in row
+            ]
+            for text, row in zip(texts, spans, strict=True)
+        ]
+
+
+def made(writer: NumberWriter, settings: GenerateSettings, text: str = TEXT, seed: int = 0) -> Generated:
+    document = Document.make("log.txt", "Log", "Preface. " + text)
+    return generate(
+        [Passage.make(document, Span(9, len(document.text)))], extractor=writer, writer=writer, reader=NumberReader(),
+        encoder=WordEncoder(), settings=settings, is_known=lambda question, answer: None, seed=seed,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("wanted", "asked"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6), (None, 3)])
+def test_no_more_questions_are_asked_than_were_wanted(wanted: int | None, asked: int) -> None:
+    """With two questions a span for 5 of 3 candidates a build would ask, read and store more than it was told to."""
+    settings = GenerateSettings(candidates_per_passage=3, questions_per_passage=wanted)
+    found = made(Several(), settings)
+    assert found.asked == asked
+    by_span = [verdict.pair_id for verdict in found.verdicts if verdict.stage == "well_formed"]
+    assert len(set(by_span)) == asked
+
+
+def test_every_answer_is_asked_about_before_one_is_asked_about_twice() -> None:
+    """Else the last facts of each passage would go unasked for the sake of paraphrases of the first."""
+    few = made(Several(), GenerateSettings(candidates_per_passage=3, questions_per_passage=3))
+    more = made(Several(), GenerateSettings(candidates_per_passage=3, questions_per_passage=4))
+    first = [verdict.pair_id for verdict in few.verdicts if verdict.stage == "well_formed"]
+    assert [verdict.pair_id for verdict in more.verdicts if verdict.stage == "well_formed"][:3] == first
+
+
+def test_seeds_fit_every_generator_of_random_numbers() -> None:
+    """A negative seed, or one of 33 bits, would stop the build at some passage in the middle."""
+    writer = Several()
+    for seed in (0, 1, -1, 5000, 2**40 + 7):
+        made(writer, GenerateSettings(seed=seed), seed=2**32 - 1)
+    assert all(0 <= seed < 2**32 for seed in writer.seeds) and len(set(writer.seeds)) == 5
+
+
+def test_the_same_batch_gives_the_same_pairs() -> None:
+    """An interrupted build asks the batch again: other pairs would stand beside the ones that are there."""
+    settings = GenerateSettings(seed=4)
+    assert made(NumberWriter(), settings) == made(NumberWriter(), settings)
+
+
+def test_a_passage_without_answers_and_an_empty_batch_give_nothing() -> None:
+    """A page of white noise must not stop the build of the others."""
+    assert made(NumberWriter(), GenerateSettings(), "nothing, nothing").pairs == []
+    writer = NumberWriter()
+    none = generate(
+        [], extractor=writer, writer=writer, reader=NumberReader(), encoder=WordEncoder(),
+        settings=GenerateSettings(), is_known=lambda question, answer: None,
+    )  # fmt: skip
+    assert none == Generated()
+
+
+def test_what_is_known_is_named_in_the_verdict() -> None:
+    """ "Same question and answer" as which? The verdict must lead to the pair that stayed."""
+    document = Document.make("log.txt", "Log", TEXT)
+    writer = NumberWriter()
+    found = generate(
+        [Passage.make(document, Span(0, len(TEXT)))], extractor=writer, writer=writer, reader=NumberReader(),
+        encoder=WordEncoder(), settings=GenerateSettings(),
+        is_known=lambda question, answer: "elsewhere" if answer == "77" else None,
+    )  # fmt: skip
+    assert "77" not in {pair.answer for pair in found.pairs} and "1841" in {pair.answer for pair in found.pairs}
+    dropped = [verdict for verdict in found.verdicts if not verdict.kept and verdict.stage == "dedup"]
+    assert [verdict.because_of for verdict in dropped] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"questions_per_passage": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"candidates_per_passage": 0}, {"batch": 0}]
+)
+def test_impossible_settings_are_refused_before_the_work(wrong: dict[str, float]) -> None:
+    """An hour into a build is late to learn that nothing could come of it."""
+    with pytest.raises(SettingsError):
+        GenerateSettings(**wrong)  # type: ignore[arg-type]
