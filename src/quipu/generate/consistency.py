@@ -35,11 +35,11 @@ _AUXILIARY = frozenset(
 
 def well_formed(pair: QAPair) -> Verdict:
     """At least three words with a question word, no stutter, and not the answer itself in it."""
-    words = re.findall(r"[\w'’-]+", pair.question.lower())
+    words = re.findall(r"\w+(?:[-.,:'’/]\w+)*", pair.question.lower())  # "7,000,000" is one
     reason = "kept"
     if len(words) < 3:
         reason = "shorter than three words"
-    elif not (_ASKS & set(words)) and words[0] not in _AUXILIARY:
+    elif not any(re.split("['’-]", word)[0] in _ASKS for word in words) and words[0] not in _AUXILIARY:
         reason = "no question word"
     elif any(left == right for left, right in itertools.pairwise(words)) or _repeats(words):
         reason = "repeats itself"
