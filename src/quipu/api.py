@@ -20,6 +20,7 @@ from quipu.memory.verify import verify as verify_memory
 from quipu.models.protocols import SupportsEncode, SupportsRead, SupportsWrite
 from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
+from quipu.text import is_unicode
 
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
@@ -129,6 +130,8 @@ class Memory:
         """``search`` for many questions, encoded together."""
         if k < 1:
             raise InputError(f"k must be 1 or more, not {k}")
+        if not is_unicode("".join(questions)):
+            raise InputError("a question is not Unicode text")
         index, encoder = self._wake()
         index.refresh()
         vectors = None if method == "words" else encoder.encode(questions)

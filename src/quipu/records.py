@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from quipu.errors import InputError
-from quipu.text import normalize_answer
+from quipu.text import is_unicode, normalize_answer
 
 Origin = Literal["generated", "imported", "user"]
 Stage = Literal["well_formed", "local", "global", "dedup"]
@@ -125,6 +125,8 @@ class QAPair:
         question, answer = question.strip(), answer.strip()
         if not question or not answer:
             raise InputError(f"a pair needs a question and an answer, not {question!r} and {answer!r}")
+        if not is_unicode(question + answer):
+            raise InputError(f"a pair must be Unicode text, not {question!r} and {answer!r}")
         place = (document_id, span.start, span.end) if span else (document_id,)
         pair_id = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
         return cls(

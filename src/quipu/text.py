@@ -16,6 +16,15 @@ def normalize_answer(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
+def is_unicode(text: str) -> bool:
+    """Whether every character can be stored: JSON and file names can hold halves of character pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def exact_match(prediction: str, answers: Iterable[str]) -> float:
     """1.0 if the normalised prediction equals one of the normalised gold answers, else 0.0."""
     normal = normalize_answer(prediction)

@@ -138,6 +138,19 @@ def test_impossible_questions_are_refused(docs: Path, tmp_path: Path) -> None:
             memory.ask("When?", method="magic")  # type: ignore[arg-type]
 
 
+def test_text_that_cannot_be_stored_is_named_and_left_out(docs: Path, tmp_path: Path) -> None:
+    """JSON can hold half of a character pair: one such row must not end a build of a million others."""
+    file = docs / "rows.jsonl"
+    file.write_text(json.dumps({"text": "Half \ud83d of 1869."}) + "\n" + json.dumps({"text": TEA}) + "\n")
+    with quipu.build([file], tmp_path / "m", **models()) as memory:
+        assert answers(memory) == ["1848"]
+        assert [(item.name[-2:], "Unicode" in item.reason) for item in memory.report.skipped] == [("#1", True)]
+        with pytest.raises(InputError, match="not Unicode"):
+            memory.ask("Who \ud83d?")
+    with pytest.raises(InputError, match="must be Unicode"):
+        QAPair.make("Who \ud83d?", "Verdi")
+
+
 def test_the_report_of_a_build_adds_up_with_the_verdicts(docs: Path, tmp_path: Path) -> None:
     """Where a pair went must be answerable: asked = kept + dropped, and every drop has its verdict in the memory."""
     with quipu.build([docs], tmp_path / "m", **models()) as memory:

@@ -10,6 +10,7 @@ from pathlib import Path
 from quipu.corpus.readers import SUFFIXES, Bad, reader_for
 from quipu.errors import InputError, ReadError
 from quipu.records import Document
+from quipu.text import is_unicode
 
 __all__ = ["SUFFIXES", "Skipped", "files_of", "read_documents"]
 
@@ -71,6 +72,8 @@ def _read(file: Path, name: str) -> Iterator[Document | Skipped]:
                 yield Skipped(source, item.reason)
             elif not item.text.strip():
                 yield Skipped(source, "no text")
+            elif not is_unicode(item.title + item.text + source):
+                yield Skipped(source.encode(errors="replace").decode(), "no Unicode text (half of a character pair)")
             else:
                 yield Document.make(source, item.title, item.text, {**item.metadata, "file": name})
     except ReadError as error:
