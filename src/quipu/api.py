@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from quipu.answering.lookup import lookup
+from quipu.answering.lookup import Found, find, lookup
+from quipu.answering.probability import Calibration, shipped
 from quipu.answering.retrieve import Method, retrieve
 from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError
@@ -17,10 +19,11 @@ from quipu.memory.interchange import export_memory, read_pairs
 from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
-from quipu.models.protocols import SupportsEncode, SupportsRead, SupportsWrite
+from quipu.models.hub import BUNDLED
+from quipu.models.protocols import SupportsEncode, SupportsRead, SupportsRerank, SupportsWrite
 from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
-from quipu.text import is_unicode
+from quipu.text import is_unicode, normalize_answer
 
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
@@ -65,11 +68,17 @@ def build(
     return Memory(store, models, builder.report)
 
 
-def open(path: str | Path, *, read_only: bool = False, encoder: SupportsEncode | str | Path | None = None) -> Memory:
+def open(
+    path: str | Path,
+    *,
+    read_only: bool = False,
+    encoder: SupportsEncode | str | Path | None = None,
+    reranker: SupportsRerank | str | Path | None = None,
+) -> Memory:
     """An existing memory. The encoder is the one that it was built with, unless one is given."""
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
-    return Memory(store, Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader")))
+    return Memory(store, Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker))
 
 
 class Memory:
@@ -105,22 +114,82 @@ class Memory:
             Index.rebuild(self._store)
         self._store.close()
 
-    def ask(self, question: str, *, k: int = 10, method: Literal["lookup"] = "lookup") -> Answer:
-        """The answer of the best stored pair, with its source; ``k`` pairs are looked at."""
-        return self.ask_many([question], k=k, method=method)[0]
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int = 50,
+        method: Literal["lookup"] = "lookup",
+        rerank: bool = True,
+        min_probability: float | None = None,
+    ) -> Answer:
+        """The answer of the best stored pair with its source and probability, or none, with the reason.
 
-    def ask_many(self, questions: Sequence[str], *, k: int = 10, method: Literal["lookup"] = "lookup") -> list[Answer]:
+        ``k`` pairs are looked at. ``rerank=False`` leaves the retriever's order (and is faster). An answer is held back
+        below ``min_probability``; None: below the threshold of the memory's calibration, 0: never.
+        """
+        return self.ask_many([question], k=k, method=method, rerank=rerank, min_probability=min_probability)[0]
+
+    def ask_many(
+        self,
+        questions: Sequence[str],
+        *,
+        k: int = 50,
+        method: Literal["lookup"] = "lookup",
+        rerank: bool = True,
+        min_probability: float | None = None,
+    ) -> list[Answer]:
         """An answer for each question, in order; the time of each is an equal share of the batch's."""
         if method != "lookup":
             raise InputError(f"the method must be lookup, not {method!r}")
-        if any(not question.strip() for question in questions):
-            raise InputError("a question is empty")
+        if min_probability is not None and not 0 <= min_probability <= 1:
+            raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
         self._wake()
         began = time.perf_counter()
-        found = self.search_many(questions, k, method=SEARCH)
-        answers = [lookup(question, hits, self._store, 0.0) for question, hits in zip(questions, found, strict=True)]
+        found = self.find_many(questions, k=k, rerank=rerank)
+        calibration = self.calibration(rerank=rerank)
+        answers = [
+            lookup(question, item, calibration, min_probability)
+            for question, item in zip(questions, found, strict=True)
+        ]
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
-        return [_timed(answer, each) for answer in answers]
+        return [replace(answer, milliseconds=each) for answer in answers]
+
+    def find_many(
+        self, questions: Sequence[str], *, k: int = 50, rerank: bool = True, without: Sequence[QAPair | None] = ()
+    ) -> list[Found | None]:
+        """What ``ask_many`` judges: the best pairs, reranked, with the features behind each probability.
+
+        ``without``: a pair for each question that is left out with everything of its document (to ask what the memory
+        would say if it had never read it).
+        """
+        if any(not question.strip() for question in questions):
+            raise InputError("a question is empty")
+        hits = self.search_many(questions, k + 50 if without else k, method=SEARCH)
+        if without:
+            hits = [_apart(row, pair)[:k] for row, pair in zip(hits, without, strict=True)]
+        return find(questions, hits, self._store, self._models.reranker() if rerank else None)
+
+    def calibration(self, *, rerank: bool = True) -> Calibration | None:
+        """How probabilities are made: the memory's own curve, else the one that ships; None for other models."""
+        wanted = set(self.model_hashes(rerank=rerank).values())
+        stored = self._store.manifest.get("calibration")
+        own = Calibration.from_json(stored, str(self.path / "manifest.json")) if stored is not None else None
+        for known in (own, shipped(BUNDLED / "quipu-mini" / "calibration.json")):
+            if known is not None and set(known.models.values()) == wanted:
+                return known
+        return None
+
+    def model_hashes(self, *, rerank: bool = True) -> dict[str, str]:
+        """Name and sha256 of the encoder, and of the reranker where there is one: what a calibration is good for."""
+        reranker = self._models.reranker() if rerank else None
+        encoder = self._models.encoder()
+        known = {encoder.name: _hash(encoder)}
+        return known if reranker is None else {**known, reranker.name: _hash(reranker)}
+
+    def keep_calibration(self, calibration: Calibration) -> None:
+        """Store the curve and threshold in the memory; what it said before is forgotten."""
+        self._store.note("calibration", calibration.to_json())
 
     def search(self, question: str, k: int = 10, *, method: Method = SEARCH) -> list[Hit]:
         """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""
@@ -254,12 +323,19 @@ def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
         )
 
 
-def _hash(encoder: SupportsEncode) -> str:
-    return str(getattr(encoder, "sha256", encoder.name))
+def _hash(model: SupportsEncode | SupportsRerank) -> str:
+    return str(getattr(model, "sha256", model.name))
 
 
-def _timed(answer: Answer, milliseconds: float) -> Answer:
-    return Answer(
-        answer.question, answer.text, answer.score, answer.probability, answer.evidence, answer.route, answer.reason,
-        milliseconds,
-    )  # fmt: skip
+def _apart(hits: Sequence[Hit], pair: QAPair | None) -> list[Hit]:
+    """The hits without a pair, its document's, and other pairs that ask the same."""
+    if pair is None:
+        return list(hits)
+    asked = normalize_answer(pair.question)
+    return [
+        hit
+        for hit in hits
+        if hit.pair.id != pair.id
+        and normalize_answer(hit.pair.question) != asked
+        and (pair.document_id is None or hit.pair.document_id != pair.document_id)
+    ]

@@ -14,7 +14,7 @@ from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import split
 from quipu.generate.pipeline import Generated, GenerateSettings, generate
 from quipu.memory.store import Store
-from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsWrite
+from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsRerank, SupportsWrite
 from quipu.records import Document, QAPair, content_id
 
 Progress = Callable[[dict[str, int | float | str]], None]
@@ -55,8 +55,9 @@ class Models:
         encoder: SupportsEncode | str | Path | None = None,
         writer: SupportsWrite | str | Path | None = None,
         reader: SupportsRead | str | Path | None = None,
+        reranker: SupportsRerank | str | Path | None = None,
     ) -> None:
-        """None stands for the model that ships."""
+        """None stands for the model that ships; for the reranker only beside the encoder that ships."""
         self._given: dict[str, Any] = {
             "encoder": encoder or "quipu-mini/encoder",
             "writer": writer or "quipu-mini/writer",
@@ -66,6 +67,7 @@ class Models:
             kind: str(given) if isinstance(given, str | Path) else str(getattr(given, "source", given.name))
             for kind, given in self._given.items()
         }
+        self._given["reranker"] = reranker
         """Names and paths as they were given, for the manifest; an object is named by its source or its name."""
 
     def encoder(self) -> SupportsEncode:
@@ -94,6 +96,18 @@ class Models:
 
             self._given["extractor"] = Writer.from_pretrained("quipu-mini/writer")
         return cast(SupportsExtract, self._given["extractor"])
+
+    def reranker(self) -> SupportsRerank | None:
+        """The reranker; None beside another encoder than the one that ships, whose scores it does not know."""
+        if self._given["reranker"] is None and str(getattr(self.encoder(), "name", "")).startswith("quipu-mini/"):
+            from quipu.models.hub import BUNDLED
+            if (BUNDLED / "quipu-mini/reranker").is_dir():
+                self._given["reranker"] = "quipu-mini/reranker"
+        if isinstance(self._given["reranker"], str | Path):
+            from quipu.models.reranker import load_reranker
+
+            self._given["reranker"] = load_reranker(self._given["reranker"])
+        return cast("SupportsRerank | None", self._given["reranker"])
 
     def reader(self) -> SupportsRead:
         """The reader of the local filter."""

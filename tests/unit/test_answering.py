@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quipu.answering.lookup import lookup, names
+from quipu.answering.lookup import find, lookup, names
 from quipu.answering.retrieve import fuse, retrieve
 from quipu.errors import InputError
 from quipu.memory.index import Index
@@ -43,9 +43,11 @@ def test_an_answer_that_the_question_names_is_passed_over(tmp_path: Path) -> Non
         Hit(QAPair.make("How long is the canal?", "193 km"), 0.8, 2, "vector"),
     ]
     with Store.create(tmp_path / "m", width=2, models={}) as store:
-        assert lookup("How long is the Suez Canal?", hits, store, 1.0).text == "193 km"
-        assert lookup("How long is the Suez Canal?", hits[:1], store, 1.0).text == "the Suez Canal"
-        empty = lookup("How long?", [], store, 1.0)
+        question = "How long is the Suez Canal?"
+        both, one, none = find([question] * 3, [hits, hits[:1], []], store, None)
+        assert lookup(question, both).text == "193 km"
+        assert lookup(question, one).text == "the Suez Canal"
+        empty = lookup(question, none)
     assert empty.text is None and empty.route == "abstain" and "nothing" in empty.reason
     assert not names("How long?", "the")
 

@@ -113,3 +113,28 @@ def test_well_formed_means_four_of_five() -> None:
     assert metrics.threshold_accuracy(predicted, given, threshold=0.5, given_threshold=0.8) == 0.75
     with pytest.raises(InputError, match="2 predictions for 4 labels"):
         metrics.threshold_accuracy(predicted[:2], given, threshold=0.5)
+
+
+def test_risk_and_coverage_by_hand() -> None:
+    """Four answers, the surest wrong: risk 1, 1/2, 1/3, 1/4 as more are answered; the area is their mean."""
+    coverage, risk = metrics.risk_coverage([0.9, 0.8, 0.7, 0.1], [False, True, True, True])
+    assert coverage == [0.25, 0.5, 0.75, 1.0] and risk == pytest.approx([1.0, 1 / 2, 1 / 3, 1 / 4])
+    assert metrics.aurc([0.9, 0.8, 0.7, 0.1], [False, True, True, True]) == pytest.approx(
+        (1 + 1 / 2 + 1 / 3 + 1 / 4) / 4
+    )
+    # equal probabilities are answered together: their order must not flatter
+    assert (
+        metrics.risk_coverage([0.5, 0.5], [True, False])[1]
+        == metrics.risk_coverage([0.5, 0.5], [False, True])[1]
+        == [0.5, 0.5]
+    )
+    assert metrics.aurc([], []) == 0.0
+
+
+def test_calibration_error_by_hand() -> None:
+    """Two bins of two: |0.15 - 0| and |0.85 - 0.5|, weighed alike."""
+    error = metrics.expected_calibration_error([0.1, 0.2, 0.8, 0.9], [False, False, True, False], bins=2)
+    assert error == pytest.approx((0.15 + 0.35) / 2)
+    assert metrics.expected_calibration_error([1.0, 1.0, 0.0], [True, True, False]) == 0.0
+    with pytest.raises(InputError):
+        metrics.expected_calibration_error([0.1], [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +15,6 @@ from quipu.cli.terminal import print_json, print_table, shortened
 from quipu.errors import InputError
 
 if TYPE_CHECKING:
-    from quipu.api import Memory
     from quipu.records import Answer, Evidence
 
 QUESTIONS_PER_CALL = 64
@@ -36,11 +35,24 @@ def ask(
         Path | None,
         typer.Option(metavar="FILE", help='One question a line, plain or as JSON objects with "question".'),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     method: Annotated[Literal["lookup"], typer.Option(help="How the answer is found.")] = "lookup",
+    rerank: Annotated[
+        bool, typer.Option("--rerank/--no-rerank", help="Let the reranker choose among the pairs found.")
+    ] = True,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, max=1.0, metavar="P",
+            help="Hold back answers that are less probable; 0 shows all. Without it: the memory's threshold.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer questions from a memory, with sources."""
+    """Answer questions from a memory, with sources and probabilities.
+
+    Where no stored pair is probable enough, there is no answer but the reason.
+    """
     import quipu
 
     if question is not None and questions is not None:
@@ -48,18 +60,22 @@ def ask(
     if question is not None and not question.strip():
         raise InputError("the question is empty")
     with quipu.open(memory, read_only=True) as opened:
+
+        def answered(some: list[str]) -> list[Answer]:
+            return opened.ask_many(some, k=k, method=method, rerank=rerank, min_probability=min_probability)
+
         if question is not None:
-            _show(opened.ask(question, k=k, method=method), as_json)
+            _show(answered([question])[0], as_json)
         elif questions is not None:
             for some in _batches(_questions(questions), QUESTIONS_PER_CALL):
-                for answer in opened.ask_many(some, k=k, method=method):
+                for answer in answered(some):
                     _show(answer, as_json, with_question=True)
         elif sys.stdin.isatty():
-            _prompt(opened, k, method, as_json)
+            _prompt(opened.path, answered, as_json)
         else:
             for line in sys.stdin:
                 if line.strip():
-                    _show(opened.ask(_one_question(line, "standard input"), k=k, method=method), as_json, True)
+                    _show(answered([_one_question(line, "standard input")])[0], as_json, True)
 
 
 def search(
@@ -128,13 +144,13 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
         yield some
 
 
-def _prompt(memory: Memory, k: int, method: Literal["lookup"], as_json: bool) -> None:
+def _prompt(memory: Path, answered: Callable[[list[str]], list[Answer]], as_json: bool) -> None:
     """Ask until the end of input."""
     import contextlib
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() its history and line editing
-    print(f"{memory.path}: ask a question, or end with Ctrl-D.", file=sys.stderr)
+    print(f"{memory}: ask a question, or end with Ctrl-D.", file=sys.stderr)
     while True:
         try:
             line = input("? ").strip()
@@ -142,7 +158,7 @@ def _prompt(memory: Memory, k: int, method: Literal["lookup"], as_json: bool) ->
             print(file=sys.stderr)
             return
         if line:
-            _show(memory.ask(line, k=k, method=method), as_json)
+            _show(answered([line])[0], as_json)
 
 
 def _show(answer: Answer, as_json: bool, with_question: bool = False) -> None:
@@ -161,7 +177,11 @@ def described(answer: Answer) -> list[str]:
     """The lines that a person reads: answer, score, the pair it comes from, and the sentence with its source."""
     time = f"{answer.milliseconds:.1f} ms"
     if answer.text is None:
-        return [f"(no answer: {answer.reason})  {time}"]
+        held = "" if answer.probability is None else f"  probability {answer.probability:.2f},"
+        lines = [f"(no answer: {answer.reason}){held} {time}"]
+        if answer.evidence and answer.evidence[0].pair is not None:
+            lines.append(f"    nearest   {shortened(answer.evidence[0].pair.question, 100)}")
+        return lines
     trust = f"score {answer.score:.3f}" if answer.probability is None else f"probability {answer.probability:.2f}"
     lines = [f"{' '.join(answer.text.split())}    {trust}, {time}"]
     if not answer.evidence:

@@ -35,6 +35,100 @@ def open_domain(
         print(report.text())
 
 
+def twins(
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER", help="Encoders to compare beside the one that ships; may be given again."),
+    ] = None,
+    reranker: Annotated[str, typer.Option(metavar="NAME", help="The reranker.")] = "quipu-mini/reranker",
+    coverage: Annotated[float, typer.Option(metavar="SHARE", help="Paraphrases that must pass.")] = 0.9,
+    as_json: AsJson = False,
+) -> None:
+    """Near-twins: questions that are only like a stored one.
+
+    For each scorer the share of twins that pass a bar which true paraphrases pass, over 12 kinds of 56 items.
+    """
+    from quipu.evaluation.tasks import twins as task
+    from quipu.evaluation.twins.suite import suite
+    from quipu.models.encoder import Encoder
+    from quipu.models.reranker import load_reranker
+
+    own = Encoder.from_pretrained("quipu-mini/encoder")
+    scorers: dict[str, task.Scorer] = {"words": task.by_words}
+    scorers |= {name: task.by_encoder(Encoder.from_pretrained(name)) for name in encoder or []}
+    scorers["retriever"] = task.by_encoder(own)
+    scorers["reranker"] = task.by_reranker(load_reranker(reranker), own)
+    reports = task.evaluate(suite("test"), scorers, coverage)
+    if as_json:
+        print_json({report.system: report.to_json() for report in reports})
+    else:
+        print(task.text(reports))
+
+
+def selective(
+    memory: MemoryPath,
+    questions: Annotated[
+        Path,
+        typer.Argument(metavar="QUESTIONS", help="NQ-open JSONL, SQuAD JSON or WebQuestions JSON.", show_default=False),
+    ],
+    min_probability: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, metavar="P", help="Instead of the memory's threshold.")
+    ] = None,
+    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = True,
+    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves to a .png or .svg file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Does the memory know when it knows? Risk, coverage, calibration."""
+    import quipu
+    from quipu.evaluation.tasks import selective as task
+    from quipu.evaluation.tasks.open_domain import read_examples
+
+    examples = read_examples(questions)
+    with quipu.open(memory, read_only=True) as opened:
+        report, said = task.evaluate(opened, examples, threshold=min_probability, k=k, rerank=rerank)
+    if plot is not None:
+        task.plot(plot, said, questions.name)
+    if as_json:
+        print_json({"memory": str(memory), "questions": str(questions), **report.to_json()})
+    else:
+        print(report.text())
+
+
+def calibrate(
+    memory: MemoryPath,
+    questions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Questions with answers; without it the memory is asked about itself."),
+    ] = None,
+    target_precision: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="P", help="How often an answer that is given must be right.")
+    ] = 0.95,
+    rerank: Annotated[
+        bool, typer.Option("--rerank/--no-rerank", help="For asking with the reranker or without.")
+    ] = True,
+    count: Annotated[int, typer.Option(min=50, metavar="N", help="Questions to ask itself.")] = 1000,
+    seed: Annotated[int, typer.Option(metavar="N", help="Which questions it asks itself.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Fit how probable an answer is, and when to hold it back.
+
+    Curve and threshold are kept in the memory and used by every `quipu ask` from then on.
+    """
+    import quipu
+    from quipu.evaluation.tasks.open_domain import read_examples
+
+    examples = None if questions is None else read_examples(questions)
+    with quipu.open(memory) as opened:
+        result = quipu.calibrate(
+            opened, examples, target_precision=target_precision, rerank=rerank, count=count, seed=seed
+        )
+    if as_json:
+        print_json({"memory": str(memory), **result})
+    else:
+        print_table([(key.replace("_", " "), value) for key, value in result.items()])
+
+
 def microworld(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.", show_default=False)],
     documents: Annotated[int, typer.Option(min=1, metavar="N", help="How many documents.")] = 2000,

@@ -108,3 +108,38 @@ def latencies(ask: Callable[[str], object], questions: Sequence[str], clock: Cal
         ask(question)
         times.append(1000 * (clock() - start))
     return times
+
+
+def risk_coverage(probabilities: Sequence[float], right: Sequence[bool]) -> tuple[list[float], list[float]]:
+    """Coverage and risk when the surest questions are answered first: share answered, share wrong among them.
+
+    Questions of equal probability are answered together: each gets the risk at the end of its run.
+    """
+    if len(probabilities) != len(right):
+        raise InputError(f"{len(probabilities)} probabilities for {len(right)} answers")
+    given = np.asarray(probabilities, dtype=np.float64)
+    order = np.argsort(-given, kind="stable")
+    wrong = np.cumsum(~np.asarray(right, dtype=np.bool_)[order])
+    answered = np.arange(1, len(order) + 1)
+    ends = np.searchsorted(-given[order], -given[order], side="right") - 1
+    return (answered / max(1, len(order))).tolist(), (wrong[ends] / answered[ends]).tolist()
+
+
+def aurc(probabilities: Sequence[float], right: Sequence[bool]) -> float:
+    """Area under the risk-coverage curve: the mean risk over all coverages (Geifman and El-Yaniv, 2017)."""
+    _, risk = risk_coverage(probabilities, right)
+    return sum(risk) / len(risk) if risk else 0.0
+
+
+def expected_calibration_error(probabilities: Sequence[float], right: Sequence[bool], bins: int = 15) -> float:
+    """Mean gap between probability and share of right answers over ``bins`` bins of equal mass, weighed by size."""
+    if len(probabilities) != len(right):
+        raise InputError(f"{len(probabilities)} probabilities for {len(right)} answers")
+    given, good = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    parts = [part for part in np.array_split(np.argsort(given, kind="stable"), bins) if len(part)]
+    return float(sum(len(part) * abs(given[part].mean() - good[part].mean()) for part in parts) / max(1, len(given)))
+
+
+def precision_error(share: float, n: int) -> float:
+    """Half of the 95 % interval of a share (normal approximation): 1.96 standard errors."""
+    return 1.96 * share_error(share, n)

@@ -44,6 +44,11 @@ def write_manifest(path: Path, *, width: int, models: Mapping[str, str], setting
         "format": FORMAT_VERSION, "quipu": quipu_version, "width": width, "models": dict(models),
         "settings": dict(settings),
     }  # fmt: skip
+    replace_manifest(path, manifest)
+
+
+def replace_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Put ``manifest`` in the place of the one that is there, whole or not at all."""
     temporary = path / "manifest.json.tmp"
     with temporary.open("w", encoding="utf-8") as file:
         file.write(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError, InputError, QuipuError
-from quipu.memory.manifest import read_manifest, write_manifest
+from quipu.memory.manifest import read_manifest, replace_manifest, write_manifest
 from quipu.memory.opening import connect, lock
 from quipu.memory.schema import migrate
 from quipu.memory.words import match_expression
@@ -93,6 +93,13 @@ class Store:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         self._unlock()
+
+    def note(self, key: str, value: Any) -> None:
+        """Keep ``value`` under ``key`` in the manifest; InputError where the memory was opened for reading."""
+        if self.read_only:
+            raise InputError(f"{self.path} was opened for reading only")
+        self.manifest = {**self.manifest, key: value}
+        replace_manifest(self.path, self.manifest)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

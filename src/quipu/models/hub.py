@@ -26,6 +26,8 @@ _SUFFIXES = {".onnx", ".json", ".npy", ".npz", ".md", ".txt", ".bin", ".model"}
 _NEEDS = {
     "encoder": (("model.onnx", "tokenizer.json"), ("width", "max_length")),
     "reader": (("model.onnx", "tokenizer.json"), ("max_length", "stride")),
+    "reranker": (("lower.onnx", "upper.onnx", "tokenizer.json"), ("max_length",)),
+    "cross-encoder": (("model.onnx", "tokenizer.json"), ("max_length", "pad")),
     "copying-writer": (
         ("encoder.onnx", "decoder.onnx", "words.npy", "scales.npy", "tokenizer.json"),
         ("max_length", "question_length", "pieces", "bucket_edges"),

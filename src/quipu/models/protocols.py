@@ -1,4 +1,4 @@
-"""What generate and answering ask of a model: four small promises. Any object that keeps one can stand in."""
+"""What generate and answering ask of a model: five small promises. Any object that keeps one can stand in."""
 
 from __future__ import annotations
 
@@ -87,3 +87,20 @@ class SupportsRead(Protocol):
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """The best span of ``passages[i]`` for ``questions[i]``; ``score`` under 0 where "no answer" is likelier."""
+
+
+class SupportsRerank(Protocol):
+    """Question and stored pairs to log-odds."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def rerank(
+        self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], scores: Sequence[Sequence[float]]
+    ) -> list[NDArray[np.float32]]:
+        """Log-odds that ``pairs[i][j]`` (stored question, answer) answers ``questions[i]``.
+
+        ``scores``: the retriever's, best first. Where the first pair is beyond doubt the rest need not be read; those
+        come out below every pair that was.
+        """

@@ -294,8 +294,8 @@ def export_writer(
         for graph in ("encoder.onnx", "decoder.onnx"):
             to_int8(Path(scratch) / graph, out / graph)
     table = model.encoder.embeddings.word_embeddings.weight.detach().numpy()
-    scales = (np.abs(table).max(axis=1, keepdims=True) / 127.0).astype(np.float32)
-    np.save(out / "words.npy", np.round(table / np.maximum(scales, 1e-12)).astype(np.int8))
+    quantised, scales = quantised_words(table)
+    np.save(out / "words.npy", quantised)
     np.save(out / "scales.npy", scales)
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
     settings = {
@@ -319,6 +319,12 @@ def export_writer(
     _gate(out, figures["same_opening"] >= 0.8, f"questions open alike in {figures['same_opening']:.3f} of the cases")
     _gate(out, figures["same_spans"] >= 0.8, f"the best spans agree to {figures['same_spans']:.3f}")
     return figures
+
+
+def quantised_words(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A word table (V, D) as int8, and a scale a row (V, 1)."""
+    scales = (np.abs(table).max(axis=1, keepdims=True) / 127.0).astype(np.float32)
+    return np.round(table / np.maximum(scales, 1e-12)).astype(np.int8), scales
 
 
 def _gate(out: Path, passed: bool, why: str) -> None:

@@ -28,9 +28,10 @@ def keys(model: BertModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tenso
 def in_batch_softmax(
     questions: torch.Tensor, stored: torch.Tensor, same: torch.Tensor, temperature: float
 ) -> torch.Tensor:
-    """Each question against the keys of the whole batch, its own on the diagonal.
+    """Each question against the keys of the whole batch, its own on the diagonal, and hard negatives after them.
 
-    questions, stored (N, D); same (N, N) bool: key j answers question i too (no negative), False on the diagonal.
+    questions (N, D); stored (N + M, D); same (N, N + M) bool: key j answers question i too (no negative), False on the
+    diagonal.
     """
     scores = (questions @ stored.T / temperature).masked_fill(same, torch.finfo(torch.float32).min)
     gold = torch.arange(len(questions), device=questions.device)

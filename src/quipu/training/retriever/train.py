@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from quipu.models.encoder import Encoder
 from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
-from quipu.training.retriever.data import Batches, read_keyed
+from quipu.training.retriever.data import Batches, asked_twice, mine, read_keyed
 from quipu.training.retriever.model import encoder_from_base, in_batch_softmax, keys
 
 
@@ -25,8 +27,12 @@ class EncoderRecipe:
     run: Path
     keyed: tuple[Path, ...]
     base: str = "minilm"
+    start: Path | None = None  # a trained encoder's folder to go on from; None: the base
+    miner: str = "quipu-mini/encoder"  # finds the hard negatives
     size: int = 128
     per_passage: int = 8
+    pairs: int = 16  # questions that two people asked about one span
+    reworded: int = 24  # real questions reworded by rule, each beside a near-twin
     anchors: int = 32
     anchor_weight: float = 1.0
     question_only: float = 0.2
@@ -49,11 +55,16 @@ def run(recipe: EncoderRecipe, report: Callable[[dict[str, Any]], None] = lambda
     torch.manual_seed(recipe.seed)
     base = base_folder(recipe.base)
     tokenizer = load_tokenizer(base, 128)
-    model, fixed = encoder_from_base(base), encoder_from_base(base).eval()
+    model, fixed = encoder_from_base(recipe.start or base), encoder_from_base(base).eval()
     passages = [pairs for path in recipe.keyed for pairs in read_keyed(path)]
+    mined = recipe.run / "mined.npy"
+    if not mined.exists():
+        recipe.run.mkdir(parents=True, exist_ok=True)
+        np.save(mined, mine(passages, Encoder.from_pretrained(recipe.miner)))
     batches = Batches(
-        tokenizer, passages, plain_questions(recipe.data), size=recipe.size, per_passage=recipe.per_passage,
-        anchors=recipe.anchors, question_only=recipe.question_only, seed=recipe.seed,
+        tokenizer, passages, plain_questions(recipe.data), asked_twice(corpora.qamr(recipe.data)),
+        np.load(mined, allow_pickle=False), recipe.size, recipe.per_passage, recipe.reworded, recipe.pairs,
+        recipe.anchors, recipe.question_only, recipe.seed,
     )  # fmt: skip
 
     def loss_of(batch: Any) -> tuple[torch.Tensor, dict[str, float]]:

@@ -14,6 +14,7 @@ from quipu.training import corpora
 from quipu.training.base import base_folder
 from quipu.training.cards import write_card
 from quipu.training.export import export_encoder, export_reader, export_writer
+from quipu.training.export_reranker import export_reranker
 from quipu.training.reader.data import examples
 
 _PLACE = re.compile(r"[A-Z]\w+|\d+")
@@ -24,12 +25,13 @@ class ShipRecipe:
     """What to export and where to; ``compared`` texts go through the gate."""
 
     data: Path
-    kind: str  # encoder, reader or writer
+    kind: str  # encoder, reader, reranker or writer
     checkpoint: str  # a folder, or "minilm"
     out: Path
     version: str
     about: str  # what it was trained on, for the card
     compared: int = 100
+    groups: Path | None = None  # of a reranker's run: what it is compared on
 
 
 def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
@@ -44,6 +46,17 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]
         figures = export_reader(checkpoint, recipe.out, name=name, version=recipe.version, asked=asked)
+    elif recipe.kind == "reranker":
+        if recipe.groups is None:
+            raise SettingsError("a reranker is compared on its groups: set groups to the groups.jsonl of its run")
+        groups = [
+            (row["asked"], [(item["question"], item["answer"]) for item in row["candidates"]],
+             [item["score"] for item in row["candidates"]])
+            for row in rng.sample(list(corpora.read_jsonl(recipe.groups)), recipe.compared)
+        ]  # fmt: skip
+        figures = export_reranker(
+            checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from="quipu-mini/writer"
+        )
     elif recipe.kind == "writer":
         places = []
         for text in rng.sample(corpora.prose(recipe.data), 2 * recipe.compared):
@@ -55,7 +68,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         places = places[: recipe.compared]
         figures = export_writer(checkpoint, recipe.out, name=name, version=recipe.version, asked=places)
     else:
-        raise SettingsError(f"kind must be encoder, reader or writer, not {recipe.kind!r}")
+        raise SettingsError(f"kind must be encoder, reader, reranker or writer, not {recipe.kind!r}")
     report(dict(figures))
     write_card(recipe.out, recipe.about, figures)
     return recipe.out

@@ -1,0 +1,130 @@
+"""Selective answering: does quipu know when it knows? Probability and abstention against what was right.
+
+*Answerable* is a question with an accepted answer among the best ``k`` stored pairs; the others no look-up can answer,
+and an honest memory refuses them. Risk is the share of wrong answers among those given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from quipu.api import Memory
+from quipu.errors import InputError, MissingExtra
+from quipu.evaluation.calibration import BATCH
+from quipu.evaluation.metrics import (
+    aurc,
+    exact_match,
+    expected_calibration_error,
+    mean_score,
+    precision_error,
+    risk_coverage,
+)
+from quipu.evaluation.report import Report
+from quipu.records import Example, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was said to one question, were nothing held back: its probability, whether right, whether answerable."""
+
+    probability: float
+    right: bool
+    answerable: bool
+    score: float
+
+
+def ask_all(memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = True) -> list[Said]:
+    """Every question answered; InputError where the memory's models have no calibration."""
+    calibration = memory.calibration(rerank=rerank)
+    if calibration is None:
+        raise InputError(f"{memory.path}: its models have no calibration; run: quipu calibrate {memory.path}")
+    said = []
+    for first in range(0, len(examples), BATCH):
+        some = examples[first : first + BATCH]
+        found = memory.find_many([example.question for example in some], k=k, rerank=rerank)
+        for item, example in zip(found, some, strict=True):
+            if item is None:
+                said.append(Said(0.0, False, False, 0.0))
+                continue
+            answers = [hit.pair.answer for hit in item.hits]
+            right = bool(exact_match(answers[item.best], example.answers))
+            held = any(exact_match(answer, example.answers) for answer in answers)
+            probability = float(calibration.probability(item.features)[0])
+            said.append(Said(probability, right, held, item.hits[item.best].score))
+    return said
+
+
+def evaluate(
+    memory: Memory,
+    examples: Sequence[Example],
+    *,
+    threshold: float | None = None,
+    k: int = 50,
+    rerank: bool = True,
+) -> tuple[Report, list[Said]]:
+    """AURC, ECE, precision and coverage at ``threshold`` (None: the calibration's), refused share of unanswerable."""
+    said = ask_all(memory, examples, k=k, rerank=rerank)
+    calibration = memory.calibration(rerank=rerank)
+    bar = threshold if threshold is not None else (calibration.threshold if calibration is not None else 0.5)
+    probabilities, right = [item.probability for item in said], [item.right for item in said]
+    given = [item for item in said if item.probability >= bar]
+    precision = sum(item.right for item in given) / len(given) if given else 0.0
+    scores = [
+        mean_score("EM of all", [float(value) for value in right], scale=100.0),
+        mean_score("answerable", [float(item.answerable) for item in said], scale=100.0),
+        Score("AURC", aurc(probabilities, right), len(said), None, False),
+        Score("AURC by retrieval score", aurc([item.score for item in said], right), len(said), None, False),
+        Score("ECE", expected_calibration_error(probabilities, right), len(said), None, False),
+        mean_score("answered", [float(item.probability >= bar) for item in said], scale=100.0),
+        Score("precision", 100.0 * precision, len(given), 100.0 * precision_error(precision, len(given)) / 1.96),
+        mean_score(
+            "refused of unanswerable", [float(item.probability < bar) for item in said if not item.answerable],
+            scale=100.0,
+        ),
+        *(Score(f"precision at {share}% answered", 100.0 * value, count) for share, value, count in _at(said)),
+    ]  # fmt: skip
+    settings = {"threshold": bar, "k": k, "rerank": rerank, "questions": len(said)}
+    return Report("selective", "look-up" + (" + reranker" if rerank else ""), tuple(scores), settings), said
+
+
+def _at(said: Sequence[Said]) -> list[tuple[int, float, int]]:
+    """Precision when the surest 5, 10, 20 and 50 % are answered."""
+    _, risk = risk_coverage([item.probability for item in said], [item.right for item in said])
+    counts = [(share, max(1, share * len(said) // 100)) for share in (5, 10, 20, 50)]
+    return [(share, 1.0 - risk[count - 1], count) for share, count in counts] if risk else []
+
+
+def plot(path: Path, said: Sequence[Said], title: str = "") -> None:
+    """Risk-coverage and reliability, side by side, to a .png or .svg file."""
+    try:
+        import matplotlib
+
+        matplotlib.use("Agg")
+        from matplotlib import pyplot
+    except ImportError as error:
+        raise MissingExtra("a plot needs matplotlib: pip install 'quipu[eval]'") from error
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise InputError(f"{path}: a plot is written as .png or .svg")
+    probabilities, right = [item.probability for item in said], [item.right for item in said]
+    figure, (left, other) = pyplot.subplots(1, 2, figsize=(10, 4.2))
+    for label, values in (("probability", probabilities), ("retrieval score", [item.score for item in said])):
+        coverage, risk = risk_coverage(values, right)
+        left.plot(coverage, risk, label=f"by {label}, AURC {aurc(values, right):.3f}")
+    left.set(xlabel="coverage (share answered)", ylabel="risk (share wrong)", xlim=(0, 1), ylim=(0, 1), title=title)
+    left.legend(frameon=False)
+    order = sorted(range(len(said)), key=lambda at: probabilities[at])
+    size = max(1, len(order) // 15)
+    bins = [order[first : first + size] for first in range(0, len(order), size)]
+    other.plot([0, 1], [0, 1], color="0.8")
+    other.plot(
+        [sum(probabilities[at] for at in part) / len(part) for part in bins],
+        [sum(right[at] for at in part) / len(part) for part in bins],
+        marker="o",
+    )
+    gap = expected_calibration_error(probabilities, right)
+    other.set(xlabel="probability", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title=f"ECE {gap:.3f}")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    pyplot.close(figure)

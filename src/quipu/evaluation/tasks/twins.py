@@ -1,0 +1,82 @@
+"""Near-twins: how often does a scorer take a question for one that is only like it?
+
+A scorer says how well a stored pair answers an asked question. The bar is set where ``coverage`` of the true
+paraphrases pass; a *false hit* is a twin that passes too. The bar is one for all kinds, as it would be in use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quipu.errors import InputError
+from quipu.evaluation.metrics import mean_score
+from quipu.evaluation.report import Report, table
+from quipu.evaluation.twins.suite import TwinItem
+from quipu.models.protocols import SupportsEncode, SupportsRerank
+from quipu.records import Score
+from quipu.text import token_f1
+
+Scores = NDArray[np.float64]
+Scorer = Callable[[Sequence[str], Sequence[TwinItem]], Scores]
+
+
+def by_words(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+    """Token F1 of the two questions."""
+    return np.array([token_f1(question, item.question) for question, item in zip(asked, stored, strict=True)])
+
+
+def by_encoder(encoder: SupportsEncode) -> Scorer:
+    """Inner product of the two questions' keys."""
+
+    def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+        keys = encoder.encode([item.question for item in stored])
+        return np.asarray((encoder.encode(asked) * keys).sum(axis=1), dtype=np.float64)
+
+    return score
+
+
+def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
+    """The reranker's log-odds for the stored pair alone."""
+    similar = by_encoder(encoder)
+
+    def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+        pairs = [[(item.question, item.answer)] for item in stored]
+        found = reranker.rerank(asked, pairs, [[value] for value in similar(asked, stored).tolist()])
+        return np.array([float(row[0]) for row in found])
+
+    return score
+
+
+def evaluate(items: Sequence[TwinItem], scorers: dict[str, Scorer], coverage: float = 0.9) -> list[Report]:
+    """One report a scorer: ``false hits``, of all twins and of each kind, and coverage of paraphrases, in per cent."""
+    if not 0 < coverage <= 1:
+        raise InputError(f"the coverage lies between 0 and 1, not {coverage}")
+    same = [(text, item) for item in items for text in item.same]
+    twins = [(text, item) for item in items for text in item.twins]
+    kinds = list(dict.fromkeys(item.kind for item in items))
+    reports = []
+    for name, scorer in scorers.items():
+        passing = scorer([text for text, _ in same], [item for _, item in same])
+        false = scorer([text for text, _ in twins], [item for _, item in twins])
+        bar = float(np.sort(passing)[::-1][max(0, int(np.ceil(coverage * len(passing))) - 1)])
+        scores = [_share("false hits", false >= bar), _share("coverage", passing >= bar, higher=True)]
+        for kind in kinds:
+            of_kind = np.array([item.kind == kind for _, item in twins])
+            scores.append(_share(kind, (false >= bar)[of_kind]))
+            of_same = np.array([item.kind == kind for _, item in same])
+            scores.append(_share(f"{kind} coverage", (passing >= bar)[of_same], higher=True))
+        reports.append(Report("twins", name, tuple(scores), {"coverage": coverage, "bar": bar, "items": len(items)}))
+    return reports
+
+
+def text(reports: Sequence[Report]) -> str:
+    """One row a scorer: false hits of all twins and of each kind."""
+    kinds = [score.metric for score in reports[0].scores if not score.metric.endswith("coverage")]
+    return table(reports, kinds)
+
+
+def _share(name: str, passed: NDArray[np.bool_], *, higher: bool = False) -> Score:
+    return mean_score(name, [float(value) for value in passed], scale=100.0, higher_is_better=higher)

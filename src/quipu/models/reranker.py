@@ -1,0 +1,206 @@
+"""The reranker: does this stored pair answer this question? Candidates of one question read together, by ONNX Runtime.
+
+``Reranker`` reads the question once for all its candidates (see ``quipu.training.reranker.model``): the first few at
+full depth, and where the first is not beyond doubt, the rest by ``lower.onnx``, of which the best go through
+``upper.onnx`` too. ``CrossEncoder`` is any Hugging Face cross-encoder, which reads question and pair anew each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from quipu.errors import FormatError
+from quipu.models.hub import kind_of, parallel, resolve, session
+from quipu.models.protocols import SupportsRerank
+
+Logits = NDArray[np.float32]
+Pair = tuple[str, str]
+
+FIRST = 8  # candidates read at full depth before anything else
+DEEP = 12  # of the others, by their quick logit
+BEYOND_DOUBT = 4.0  # a logit: 98 %; with this much the rest is not read
+_LOW = np.float32(-1e4)
+
+
+class Reranker:
+    """The prefix cross-encoder. Implements ``SupportsRerank``."""
+
+    def __init__(self, name_or_path: str | Path = "quipu-mini/reranker") -> None:
+        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
+        folder = resolve(name_or_path, "reranker")
+        self.source = str(name_or_path)
+        self.name = folder.name
+        self.sha256 = folder.sha256
+        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
+        words = _words_folder(folder.path, folder.settings)
+        self._words = np.load(words / "words.npy", mmap_mode="r", allow_pickle=False)  # (V, D) int8
+        self._scales = np.load(words / "scales.npy", allow_pickle=False)  # (V, 1) float32
+        self._lower, self._upper = session(folder.path / "lower.onnx"), session(folder.path / "upper.onnx")
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path) -> Reranker:
+        """The reranker in a folder, or the one that ships: "quipu-mini/reranker"."""
+        return cls(name_or_path)
+
+    def rerank(
+        self, questions: Sequence[str], pairs: Sequence[Sequence[Pair]], scores: Sequence[Sequence[float]]
+    ) -> list[Logits]:
+        """Log-odds that each pair answers its question, in the order of the pairs; see ``SupportsRerank``."""
+        jobs = list(zip(questions, pairs, scores, strict=True))
+        if len(jobs) == 1:
+            return [self._one(*jobs[0], spread=True)]
+        return parallel(lambda job: self._one(*job, spread=False), jobs)
+
+    def _one(self, question: str, pairs: Sequence[Pair], scores: Sequence[float], spread: bool) -> Logits:
+        """One question. ``spread``: over all cores."""
+        if not pairs:
+            return np.zeros(0, dtype=np.float32)
+        asked = self._lookup([self._tokenizer.encode(question).ids])[0]
+        stored = [item.ids for item in self._tokenizer.encode_batch(list(pairs))]
+        given = np.asarray(scores, dtype=np.float32)
+        logits = np.full(len(pairs), -np.inf, dtype=np.float32)
+        first = list(range(min(FIRST, len(pairs))))
+        logits[first] = self._read(asked, stored, given, first, spread)
+        if len(pairs) == len(first) or logits[0] >= BEYOND_DOUBT:
+            return _filled(logits, given)
+        rest = list(range(len(first), len(pairs)))
+        halves = _halves(rest, spread)
+        low = parallel(lambda some: self._low(asked, stored, given, some), halves)
+        quick = np.concatenate([found[0] for found in low])
+        best = set(np.argsort(-quick, kind="stable")[:DEEP].tolist())
+        deep = []
+        at = 0
+        for some, found in zip(halves, low, strict=True):
+            kept = [place for place in range(len(some)) if at + place in best]
+            at += len(some)
+            if kept:
+                deep.append(([some[place] for place in kept], kept, found))
+        logits[rest] = quick
+        read = parallel(lambda job: self._high(given, *job), deep)
+        floor = np.float32(np.inf)
+        for (rows, _, _), values in zip(deep, read, strict=True):
+            logits[rows] = values
+            floor = min(floor, values.min())
+        # a candidate that was not read at full depth stands below all that were
+        shallow = [row for place, row in enumerate(rest) if place not in best]
+        logits[shallow] = np.minimum(logits[shallow], floor)
+        return logits
+
+    def _read(
+        self, asked: NDArray[np.float32], stored: list[list[int]], scores: Logits, rows: list[int], spread: bool
+    ) -> Logits:
+        """Both graphs over ``rows``."""
+
+        def work(some: list[int]) -> Logits:
+            return self._high(scores, some, list(range(len(some))), self._low(asked, stored, scores, some))
+
+        return np.concatenate(parallel(work, _halves(rows, spread)))
+
+    def _low(
+        self, asked: NDArray[np.float32], stored: list[list[int]], scores: Logits, rows: list[int]
+    ) -> tuple[Logits, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """Quick logits (n,), states of the question (1, S, D) and the pairs (1, n, T, D), hidden places (1, n, T)."""
+        ids = [stored[row] for row in rows]
+        length = max(len(item) for item in ids)
+        words = np.zeros((1, len(rows), length, self._words.shape[1]), dtype=np.float32)
+        hidden = np.full((1, len(rows), length), _LOW, dtype=np.float32)
+        for place, found in enumerate(self._lookup(ids)):
+            words[0, place, : len(found)] = found
+            hidden[0, place, : len(found)] = 0.0
+        feeds = {"question": asked[None], "pairs": words, "hidden": hidden, "scores": scores[rows][None]}
+        quick, question, pairs = self._lower.run(None, feeds)
+        return quick[0], question, pairs, hidden
+
+    def _high(self, scores: Logits, rows: list[int], kept: list[int], low: tuple[Any, ...]) -> Logits:
+        """Full logits of the ``kept`` places of what ``_low`` left; ``rows`` are theirs."""
+        _, question, pairs, hidden = low
+        feeds = {"question": question, "pairs": pairs[:, kept], "hidden": hidden[:, kept], "scores": scores[rows][None]}
+        found: Logits = self._upper.run(None, feeds)[0][0]
+        return found
+
+    def _lookup(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Word vectors (T, D) of each row of ids."""
+        flat = np.array([piece for row in rows for piece in row], dtype=np.int64)
+        vectors = self._words[flat].astype(np.float32) * self._scales[flat]
+        return np.split(vectors, np.cumsum([len(row) for row in rows])[:-1])
+
+
+class CrossEncoder:
+    """A cross-encoder of one graph over "question" and "stored question answer". Implements ``SupportsRerank``."""
+
+    def __init__(self, name_or_path: str | Path) -> None:
+        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
+        folder = resolve(name_or_path, "cross-encoder")
+        self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
+        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
+        self._tokenizer.enable_padding(pad_id=int(folder.settings["pad"]))
+        self._session = session(folder.path / "model.onnx")
+        self._inputs = {item.name for item in self._session.get_inputs()}
+
+    def rerank(
+        self, questions: Sequence[str], pairs: Sequence[Sequence[Pair]], scores: Sequence[Sequence[float]]
+    ) -> list[Logits]:
+        """Log-odds that each pair answers its question; the retriever's ``scores`` are not looked at."""
+        flat = [
+            (question, f"{stored} {answer}")
+            for question, row in zip(questions, pairs, strict=True)
+            for stored, answer in row
+        ]
+        order = sorted(range(len(flat)), key=lambda index: len(flat[index][1]))
+        batches = [order[first : first + 16] for first in range(0, len(order), 16)]
+        logits = np.zeros(len(flat), dtype=np.float32)
+        read = parallel(lambda some: self._batch([flat[at] for at in some]), batches)
+        for batch, found in zip(batches, read, strict=True):
+            logits[batch] = found
+        return np.split(logits, np.cumsum([len(row) for row in pairs])[:-1]) if len(pairs) else []
+
+    def _batch(self, texts: Sequence[Pair]) -> Logits:
+        encodings = self._tokenizer.encode_batch(list(texts))
+        feeds = {
+            "input_ids": np.array([item.ids for item in encodings], dtype=np.int64),
+            "attention_mask": np.array([item.attention_mask for item in encodings], dtype=np.int64),
+            "token_type_ids": np.array([item.type_ids for item in encodings], dtype=np.int64),
+        }
+        found: Logits = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        return found.reshape(len(texts), -1)[:, -1]
+
+
+def load_reranker(name_or_path: str | Path) -> SupportsRerank:
+    """The prefix reranker or a plain cross-encoder, by what the folder says it is."""
+    return CrossEncoder(name_or_path) if kind_of(name_or_path) == "cross-encoder" else Reranker(name_or_path)
+
+
+def _words_folder(path: Path, settings: dict[str, Any]) -> Path:
+    """Where the word table lies: in the folder, or in the bundled writer, whose table must be the one trained with."""
+    if "words_from" not in settings:
+        return path
+    shared = resolve(str(settings["words_from"]), "copying-writer").path
+    with (shared / "words.npy").open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != settings["words_sha256"]:
+            raise FormatError(f"{path}: the word table of {settings['words_from']} is another than it was trained with")
+    return shared
+
+
+def _halves(rows: list[int], spread: bool) -> list[list[int]]:
+    """Two halves, one a core, where that is worth it."""
+    if not spread or len(rows) < 4:
+        return [rows]
+    return [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+
+
+def _filled(logits: Logits, scores: Logits) -> Logits:
+    """Candidates that were not read: below the ones that were, in the retriever's order."""
+    unread = np.flatnonzero(np.isneginf(logits))
+    if len(unread):
+        logits[unread] = logits[np.isfinite(logits)].min() - 1.0 - np.arange(len(unread), dtype=np.float32) * 1e-3
+    return logits

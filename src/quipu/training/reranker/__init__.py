@@ -1,0 +1,1 @@
+"""The reranker: does this stored pair answer this question? (RePAQ's second stage.)"""
