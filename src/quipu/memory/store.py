@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -90,7 +90,8 @@ class Store:
     def close(self) -> None:
         """Fold the write-ahead log into the file and let the next writer in."""
         if self._lock is not None:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with suppress(sqlite3.Error):  # a full disk: what is committed stays in the log, which is read with it
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         self._unlock()
 
@@ -116,7 +117,10 @@ class Store:
             if isinstance(error, sqlite3.IntegrityError):
                 raise InputError(f"{self.path}: a record does not fit what is stored ({error})") from error
             if isinstance(error, sqlite3.Error):
-                raise QuipuError(f"{self.path}: nothing was written ({error})") from error
+                raise QuipuError(
+                    f"{self.path}: nothing was written ({error}); what was stored before is kept. "
+                    "Mend the cause, such as a full disk, and give the same command again"
+                ) from error
             raise
 
     @contextmanager
