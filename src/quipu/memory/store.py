@@ -264,7 +264,7 @@ class Store:
                 cursor = self._db.execute(
                     f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                     (pair.id, pair.question, pair.answer, pair.document_id, *place, pair.origin, pair.generator,
-                     pair.generator_score, pair.filter_score, key_text, _normal(pair.question, pair.answer)),
+                     pair.generator_score, pair.filter_score, key_text, normalized(pair.question, pair.answer)),
                 )  # fmt: skip
                 if cursor.rowcount:
                     self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
@@ -339,7 +339,7 @@ class Store:
 
     def question_answer_exists(self, question: str, answer: str) -> str | None:
         """Id of a stored pair with the same normalised question and answer."""
-        row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (_normal(question, answer),)).fetchone()
+        row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (normalized(question, answer),)).fetchone()
         return str(row[0]) if row else None
 
     def verdicts(self, pair_id: str) -> list[Verdict]:
@@ -488,5 +488,6 @@ def _pair(row: Sequence[Any]) -> QAPair:
     return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9])
 
 
-def _normal(question: str, answer: str) -> str:
+def normalized(question: str, answer: str) -> str:
+    """By which pairs with the same question and answer are known for doubles."""
     return re.sub(r"\s+", " ", f"{normalize_answer(question)}\x1f{normalize_answer(answer) or answer.strip()}")
