@@ -138,8 +138,10 @@ def test_a_manifest_that_cannot_be_is_one_line(tmp_path: Path, text: str) -> Non
         st.binary(max_size=200),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-            lambda inner: st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["format", "width", "models", "settings", "runs", "sha256"]), inner),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.sampled_from(["format", "width", "models", "settings", "runs", "sha256"]), inner)
+            ),
             max_leaves=12,
         ).map(lambda value: json.dumps(value).encode()),
     )
