@@ -16,7 +16,7 @@ from quipu.memory.verify import verify
 from quipu.models import hub
 from quipu.records import Document, Passage, QAPair, Span
 
-FLIPS = 60
+FLIPS = 25
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ print(asked, flush=True)
 def test_readers_see_committed_states_only(tmp_path: Path) -> None:
     """A server that answers while its memory grows must neither fail nor answer out of half a batch."""
     path = tmp_path / "m"
-    seconds = 4.0
+    seconds = 2.5
     with Store.create(path, width=8, models={}) as store:
         add(store, 0)
         command = [sys.executable, "-c", READER, str(path), str(seconds)]
