@@ -1,6 +1,6 @@
-"""Random ``kill -9`` during build, add and remove, each followed by ``verify`` and by the same command again.
+"""Random ``kill -9`` during every operation that writes, then ``verify`` and the same command again.
 
-    python benchmarks/interrupt.py [--kills 30] [--documents 240] [--seed 0] [--json]
+    python benchmarks/interrupt.py [--kills 30] [--documents 12] [--seed 0] [--json]
 
 Every command is the installed ``quipu`` in a process of its own. A memory that was never disturbed is the reference:
 at the end of each trial the pairs must be the same. A pair counts as committed when it can be read after the kill, and
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from quipu.errors import QuipuError
 from quipu.memory.store import Store
+from quipu.memory.verify import verify
 
 QUIPU = str(Path(sys.executable).parent / "quipu")
 Pairs = frozenset[tuple[str, str, str]]
@@ -61,6 +62,14 @@ def quipu(*arguments: str | Path) -> int:
     return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode
 
 
+def sound(memory: Path) -> bool:
+    """Whether ``verify`` finds nothing."""
+    try:
+        return not verify(memory).problems
+    except QuipuError:
+        return False
+
+
 def succeed(*arguments: str | Path) -> float:
     """Run undisturbed; the seconds. Anything but exit code 0 ends the benchmark."""
     start = time.perf_counter()
@@ -86,7 +95,7 @@ def killed(delay: float, *arguments: str | Path) -> bool:
 def check(row: Row, memory: Path, must_have: Pairs) -> Pairs:
     """``verify`` and count after a kill; the pairs that are there now."""
     now = pairs_of(memory)
-    if (memory / "manifest.json").exists() and quipu("verify", memory) != 0:
+    if (memory / "manifest.json").exists() and not sound(memory):
         row.verify_failed += 1
     row.pairs_lost += len(must_have - now)
     return now
@@ -110,21 +119,20 @@ def disturb_growth(
             had = check(row, memory, had)
         quipu(*command)  # a finished build says so and changes nothing
         row.trials += 1
-        row.wrong_at_end += pairs_of(memory) != reference or quipu("verify", memory) != 0
+        row.wrong_at_end += pairs_of(memory) != reference or not sound(memory)
 
 
 def main() -> None:
-    """Run the three operations and print a row each."""
+    """Run the operations and print a row each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--documents", type=int, default=240)
+    parser.add_argument("--documents", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     chance = random.Random(options.seed)
-    share = options.kills // 3
     with tempfile.TemporaryDirectory(prefix="quipu-interrupt-") as temporary:
-        rows = trials(Path(temporary), (options.kills - 2 * share, share, share), options, chance)
+        rows = trials(Path(temporary), options, chance)
     if options.json:
         print(json.dumps([asdict(row) for row in rows]))
         return
@@ -136,8 +144,9 @@ def main() -> None:
         sys.exit(1)
 
 
-def trials(work: Path, kills: tuple[int, int, int], options: argparse.Namespace, chance: random.Random) -> list[Row]:
-    """Build, add and remove, each against its own undisturbed reference."""
+def trials(work: Path, options: argparse.Namespace, chance: random.Random) -> list[Row]:
+    """Every operation against its own undisturbed reference, each with an even share of the kills."""
+    kills = [options.kills // 6 + (number < options.kills % 6) for number in range(6)]
     succeed("microworld", work / "world", "--documents", str(options.documents), "--seed", str(options.seed))
     files = sorted((work / "world" / "documents").rglob("*.txt"))
     first, second = files[: len(files) // 2], files[len(files) // 2 :]
@@ -162,6 +171,29 @@ def trials(work: Path, kills: tuple[int, int, int], options: argparse.Namespace,
     command = ["add", memory, *second]
     disturb_growth(add, kills[1], command, memory, copied(base), pairs_of(grown), seconds, chance)
 
+    # ready pairs and compaction, with no new documents
+    ready = work / "pairs.jsonl"
+    lines = (json.dumps({"question": f"What is number {n}?", "answer": [f"thing {n}"]}) for n in range(600))
+    ready.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    filled = work / "filled.quipu"
+    shutil.copytree(base, filled)
+    seconds = succeed("add", filled, "--pairs", ready)
+    imported = Row("add --pairs")
+    command = ["add", memory, "--pairs", ready]
+    disturb_growth(imported, kills[3], command, memory, copied(base), pairs_of(filled), seconds, chance)
+
+    seconds = succeed("verify", filled, "--repair")
+    compact = Row("verify --repair")
+    command = ["verify", memory, "--repair"]
+    disturb_growth(compact, kills[4], command, memory, copied(filled), pairs_of(filled), seconds, chance)
+
+    exported = work / "all.jsonl"
+    succeed("export", filled, exported)
+    seconds = succeed("import", exported, work / "restored.quipu")
+    restore = Row("import")
+    command = ["import", exported, memory]
+    disturb_growth(restore, kills[5], command, memory, copied(None), pairs_of(filled), seconds, chance)
+
     remove = Row("remove")
     while remove.kills < kills[2]:
         document = chance.choice(files)
@@ -179,8 +211,8 @@ def trials(work: Path, kills: tuple[int, int, int], options: argparse.Namespace,
         remove.half_done += now not in (whole, reference)
         quipu("remove", memory, "--document", document)
         remove.trials += 1
-        remove.wrong_at_end += pairs_of(memory) != reference or quipu("verify", memory) != 0
-    return [build, add, remove]
+        remove.wrong_at_end += pairs_of(memory) != reference or not sound(memory)
+    return [build, add, imported, remove, compact, restore]
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from quipu.answering.lookup import Found, find, lookup
 from quipu.answering.probability import Calibration, shipped
 from quipu.answering.retrieve import Method, retrieve
 from quipu.building import Builder, BuildReport, Models, Progress
-from quipu.errors import FormatError, InputError
+from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.memory.index import Index
 from quipu.memory.interchange import export_memory, read_pairs
@@ -95,8 +95,12 @@ class Memory:
     def __enter__(self) -> Memory:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self.close()
+        except QuipuError:
+            if kind is None:  # else what went wrong first is the news
+                raise
 
     @property
     def path(self) -> Path:
@@ -111,7 +115,10 @@ class Memory:
     def close(self) -> None:
         """Let the folder go; a writer leaves an index that covers every pair."""
         if not self._store.read_only and self._store.count() and (self.report.changed or self._index is not None):
-            Index.rebuild(self._store)
+            try:
+                Index.rebuild(self._store)
+            finally:
+                self._store.close()
         self._store.close()
 
     def ask(

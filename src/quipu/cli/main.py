@@ -6,6 +6,7 @@ purpose is one line on stderr; any other exception is a defect and keeps its tra
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -76,6 +77,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except QuipuError as error:
         remark(" ".join(str(error).split()))
         return error.exit_code
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+            raise
+        remark(f"{error.filename or 'a file'} cannot be written or read ({error.strerror}); mend it and try again")
+        return 2
     except typer.Abort:
         remark("interrupted")
         return 130

@@ -11,12 +11,15 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.errors import QuipuError
 from quipu.memory.codes import Codes, choose
+from quipu.memory.guard import bound_faiss, is_ours, read_json, rows_of
 from quipu.memory.store import Rows, Store, Vectors
 
 _TAIL = 20_000  # uncovered rows above which a writer's refresh rebuilds the file (or a tenth of the covered ones)
@@ -180,8 +183,21 @@ class Index:
         return index
 
     def _write(self) -> None:
-        """The file first, then the sidecar that makes it valid."""
+        """Write the file; QuipuError where the disk refuses. The pairs do not depend on it."""
         folder = self._store.path
+        try:
+            self._write_files(folder)
+        except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError for a failed write
+            for name in ("index.faiss.tmp", "index.json.tmp"):
+                (folder / name).unlink(missing_ok=True)
+            raise QuipuError(
+                f"{folder}: the pairs are stored, but index.faiss could not be written "
+                f"({getattr(error, 'strerror', None) or 'no room on the disk, or no right to write'}); "
+                f"make room, then: quipu verify {folder} --repair"
+            ) from error
+
+    def _write_files(self, folder: Path) -> None:
+        """The file first, then the sidecar that makes it valid."""
         sidecar, file = folder / "index.json", folder / "index.faiss"
         sidecar.unlink(missing_ok=True)
         if self._covered is None:
@@ -204,17 +220,19 @@ class Index:
         """
         folder = self._store.path
         try:
-            listing = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            rows = np.concatenate([np.arange(first, end, dtype=np.int64) for first, end in listing["runs"]])
+            listing = read_json(folder / "index.json")
+            size = (folder / "index.faiss").stat().st_size
+            rows = rows_of(listing, size // (2 * self._store.width))
             with (folder / "index.faiss").open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != listing["sha256"]:
                     return None
                 file.seek(0)
+                bound_faiss(self._faiss, size)
                 index = self._deserialised(file)
-        except (OSError, ValueError, KeyError, TypeError, OverflowError, RuntimeError):
+            sound = is_ours(self._faiss, index, self._store.width, len(rows))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RuntimeError, MemoryError):
             return None
         part = _Part(index, rows)
-        sound = index.ntotal == len(rows) and index.d == self._store.width and bool(len(rows))
         return part if sound and np.all(np.diff(rows) > 0) and not any(self._strangers(part, _COMPARED)) else None
 
     def _deserialised(self, file: BinaryIO) -> Any:

@@ -11,6 +11,7 @@ import csv
 import gzip
 import itertools
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ import numpy as np
 
 from quipu.errors import InputError, MissingExtra, QuipuError
 from quipu.memory.index import Index
+from quipu.memory.opening import lock
 from quipu.memory.store import Store
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 
@@ -151,17 +153,19 @@ def import_memory(path: Path, into: Path) -> int:
             raise ValueError(f"a width of {width}")
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}, {head[0]}: the record of kind memory cannot be used ({error!r})") from error
-    was_there = into.exists()
-    store = Store.create(into, width=width, models=models, settings=settings)
+    beside = _place_beside(into)
+    store = Store.create(beside, width=width, models=models, settings=settings)
     try:
         with store:
             for kind, group in itertools.groupby(records, key=lambda record: record[1]):
                 while rows := list(itertools.islice(group, _BATCH)):
                     _restore_all(store, path, kind, rows)
             Index.rebuild(store)
-            return store.count()
+            count = store.count()
+        os.replace(beside, into)
+        return count
     except BaseException:
-        _discard(into, whole=not was_there)
+        shutil.rmtree(beside, ignore_errors=True)
         raise
 
 
@@ -180,14 +184,17 @@ def _restore_all(store: Store, path: Path, kind: str, rows: list[Record]) -> Non
         raise InputError(f"{path}, {rows[0][0]} and after: records of kind {kind} cannot be used ({error})") from error
 
 
-def _discard(into: Path, *, whole: bool) -> None:
-    """Take away what a failed import made; a folder that was there stays, empty."""
-    if whole:
-        shutil.rmtree(into, ignore_errors=True)
-        return
-    for pattern in ("manifest.json*", "records.sqlite*", "index.*", "writer.lock"):
-        for file in into.glob(pattern):
-            file.unlink(missing_ok=True)
+def _place_beside(into: Path) -> Path:
+    """Where the memory is made before it is moved into place, so that one that was killed is never taken for whole."""
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise InputError(f"{into} exists and is no empty folder; choose another name or remove it")
+    beside = into.absolute().with_name(into.name + ".importing")
+    if beside.is_symlink() or (beside.exists() and not beside.is_dir()):
+        raise InputError(f"{beside} is in the way; remove it")
+    if beside.exists():
+        os.close(lock(beside))  # MemoryLocked where another process is making it
+        shutil.rmtree(beside)
+    return beside
 
 
 def _records(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:

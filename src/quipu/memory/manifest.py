@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from quipu.errors import FormatError, InputError
+from quipu.memory.guard import check_files, read_json
 from quipu.memory.schema import FORMAT_VERSION
 
 
@@ -17,13 +18,15 @@ def read_manifest(path: Path) -> dict[str, Any]:
     file = path / "manifest.json"
     if not path.is_dir():
         raise InputError(f"{path}: no such memory; build one with: quipu build DOCS -o {path}")
+    check_files(path)
     if not file.is_file():
         raise FormatError(f"{path} is no memory (manifest.json is missing)")
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = read_json(file)
         version, width = int(manifest["format"]), int(manifest["width"])
         models = {str(name): str(digest) for name, digest in manifest["models"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        dict(manifest.get("settings", {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise FormatError(f"{file}: not a memory's manifest ({error})") from error
     if version > FORMAT_VERSION:
         raise FormatError(f"{path} has format {version}, this quipu reads up to {FORMAT_VERSION}; update quipu")

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from quipu.errors import FormatError, MemoryLocked
+from quipu.errors import FormatError, MemoryLocked, QuipuError
 from quipu.memory.schema import FORMAT_VERSION
 
 
@@ -36,6 +36,8 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise QuipuError(f"{file} cannot be opened ({error}); make room on the disk and try again") from error
         raise FormatError(f"{file}: not a memory's record ({error})") from error
     if version > FORMAT_VERSION:
         connection.close()
@@ -65,7 +67,7 @@ def _reader(file: Path) -> sqlite3.Connection:
 
 def lock(path: Path) -> int:
     """The writer's lock: held until the file is closed, also when the process is killed."""
-    descriptor = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -90,7 +90,8 @@ class Store:
     def close(self) -> None:
         """Fold the write-ahead log into the file and let the next writer in."""
         if self._lock is not None:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with suppress(sqlite3.Error):  # a full disk: what is committed stays in the log, which is read with it
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
         self._unlock()
 
@@ -123,7 +124,10 @@ class Store:
             if isinstance(error, sqlite3.IntegrityError):
                 raise InputError(f"{self.path}: a record does not fit what is stored ({error})") from error
             if isinstance(error, sqlite3.Error):
-                raise QuipuError(f"{self.path}: nothing was written ({error})") from error
+                raise QuipuError(
+                    f"{self.path}: nothing was written ({error}); what was stored before is kept. "
+                    "Mend the cause, such as a full disk, and give the same command again"
+                ) from error
             raise
 
     @contextmanager
@@ -267,7 +271,7 @@ class Store:
                 cursor = self._db.execute(
                     f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                     (pair.id, pair.question, pair.answer, pair.document_id, *place, pair.origin, pair.generator,
-                     pair.generator_score, pair.filter_score, key_text, _normal(pair.question, pair.answer)),
+                     pair.generator_score, pair.filter_score, key_text, normalized(pair.question, pair.answer)),
                 )  # fmt: skip
                 if cursor.rowcount:
                     self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
@@ -342,7 +346,7 @@ class Store:
 
     def question_answer_exists(self, question: str, answer: str) -> str | None:
         """Id of a stored pair with the same normalised question and answer."""
-        row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (_normal(question, answer),)).fetchone()
+        row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (normalized(question, answer),)).fetchone()
         return str(row[0]) if row else None
 
     def verdicts(self, pair_id: str) -> list[Verdict]:
@@ -491,5 +495,6 @@ def _pair(row: Sequence[Any]) -> QAPair:
     return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9])
 
 
-def _normal(question: str, answer: str) -> str:
+def normalized(question: str, answer: str) -> str:
+    """By which pairs with the same question and answer are known for doubles."""
     return re.sub(r"\s+", " ", f"{normalize_answer(question)}\x1f{normalize_answer(answer) or answer.strip()}")

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from quipu.errors import FormatError
 from quipu.memory.index import problems_of_the_index
-from quipu.memory.store import Store
+from quipu.memory.store import Store, normalized
+from quipu.records import content_id
 from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
@@ -58,13 +60,23 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
             try:
                 with store.snapshot():  # a writer beside must not look like damage
                     problems += check(store)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
                 problems.append(Problem("record", "records.sqlite", f"cannot be read ({error})"))
         if repair:
-            store.compact()
+            try:
+                store.compact()
+            except sqlite3.DatabaseError as error:
+                raise FormatError(f"{path}: the record is damaged ({error}); restore it from a copy") from error
         if progress is not None:
             progress({"stage": "verify", "done": len(checks), "total": len(checks)})
-        return VerifyReport(problems, repair, store.counts())
+        return VerifyReport(problems, repair, _counts(store))
+
+
+def _counts(store: Store) -> dict[str, int]:
+    try:
+        return store.counts()
+    except sqlite3.DatabaseError:  # the problems say it
+        return {}
 
 
 def _database(store: Store) -> Iterator[Problem]:
@@ -80,6 +92,13 @@ def _documents(store: Store) -> Iterator[Problem]:
         digest = hashlib.sha256(document.text.encode("utf-8", "surrogatepass")).hexdigest()
         if digest != document.sha256:
             yield Problem("document", document.source, "the text is not the one that was stored (sha256)")
+        if content_id(document.source, document.sha256) != document.id:
+            yield Problem("document", document.source, "its id is not that of its source and text")
+    for row, document_id, start, end, known in store.connection.execute(
+        'SELECT row, document, start, "end", id FROM passages'
+    ):
+        if content_id(document_id, start, end) != known:
+            yield Problem("passage", f"row {row}", "its id is not that of its place")
     query = (
         'SELECT p.id, d.source FROM passages p JOIN documents d ON d.id = p.document WHERE p."end" > letters(d.text)'
         ' OR p.start < 0 OR p.start >= p."end"'
@@ -98,6 +117,12 @@ def _pairs(store: Store) -> Iterator[Problem]:
             yield Problem("pair", f"{source}: {pair}", "its span is outside the document")
         elif origin == "generated" and normalize_answer(quote) != normalize_answer(answer):
             yield Problem("pair", f"{source}: {pair}", f"the document says {quote!r} there, the pair {answer!r}")
+    query = 'SELECT row, id, question, answer, document, start, "end", normal FROM pairs'
+    for row, known, question, answer, document, start, end, normal in store.connection.execute(query):
+        place = (document,) if start is None else (document, start, end)
+        expected = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
+        if expected != known or normalized(question, answer) != normal:
+            yield Problem("pair", f"row {row}", "its id is not that of its question, answer and place")
     for (pair,) in store.connection.execute(
         "SELECT id FROM pairs WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.row = pairs.row)"
     ):

@@ -67,10 +67,10 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
             "Hugging Face checkpoint with quipu.training.export (see the README, Training)"
         )
     try:
-        settings = json.loads(listing.read_text(encoding="utf-8"))
+        settings = json.loads(listing.read_text(encoding="utf-8"))  # RecursionError: nested too deeply
         found, files = settings["kind"], dict(settings["files"])
         settings["name"], settings["version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise FormatError(f"{listing}: not a model listing ({error}); export the model again") from error
     if found != kind:
         raise FormatError(f"{path} holds a model of kind {found!r}, {kind!r} is needed here")
@@ -96,7 +96,7 @@ def kind_of(name_or_path: str | Path) -> str:
     path = BUNDLED / name_or_path if (BUNDLED / name_or_path).is_dir() else Path(name_or_path)
     try:
         return str(json.loads((path / "model.json").read_text(encoding="utf-8"))["kind"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{name_or_path}: no model folder (model.json is missing or broken)") from error
 
 
