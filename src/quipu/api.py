@@ -14,7 +14,7 @@ from quipu.answering.retrieve import Method, retrieve
 from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
-from quipu.memory.index import Index
+from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory, read_pairs
 from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
@@ -89,6 +89,7 @@ class Memory:
         self._store = store
         self._models = models
         self._index: Index | None = None
+        self._rebuilding = Rebuilding(store.path)
         self._encoder: SupportsEncode | None = None
         self.report = report or BuildReport()
 
@@ -113,13 +114,13 @@ class Memory:
         return self._store
 
     def close(self) -> None:
-        """Let the folder go; a writer leaves an index that covers every pair."""
-        if not self._store.read_only and self._store.count() and (self.report.changed or self._index is not None):
-            try:
-                Index.rebuild(self._store)
-            finally:
-                self._store.close()
-        self._store.close()
+        """Let the folder go; a writer leaves an index that covers the pairs, all of them or nearly all."""
+        try:
+            if not self._store.read_only and (self.report.changed or self._index is not None):
+                self._rebuilding.wait()
+                Index.bring_up_to_date(self._store)
+        finally:
+            self._store.close()
 
     def ask(
         self,
@@ -272,7 +273,7 @@ class Memory:
     def _builder(self, progress: Progress | None) -> Builder:
         settings = _stored_settings(self._store)
         _check_encoder(self._store, self._models.encoder())
-        builder = Builder(self._store, self._models, settings, progress)
+        builder = Builder(self._store, self._models, settings, progress, self._rebuilding)
         self.report = builder.report
         return builder
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import split
 from quipu.generate.pipeline import Generated, GenerateSettings, generate
+from quipu.memory.index import Rebuilding, bound
 from quipu.memory.store import Store
 from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsRerank, SupportsWrite
 from quipu.records import Document, QAPair, content_id
@@ -121,9 +122,18 @@ class Models:
 class Builder:
     """Adds to an open store. Every step can be interrupted and called again."""
 
-    def __init__(self, store: Store, models: Models, settings: GenerateSettings, progress: Progress | None) -> None:
-        """``progress`` is told at most a few times a second."""
+    def __init__(
+        self,
+        store: Store,
+        models: Models,
+        settings: GenerateSettings,
+        progress: Progress | None,
+        rebuilding: Rebuilding | None = None,
+    ) -> None:
+        """``progress`` is told at most a few times a second; ``rebuilding`` works while pairs are added."""
         self._store, self._models, self._settings, self._progress = store, models, settings, progress
+        self._rebuilding = rebuilding
+        self._total, self._uncovered = store.count(), 0
         self._told = 0.0
         self.report = BuildReport()
 
@@ -166,6 +176,7 @@ class Builder:
                     self._store.journal_mark(f"passage:{passage.id}", document=passage.document_id)
             done += len(batch)
             self._count(made, len(added), len(batch))
+            self._grew(len(added))
             self._tell(
                 stage="ask", done=done, total=total, kept=self.report.kept, **dict(self.report.dropped.most_common(3))
             )
@@ -186,8 +197,10 @@ class Builder:
                 questions = [pair.question for pair in fresh]
                 keys = self._models.encoder().encode(questions)
                 with self._store.transaction():
-                    new += len(self._store.add(fresh, keys, questions))
+                    added = len(self._store.add(fresh, keys, questions))
                     self._store.journal_mark(mark)
+                new += added
+                self._grew(added)
             self._tell(stage="import", done=seen, total=0, kept=new)
         if new:
             self._store.journal_forget("pairs:")
@@ -202,6 +215,15 @@ class Builder:
                 self.report.skipped.append(item)
             else:
                 yield item
+
+    def _grew(self, added: int) -> None:
+        """Have the index brought up to date in the background when many pairs have come."""
+        self._uncovered += added
+        self._total += added
+        most = bound(self._total, self._store.width)  # 0 in the exact range, where the end of the build is soon enough
+        if self._rebuilding is not None and 0 < most < self._uncovered:
+            self._rebuilding.start()
+            self._uncovered = 0
 
     def _count(self, made: Generated, added: int, passages: int) -> None:
         report = self.report

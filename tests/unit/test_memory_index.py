@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from quipu.memory import codes
+from quipu.memory.coded import Runs
 from quipu.memory.codes import choose
-from quipu.memory.index import Index
+from quipu.memory.index import Index, Rebuilding
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
 from quipu.records import Document, QAPair
@@ -100,7 +101,7 @@ def test_one_removal_does_not_cost_the_file(tmp_path: Path) -> None:
         store.remove(pair=next(pair for row, pair in store.pairs() if row == 250).id)
         add(store, unit(3, 11), 500)
         index = Index.load(store)
-        assert index._covered is not None and len(index._covered.rows) == 500 and index.size == 502
+        assert index._covered is not None and index._covered.rows.count == 500 and index.size == 502
         assert index.search(unit(5, 12), 20)[0].tolist() == brute_force(store, unit(5, 12), 20)
         assert (path / "index.faiss").read_bytes() == written
     assert verify(path).problems == []
@@ -204,8 +205,97 @@ def test_codes_stay_trainable_and_small(count: int) -> None:
     """Too many cells cannot be trained from what there is; too few make every search long."""
     chosen = choose(count, 384)
     assert chosen.exact == (count <= 100_000)
-    assert chosen.bytes_a_pair < 1000
+    assert chosen.ram_a_pair + chosen.mapped_a_pair < 1000
     if not chosen.exact:
         cells = int(chosen.factory.split(",")[0].removeprefix("IVF"))
-        assert 1024 <= cells <= 65_536 and count / cells >= 39 and chosen.train_rows <= 3_000_000
-        assert "PQ96x4fs" in chosen.factory and chosen.probes >= 16
+        assert 256 <= cells <= 16_384 and count / cells >= 39 and chosen.train_rows <= 3_000_000
+        assert "PQ64x4fs" in chosen.factory and chosen.probes >= 16 and chosen.ram_a_pair <= 72
+
+
+def test_runs_are_the_rows_they_stand_for() -> None:
+    """Rows and places by hand: 1-3 and 7-8 are places 0-2 and 3-4."""
+    runs = Runs.of(np.array([1, 2, 3, 7, 8]))
+    assert runs.listed() == [[1, 4], [7, 9]] and runs.count == 5 and runs.last == 8
+    assert runs.rows(np.array([0, 2, 3, 4, -1])).tolist() == [1, 3, 7, 8, -1]
+    assert runs.places(np.array([0, 1, 3, 4, 6, 7, 8, 9])).tolist() == [-1, 0, 2, -1, -1, 3, 4, -1]
+    assert Runs.parsed(runs.listed()).all().tolist() == [1, 2, 3, 7, 8]
+    assert runs.joined(np.array([9, 12])).listed() == [[1, 4], [7, 10], [12, 13]]
+    assert runs.joined(np.array([11])).listed() == [[1, 4], [7, 9], [11, 12]]
+    nothing = Runs.of(np.zeros(0, dtype=np.int64))
+    assert nothing.last == 0 and nothing.joined(np.array([4])).listed() == [[4, 5]]
+    assert nothing.places(np.array([1])).tolist() == [-1]
+    for wrong in ([[3, 3]], [[3, 5], [4, 6]], [[5, 6], [1, 2]], [[-1, 2]]):
+        with pytest.raises(ValueError, match="ascend"):
+            Runs.parsed(wrong)
+
+
+def large(path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, np.ndarray]:
+    """A memory above the exact range, which is lowered for the test."""
+    monkeypatch.setattr(codes, "EXACT_UP_TO", 1000)
+    centres = unit(200, 1)
+    rng = np.random.default_rng(2)
+    keys = centres[rng.integers(0, 200, count)] + 0.08 * rng.standard_normal((count, WIDTH)).astype(np.float32)
+    keys /= np.linalg.norm(keys, axis=1, keepdims=True)
+    return made(path, keys), keys
+
+
+def test_new_rows_join_the_trained_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained anew for every addition, a memory of ten million pairs would be training all day."""
+    path = tmp_path / "m"
+    store, keys = large(path, 16_000, monkeypatch)
+    with store:
+        Index.rebuild(store)
+        trained = json.loads((path / "index.json").read_text())["trained_on"]
+        add(store, keys[:3000], 16_000)
+        index = Index.bring_up_to_date(store)
+        assert index._uncovered() == 3000  # too few to be worth it
+        monkeypatch.setattr("quipu.memory.index._TAIL", 100)
+        index = Index.bring_up_to_date(store)
+        assert index._uncovered() == 0 and index.size == 19_000 and not index.exact
+        listing = json.loads((path / "index.json").read_text())
+        assert listing["trained_on"] == trained == 16_000 and listing["rows"] == 19_000
+        assert (path / "vectors.f16").stat().st_size == 19_000 * WIDTH * 2
+        monkeypatch.setattr("quipu.memory.index._OUTGROWN", 1)
+        add(store, keys[:3000], 19_000)
+        Index.bring_up_to_date(store)
+        assert json.loads((path / "index.json").read_text())["trained_on"] == 22_000
+    assert verify(path).problems == []
+
+
+def test_a_reader_takes_the_files_that_a_writer_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tail would grow without end, and every question with it."""
+    path = tmp_path / "m"
+    store, keys = large(path, 16_000, monkeypatch)
+    with store:
+        Index.rebuild(store)
+        with Store.open(path, read_only=True) as reader:
+            index = Index.load(reader)
+            add(store, keys[:3000], 16_000)
+            index.refresh()
+            assert index._uncovered() == 3000
+            rebuilding = Rebuilding(path)
+            monkeypatch.setattr("quipu.memory.index._TAIL", 100)
+            rebuilding.start()
+            rebuilding.start()  # once is enough
+            rebuilding.wait()
+            add(store, keys[:1], 19_000)
+            index.refresh()
+            assert index._uncovered() == 1 and index.size == 19_001
+            found, scores = index.search(keys[:20], 5)
+            assert (found > 0).all() and (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_changed_bytes_in_the_mapped_vectors_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is not hashed when it is opened: it may be larger than memory. ``verify`` reads all of it."""
+    path = tmp_path / "m"
+    store, _ = large(path, 16_000, monkeypatch)
+    with store:
+        Index.rebuild(store)
+    data = bytearray((path / "vectors.f16").read_bytes())
+    data[2 * WIDTH * 777 + 5] ^= 0x40
+    (path / "vectors.f16").write_bytes(bytes(data))
+    assert [problem.kind for problem in verify(path).problems] == ["index"]
+    assert verify(path, repair=True).ok and verify(path).problems == []
+    (path / "vectors.f16").write_bytes(bytes(data[:-2]))
+    with Store.open(path, read_only=True) as reader:
+        assert Index.load(reader)._covered is None

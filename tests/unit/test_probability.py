@@ -129,7 +129,8 @@ def test_a_calibration_survives_json_and_nothing_else_passes_for_one(tmp_path: P
     assert again == made and shipped(tmp_path / "none.json") is None
     for broken in (
         {}, [], {**made.to_json(), "features": ["similarity"]}, {**made.to_json(), "weights": [1.0]},
-        {**made.to_json(), "bias": "nan"}, {**made.to_json(), "curve": []}, {**made.to_json(), "scale": [0.0] * len(FEATURES)},
+        {**made.to_json(), "bias": "nan"}, {**made.to_json(), "curve": []},
+        {**made.to_json(), "scale": [0.0] * len(FEATURES)},
     ):  # fmt: skip
         with pytest.raises(FormatError, match="not a calibration"):
             Calibration.from_json(broken, "here")  # type: ignore[arg-type]

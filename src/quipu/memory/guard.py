@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from quipu.errors import FormatError
+from quipu.memory.coded import Runs
 
 _RECORD = tuple(f"records.sqlite{end}" for end in ("", "-wal", "-shm", "-journal"))
-_DERIVED = tuple(f"{name}{end}" for name in ("manifest.json", "index.json", "index.faiss") for end in ("", ".tmp"))
+_NAMES = ("manifest.json", "index.json", "index.faiss", "vectors.f16")
+_DERIVED = tuple(f"{name}{end}" for name in _NAMES for end in ("", ".tmp"))
 _LARGEST_JSON = 64 << 20
 
 
@@ -49,23 +49,17 @@ def bound_faiss(faiss: Any, size: int) -> None:
         faiss.set_deserialization_loop_limit(size)
 
 
-def is_ours(faiss: Any, index: Any, width: int, count: int) -> bool:
-    """Whether an index that was read is one that quipu makes, and every place in it exists.
+def is_coded(faiss: Any, index: Any, width: int, count: int) -> bool:
+    """Whether an index that was read is one of cells and codes as quipu makes them, and every place in it exists.
 
     FAISS follows the numbers in a file; a place that does not exist would be read from foreign memory.
     """
-    exact = getattr(index, "refine_index", index)
-    if index.d != width or index.ntotal != count or index.metric_type != faiss.METRIC_INNER_PRODUCT:
+    if not isinstance(index, faiss.IndexIVFPQFastScan) or index.metric_type != faiss.METRIC_INNER_PRODUCT:
         return False
-    if not _is_flat(faiss, exact, width, count):
+    if index.ntotal != count or index.d != width or index.pq.d != width or index.pq.nbits != 4:
         return False
-    if exact is index:
-        return True
-    base = faiss.downcast_index(index.base_index)
-    if not isinstance(base, faiss.IndexIVFPQFastScan) or base.ntotal != count or base.d != width:
-        return False
-    lists, seen = base.invlists, 0
-    if lists.nlist != base.nlist or base.quantizer.ntotal != base.nlist or base.quantizer.d != width:
+    lists, seen = index.invlists, 0
+    if lists.nlist != index.nlist or index.quantizer.ntotal != index.nlist or index.quantizer.d != width:
         return False
     for number in range(lists.nlist):
         size = lists.list_size(number)
@@ -77,10 +71,11 @@ def is_ours(faiss: Any, index: Any, width: int, count: int) -> bool:
     return bool(seen == count)
 
 
-def _is_flat(faiss: Any, index: Any, width: int, count: int) -> bool:
-    index = faiss.downcast_index(index)
+def is_flat(faiss: Any, index: Any, width: int, count: int) -> bool:
+    """Whether an index that was read is an exact one of half-precision vectors."""
     return (
         isinstance(index, faiss.IndexScalarQuantizer)
+        and index.metric_type == faiss.METRIC_INNER_PRODUCT
         and index.d == index.sq.d == width
         and index.ntotal == count
         and index.sq.qtype == faiss.ScalarQuantizer.QT_fp16
@@ -89,13 +84,12 @@ def _is_flat(faiss: Any, index: Any, width: int, count: int) -> bool:
     )
 
 
-def rows_of(listing: dict[str, Any], most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def runs_of(listing: dict[str, Any], most: int) -> Runs:
     """The rows of an index's listing; ValueError where it names more than ``most``, which the file cannot hold."""
-    total = 0
     for first, end in listing["runs"]:
-        if type(first) is not int or type(end) is not int or not 0 < first < end < 1 << 62:
+        if type(first) is not int or type(end) is not int or not 0 < first < end < 1 << 40:
             raise ValueError("a run of rows that cannot be")
-        total += end - first
-    if not 0 < total <= most:
+    runs = Runs.parsed(listing["runs"])
+    if not 0 < runs.count <= most:
         raise ValueError("more rows than the file can hold")
-    return np.concatenate([np.arange(first, end, dtype=np.int64) for first, end in listing["runs"]])
+    return runs

@@ -6,7 +6,7 @@ import sqlite3
 
 from quipu.errors import FormatError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _FIRST = """
 CREATE TABLE documents (
@@ -57,7 +57,34 @@ def _m001_first_tables(connection: sqlite3.Connection) -> None:
     connection.executescript(_FIRST)
 
 
-MIGRATIONS = (_m001_first_tables,)
+_SECOND = """
+-- rows that were removed: an index that still covers them leaves them out without reading every row that is there
+CREATE TABLE gone (row INTEGER PRIMARY KEY);
+CREATE TRIGGER pairs_gone AFTER DELETE ON pairs BEGIN INSERT OR IGNORE INTO gone (row) VALUES (old.row); END;
+INSERT INTO gone (row)
+    WITH RECURSIVE numbers (row) AS (
+        SELECT 1 UNION ALL SELECT row + 1 FROM numbers
+        WHERE row < (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'pairs')
+    )
+    SELECT row FROM numbers WHERE row NOT IN (SELECT row FROM pairs)
+    AND EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'pairs');
+-- further places that hold the same answer to the same question
+CREATE TABLE support (
+    pair INTEGER NOT NULL REFERENCES pairs (row) ON DELETE CASCADE,
+    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    PRIMARY KEY (pair, document, start, "end")
+) WITHOUT ROWID;
+CREATE INDEX support_by_document ON support (document);
+ALTER TABLE pairs ADD COLUMN ambiguous TEXT;
+ALTER TABLE verdicts ADD COLUMN passage TEXT;
+"""
+
+
+def _m002_gone_support_and_places_of_verdicts(connection: sqlite3.Connection) -> None:
+    connection.executescript(_SECOND)
+
+
+MIGRATIONS = (_m001_first_tables, _m002_gone_support_and_places_of_verdicts)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -253,6 +253,7 @@ class Store:
         key_texts: Sequence[str],
         verdicts: Sequence[Verdict] = (),
         verdict_documents: Sequence[str | None] | None = None,
+        verdict_passages: Sequence[str | None] | None = None,
     ) -> list[str]:
         """Pairs with their key vectors (n, width) and key texts, in one transaction; the ids that were new."""
         keys = np.asarray(keys, dtype=np.float32).reshape(len(pairs), -1 if len(pairs) else self.width)
@@ -276,17 +277,24 @@ class Store:
                 if cursor.rowcount:
                     self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
                     added.append(pair.id)
-            self.add_verdicts(verdicts, verdict_documents)
+            self.add_verdicts(verdicts, verdict_documents, verdict_passages)
         return added
 
-    def add_verdicts(self, verdicts: Sequence[Verdict], documents: Sequence[str | None] | None = None) -> None:
+    def add_verdicts(
+        self,
+        verdicts: Sequence[Verdict],
+        documents: Sequence[str | None] | None = None,
+        passages: Sequence[str | None] | None = None,
+    ) -> None:
         """What the stages said, of kept and of dropped pairs; ``documents`` ties them to what removal removes."""
+        nowhere: list[str | None] = [None] * len(verdicts)
         with self.transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO verdicts (pair, stage, kept, score, reason, because_of, document, passage)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (item.pair_id, item.stage, int(item.kept), item.score, item.reason, item.because_of, document)
-                    for item, document in zip(verdicts, documents or [None] * len(verdicts), strict=True)
+                    (item.pair_id, item.stage, int(item.kept), item.score, item.reason, item.because_of, *place)
+                    for item, *place in zip(verdicts, documents or nowhere, passages or nowhere, strict=True)
                 ),
             )
 
@@ -434,20 +442,24 @@ class Store:
             return None
         return np.frombuffer(found[0], dtype=np.float16).astype(np.float32)
 
-    def rows(self, known: Rows | None = None) -> Rows:
-        """Every row number that holds a pair, in order. ``known``: an earlier answer; where nothing was removed since,
-        only what came after it is read.
-        """
-        with self.snapshot():
-            if known is not None and len(known):
-                new = self._db.execute("SELECT row FROM vectors WHERE row > ? ORDER BY row", (int(known[-1]),))
-                after = np.array([row for (row,) in new], dtype=np.int64)
-                if self.count() == len(known) + len(after):
-                    return np.concatenate([known, after])
-            # the narrow table's index, not the wide rows of the vectors; as one text, which is read three times faster
-            query = "SELECT group_concat(row) FROM (SELECT row FROM pairs INDEXED BY pairs_by_document)"
-            listed = self._db.execute(query).fetchone()[0]
+    def rows(self) -> Rows:
+        """Every row number that holds a pair, in order."""
+        # the narrow table's index, not the wide rows of the vectors; as one text, which is read three times faster
+        query = "SELECT group_concat(row) FROM (SELECT row FROM pairs INDEXED BY pairs_by_document)"
+        listed = self._db.execute(query).fetchone()[0]
         return np.sort(np.array(listed.split(","), dtype=np.int64)) if listed else np.zeros(0, dtype=np.int64)
+
+    def gone(self) -> Rows:
+        """Row numbers that held a pair once, in order."""
+        if self.format >= 2:
+            found = self._db.execute("SELECT row FROM gone ORDER BY row").fetchall()
+            return np.array([row for (row,) in found], dtype=np.int64)
+        rows = self.rows()
+        return np.setdiff1d(np.arange(1, (int(rows[-1]) if len(rows) else 0) + 1, dtype=np.int64), rows)
+
+    def is_gone(self, row: int) -> bool:
+        """Whether a row that was given out holds no pair any more."""
+        return self._db.execute("SELECT 1 FROM pairs WHERE row = ?", (row,)).fetchone() is None
 
     def version(self) -> tuple[int, int]:
         """Changes whenever a commit, here or in another process, may have changed the pairs."""
@@ -477,6 +489,11 @@ class Store:
                 f"{self.path}: another process is reading, so removed bytes remain in records.sqlite-wal; "
                 "close it and compact again"
             )
+
+    @property
+    def format(self) -> int:
+        """Which migrations the record has seen: a memory of an older quipu that is only read stays as it is."""
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     @property
     def connection(self) -> sqlite3.Connection:
