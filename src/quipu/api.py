@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +14,10 @@ from quipu.answering.retrieve import Method, retrieve
 from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
+from quipu.growing import grow, refused_in
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory, read_pairs
+from quipu.memory.provenance import coverage, why
 from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
@@ -237,9 +239,31 @@ class Memory:
 
     def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
         """Forget a document (by path, file or id) with its pairs, or one pair; how many pairs went."""
-        removed = self._store.remove(document=document, pair=pair)
-        self.report.changed = True
-        return removed
+        if document is None:
+            removed = self._store.remove(pair=pair)
+            self.report.changed = True
+            return removed
+        found = self._store.find_documents(document)
+        if not found or pair is not None:
+            return self._store.remove(document=document, pair=pair)  # says what is wrong
+        before = self._store.count()
+        self._builder(None).remove_documents(found)
+        return before - self._store.count()
+
+    def why(self, pair: str) -> dict[str, Any]:
+        """Where a pair comes from: document, passage, span, generator, filter, all evidence, every verdict, when added.
+
+        ``pair``: its id, or a beginning that only it has. A pair that was dropped has its verdicts.
+        """
+        return why(self._store, pair)
+
+    def coverage(self) -> Iterator[dict[str, Any]]:
+        """For every passage the pairs made, kept and dropped by reason; made = kept + all dropped. Streamed."""
+        return coverage(self._store)
+
+    def grow(self, log: str | Path, *, progress: Progress | None = None) -> dict[str, int]:
+        """Make pairs for the refused questions of a log (JSONL of ``quipu ask --json``) that the passages answer."""
+        return grow(self._store, self.ask, self._builder(progress), refused_in(Path(log)))
 
     def info(self) -> dict[str, Any]:
         """Counts, models, settings, and bytes on disk."""

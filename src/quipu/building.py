@@ -10,17 +10,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import split
-from quipu.generate.pipeline import Generated, GenerateSettings, generate
+from quipu.generate.globally import PASSAGES, global_filter
+from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
 from quipu.memory.index import Rebuilding, bound
+from quipu.memory.passage_words import PassageWords
+from quipu.memory.provenance import (
+    add_support,
+    count_unchecked,
+    drop,
+    mark_ambiguous,
+    supported_elsewhere,
+    unchecked,
+)
 from quipu.memory.store import Store
-from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsRerank, SupportsWrite
-from quipu.records import Document, QAPair, content_id
+from quipu.models.protocols import (
+    Reading,
+    SupportsEncode,
+    SupportsExtract,
+    SupportsRead,
+    SupportsRerank,
+    SupportsWrite,
+)
+from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
 
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
 _PAIRS = 512  # ready pairs a transaction
+_CHECKED = 64  # pairs that the global filter checks in a transaction
 
 
 @dataclass(slots=True)
@@ -151,10 +171,9 @@ class Builder:
                         self._store.journal_mark(f"document:{document.id}", document=document.id)
                 self.report.documents += len(new)
                 self.report.changed |= bool(new)
-                self._tell(stage="read", done=self.report.documents, total=0)
-            for stale in set(self._store.find_documents(file)) - seen:
-                self._store.remove(document=stale)
-                self.report.changed = True
+                self.tell(stage="read", done=self.report.documents, total=0)
+            if stale := sorted(set(self._store.find_documents(file)) - seen):
+                self.remove_documents(stale)
         self.report.seconds += time.perf_counter() - began
 
     def ask(self) -> None:
@@ -169,19 +188,108 @@ class Builder:
                 encoder=self._models.encoder(), settings=self._settings,
                 is_known=self._store.question_answer_exists, seed=int(batch[0].id[:8], 16),
             )  # fmt: skip
-            keys = self._models.encoder().encode(made.key_texts)
-            with self._store.transaction():
-                added = self._store.add(made.pairs, keys, made.key_texts, made.verdicts, made.verdict_documents)
-                for passage in batch:
-                    self._store.journal_mark(f"passage:{passage.id}", document=passage.document_id)
+            added = self._keep(made, batch)
             done += len(batch)
-            self._count(made, len(added), len(batch))
-            self._grew(len(added))
-            self._tell(
+            self._count(made, added, len(batch))
+            self.tell(
                 stage="ask", done=done, total=total, kept=self.report.kept, **dict(self.report.dropped.most_common(3))
             )
         self.report.seconds += time.perf_counter() - began
-        self._tell(stage="ask", done=total, total=total, kept=self.report.kept, last=1)
+        self.tell(stage="ask", done=total, total=total, kept=self.report.kept, last=1)
+        if self._settings.filter == "global":
+            self.check_globally()
+
+    def _keep(self, made: Generated, batch: Sequence[Passage] = ()) -> int:
+        """Store what was made, with the marks of its passages, in one transaction; how many pairs were new."""
+        keys = self._models.encoder().encode(made.key_texts)
+        with self._store.transaction():
+            added = self._store.add(
+                made.pairs, keys, made.key_texts, made.verdicts, made.verdict_documents, made.verdict_passages
+            )
+            add_support(self._store, ((item.pair_id, item.document_id, item.span) for item in made.support))
+            for passage in batch:
+                self._store.journal_mark(f"passage:{passage.id}", document=passage.document_id)
+        self._grew(len(added))
+        return len(added)
+
+    def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
+        """What the local filter's reader finds."""
+        return self._models.reader().read(questions, passages)
+
+    def add_targeted(self, passage: Passage, span: Span, question: str) -> int:
+        """Pairs about a span of a passage that somebody asked for (see ``targeted``); how many were new."""
+        made = targeted(
+            passage, span, question, writer=self._models.writer(), reader=self._models.reader(),
+            encoder=self._models.encoder(), settings=self._settings, is_known=self._store.question_answer_exists,
+        )  # fmt: skip
+        added = self._keep(made)
+        self._count(made, added, 0)
+        return added
+
+    def check_globally(self) -> None:
+        """Ask every passage about the pairs on which the global filter has not spoken yet, a batch a transaction."""
+        began = time.perf_counter()
+        total, done = count_unchecked(self._store), 0
+        if not total:
+            return
+        drops = self._settings.ambiguous == "drop"
+        with PassageWords(self._store) as words:
+            while pairs := unchecked(self._store, _CHECKED):
+                own = [self._store.passage_at(str(pair.document_id), cast(Span, pair.span)) for pair in pairs]
+                placed = [(pair, passage) for pair, passage in zip(pairs, own, strict=True) if passage is not None]
+                checked = global_filter(
+                    [pair for pair, _ in placed], [passage for _, passage in placed],
+                    [list(words.search(pair.question, PASSAGES)) for pair, _ in placed], self._models.reader(),
+                    threshold=self._settings.filter_threshold,
+                )  # fmt: skip
+                lost = [Verdict(pair.id, "global", True, None, "its passage is not there") for pair in pairs]
+                said = {verdict.pair_id: verdict for verdict in lost} | {item.pair.id: item.verdict for item in checked}
+                with self._store.transaction():
+                    self._store.add_verdicts(
+                        list(said.values()), [pair.document_id for pair in pairs],
+                        [passage.id if passage else None for passage in own],
+                    )  # fmt: skip
+                    bad = [verdict for verdict in said.values() if not verdict.kept]
+                    if drops:
+                        drop(self._store, [verdict.pair_id for verdict in bad])
+                    else:
+                        mark_ambiguous(self._store, ((item.pair_id, str(item.because_of)) for item in bad))
+                    add_support(self._store, ((c.pair.id, *place) for c in checked for place in c.support))
+                done += len(pairs)
+                if drops:
+                    self.report.kept -= len(bad)
+                    self.report.pairs -= len(bad)
+                    self.report.dropped.update(verdict.reason for verdict in bad)
+                self.report.changed = True
+                self.tell(stage="check", done=done, total=total, ambiguous=len(bad))
+        self.report.seconds += time.perf_counter() - began
+        self.tell(stage="check", done=total, total=total, last=1)
+
+    def remove_documents(self, document_ids: Sequence[str]) -> None:
+        """Remove documents; a pair that others support too moves to the first of them, with a key of its sentence."""
+        moving = supported_elsewhere(self._store, document_ids)
+        moved: list[QAPair] = []
+        texts: list[str] = []
+        support: list[tuple[str, str, Span]] = []
+        for pair, ((document_id, span), *rest) in moving:
+            passage = self._store.passage_at(document_id, span)
+            if passage is None:
+                continue
+            new = QAPair.make(
+                pair.question, pair.answer, document_id=document_id, span=span, origin=pair.origin,
+                generator=pair.generator, generator_score=pair.generator_score, filter_score=pair.filter_score,
+            )  # fmt: skip
+            moved.append(new)
+            texts += key_texts([(new, passage)], self._settings.key_kind)
+            support += [(new.id, *place) for place in rest]
+        keys = self._models.encoder().encode(texts) if texts else np.zeros((0, self._store.width), dtype=np.float32)
+        with self._store.transaction():
+            said = [Verdict(pair.id, "dedup", True, None, "kept when its first document was removed") for pair in moved]
+            self._store.add(moved, keys, texts, said, [pair.document_id for pair in moved])
+            add_support(self._store, support)
+            for document_id in document_ids:
+                self._store.remove(document=document_id)
+        self.report.changed = True
 
     def add_pairs(self, pairs: Iterable[QAPair]) -> int:
         """Store ready pairs with keys made of their questions; exact doubles are left out. How many were new."""
@@ -201,7 +309,7 @@ class Builder:
                     self._store.journal_mark(mark)
                 new += added
                 self._grew(added)
-            self._tell(stage="import", done=seen, total=0, kept=new)
+            self.tell(stage="import", done=seen, total=0, kept=new)
         if new:
             self._store.journal_forget("pairs:")
         self.report.pairs += new
@@ -234,7 +342,8 @@ class Builder:
         report.changed = True
         report.dropped.update(verdict.reason for verdict in made.verdicts if not verdict.kept)
 
-    def _tell(self, **line: int | float | str) -> None:
+    def tell(self, **line: int | float | str) -> None:
+        """Progress, at most a few times a second."""
         now = time.monotonic()
         if self._progress is not None and (now - self._told > 0.2 or "last" in line):
             self._told = now

@@ -12,11 +12,16 @@
 
 from __future__ import annotations
 
+import re
+
 
 class QuipuError(Exception):
     """The root: ``str(error)`` is one clear line."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return re.sub(r"\s*\n\s*", " ", super().__str__())  # SQLite quotes whole tables
 
 
 class InputError(QuipuError, ValueError):

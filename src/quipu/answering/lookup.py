@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quipu.answering.probability import Calibration, Features, features, reason_to_abstain
+from quipu.memory.provenance import support_of
 from quipu.memory.store import Store
 from quipu.models.protocols import SupportsRerank
 from quipu.records import Answer, Evidence, Hit
@@ -26,7 +27,7 @@ class Found:
     hits: tuple[Hit, ...]
     logits: tuple[float, ...]
     best: int
-    evidence: Evidence
+    evidence: tuple[Evidence, ...]
     features: Features
 
 
@@ -51,7 +52,8 @@ def _found(question: str, hits: Sequence[Hit], logits: Sequence[float], store: S
     hits, logits = [hits[place] for place in order], [logits[place] for place in order]
     best = next((place for place, hit in enumerate(hits) if not names(question, hit.pair.answer)), 0)
     evidence = evidence_of(hits[best], store)
-    context = f"{evidence.passage.title} {evidence.passage.text}" if evidence.passage else ""
+    first = evidence[0].passage
+    context = f"{first.title} {first.text}" if first else ""
     return Found(
         question, tuple(hits), tuple(logits), best, evidence, features(question, hits, logits, best, context)
     )
@@ -73,13 +75,13 @@ def lookup(
     hit = found.hits[found.best]
     if calibration is None:
         reason = f"the stored pair nearest to the question (by {hit.via})"
-        return Answer(question, hit.pair.answer, hit.score, None, (found.evidence,), "lookup", reason, milliseconds)
+        return Answer(question, hit.pair.answer, hit.score, None, found.evidence, "lookup", reason, milliseconds)
     probability = float(calibration.probability(found.features)[0])
     if probability < (calibration.threshold if min_probability is None else min_probability):
         reason = reason_to_abstain(question, hit, found.features)
-        return Answer(question, None, hit.score, probability, (found.evidence,), "abstain", reason, milliseconds)
+        return Answer(question, None, hit.score, probability, found.evidence, "abstain", reason, milliseconds)
     reason = "the stored pair that answers the question best"
-    return Answer(question, hit.pair.answer, hit.score, probability, (found.evidence,), "lookup", reason, milliseconds)
+    return Answer(question, hit.pair.answer, hit.score, probability, found.evidence, "lookup", reason, milliseconds)
 
 
 def names(question: str, answer: str) -> bool:
@@ -88,12 +90,18 @@ def names(question: str, answer: str) -> bool:
     return bool(words) and set(words) <= set(normalize_answer(question).split())
 
 
-def evidence_of(hit: Hit, store: Store) -> Evidence:
-    """Where the pair stands: passage, span, and the characters of the document there (a pair of its own has none)."""
+def evidence_of(hit: Hit, store: Store) -> tuple[Evidence, ...]:
+    """Where the pair stands: passage, span, and the characters of the document there; then every further place.
+
+    A pair of its own has neither.
+    """
     pair = hit.pair
     if pair.document_id is None or pair.span is None:
-        return Evidence(pair, None, None, hit.score)
-    return Evidence(
-        pair, store.passage_at(pair.document_id, pair.span), pair.span, hit.score,
-        document=store.source(pair.document_id), quote=store.quote(pair.document_id, pair.span),
+        return (Evidence(pair, None, None, hit.score),)
+    return tuple(
+        Evidence(
+            pair, store.passage_at(document, span), span, hit.score,
+            document=store.source(document), quote=store.quote(document, span),
+        )
+        for document, span in ((pair.document_id, pair.span), *support_of(store, pair.id))
     )  # fmt: skip

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quipu.cli.options import AsJson
-from quipu.cli.terminal import print_json, print_table, progress
+from quipu.cli.terminal import duration, print_json, print_table, progress
+from quipu.errors import InputError
 
 if TYPE_CHECKING:
     from quipu.api import Memory
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 Figures = dict[str, float | int]
 
 
+group = typer.Typer(
+    rich_markup_mode=None, invoke_without_command=True, help="Measure build, answer and storage here."
+)
+
+
+@group.callback()
 def bench(
+    context: typer.Context,
     documents: Annotated[int, typer.Option(min=10, metavar="N", help="Documents of the invented world.")] = 100,
     questions: Annotated[int, typer.Option(min=20, metavar="N", help="Questions to ask.")] = 300,
     seed: Annotated[int, typer.Option(metavar="N", help="The world's seed.")] = 0,
@@ -27,14 +35,97 @@ def bench(
 ) -> None:
     """Measure build, answer and storage here.
 
-    BENCHMARKS.md lists the larger measurements.
+    BENCHMARKS.md lists the larger measurements; `quipu bench memory` makes memories of any size.
     """
+    if context.invoked_subcommand is not None:
+        return
     with tempfile.TemporaryDirectory(prefix="quipu-bench-") as temporary:
         figures = measure(Path(temporary), documents, questions, seed)
     if as_json:
         print_json(figures)
     else:
         print_table([(name.replace("_", " "), value) for name, value in figures.items()])
+
+
+@group.command("memory")
+def memory(
+    pairs: Annotated[str, typer.Option(metavar="N,N,...", help="Sizes, in pairs.")] = "100000,1000000",
+    questions: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Real questions with answers; without it an invented world's."),
+    ] = None,
+    work: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep the memories here and use them again.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of the copies.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Memories of real question vectors and jittered copies of them.
+
+    For each size: time, bytes a pair, recall against exact search, and what a question takes beside the floor.
+    """
+    from quipu.evaluation import scale
+    from quipu.memory.interchange import read_pairs
+
+    try:
+        sizes = [int(size) for size in pairs.replace("_", "").split(",")]
+    except ValueError:
+        raise InputError(f"--pairs takes whole numbers with commas between them, not {pairs!r}") from None
+    if min(sizes) < 1000:
+        raise InputError("--pairs: a size must be 1,000 pairs or more")
+    with tempfile.TemporaryDirectory(prefix="quipu-bench-") as temporary, progress() as report:
+        folder = work or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        if questions is not None:
+            real = list({pair.question: pair.answer for pair in read_pairs(questions)}.items())
+        else:
+            _, asked = _world(Path(temporary) / "world", 1000, seed)
+            real = [(question, str(number)) for number, question in enumerate(dict.fromkeys(asked))]
+        found = [scale.measure(folder, size, real, report, seed) for size in sizes]
+    if as_json:
+        for figures in found:
+            print_json(figures.to_json())
+        return
+    rows = [figures.to_json() for figures in found]
+    print_table([(name.replace("_", " "), *(row[name] for row in rows)) for name in rows[0]])
+
+
+def estimate(
+    documents: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DOCS", help="Files and folders that would be built.", show_default=False),
+    ] = None,
+    pairs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Ready pairs that would be imported.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a memory will cost before it is built: time, disk, RAM.
+
+    Documents are read and cut; the rates are those of this machine, by a probe of a few seconds.
+    """
+    from quipu.evaluation.estimate import of_documents, of_pairs
+
+    if (not documents) == (pairs is None):
+        raise InputError("say what to estimate: documents, or --pairs N, one of the two")
+    found = of_documents(documents) if documents else of_pairs(pairs or 0)
+    if as_json:
+        print_json(found.to_json())
+        return
+    print_table(
+        [
+            ("documents", found.documents), ("passages", found.passages), ("pairs, about", found.pairs),
+            ("time", duration(found.build_seconds)), ("disk", _size(found.disk_bytes)),
+            ("memory of a process", _size(found.ram_bytes)), ("mapped, shared", _size(found.mapped_bytes)),
+            ("index", f"{found.index} ({'exact' if found.exact else 'nearly exact'})"),
+        ]
+    )  # fmt: skip
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
 
 
 def measure(folder: Path, documents: int, questions: int, seed: int) -> Figures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,6 +35,13 @@ def build(
         int | None,
         typer.Option(min=1, metavar="N", help="Ask N questions a passage, by sampling where spans are few."),
     ] = None,
+    filter: Annotated[
+        Literal["local", "global"],
+        typer.Option(help="Check pairs against their own passage, or against every passage of the memory too."),
+    ] = "local",
+    ambiguous: Annotated[
+        Literal["drop", "mark"], typer.Option(help="What becomes of pairs that another passage answers otherwise.")
+    ] = "drop",
     seed: Annotated[int, typer.Option(metavar="N", help="The seed of sampled questions.")] = 0,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -58,6 +65,8 @@ def build(
                 seed=seed,
                 strict=strict,
                 progress=report,
+                filter=filter,
+                ambiguous=ambiguous,
             ) as memory,
         ):
             result = _result(memory)

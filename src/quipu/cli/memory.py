@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.terminal import print_json, print_table, progress, remark
+from quipu.cli.terminal import print_json, print_table, progress, remark, shortened
 from quipu.errors import InputError
 
 
@@ -46,6 +46,115 @@ def info(memory: MemoryPath, as_json: AsJson = False) -> None:
         print_json(facts)
     else:
         print_table(list(_flat(facts)))
+
+
+def why(
+    memory: MemoryPath,
+    pair: Annotated[
+        str,
+        typer.Argument(metavar="PAIR", help="The pair's id, or a beginning that only it has.", show_default=False),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Say where a pair comes from.
+
+    Document, passage, span, generator, filter, all evidence, every verdict; of a dropped pair, why it was dropped.
+    """
+    import quipu
+
+    with quipu.open(memory, read_only=True) as opened:
+        known = opened.why(pair)
+    if as_json:
+        print_json(known)
+        return
+    for verdict in known["verdicts"]:
+        verdict["because_of"] = shortened(verdict["because_of"] or "", 60)
+    if known["stored"]:
+        print(f"{known['question']}\n    {known['answer']}\n")
+        facts = ("id", "origin", "generator", "generator_score", "filter_score", "added", "ambiguous")
+        print_table([(name.replace("_", " "), known[name]) for name in facts if known[name] is not None])
+        for place in known["evidence"]:
+            print(f"\n{place['title'] or 'untitled'} ({place['document']}, characters {place['start']}-{place['end']})")
+            if place["passage"] is not None:
+                start, end = place["start"] - place["passage_start"], place["end"] - place["passage_start"]
+                text = place["passage"]
+                print("    " + " ".join(f"{text[:start]}»{text[start:end]}«{text[end:]}".split()))
+    else:
+        print(f"{known['id']} is not stored: it was dropped")
+    if known["verdicts"]:
+        print()
+        rows = [
+            (item["stage"], "kept" if item["kept"] else "dropped", item["score"], item["reason"], item["because_of"])
+            for item in known["verdicts"]
+        ]
+        print_table(rows, head=("stage", "", "score", "reason", "because of"))
+
+
+def coverage(
+    memory: MemoryPath,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Passages to show, the barest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of every passage: pairs made, kept, and dropped by reason.
+
+    made = kept + all dropped. With --json every passage, one a line.
+    """
+    import heapq
+    from collections import Counter
+
+    import quipu
+
+    with quipu.open(memory, read_only=True) as opened:
+        if as_json:
+            for row in opened.coverage():
+                print_json(row)
+            return
+        total: Counter[str] = Counter()
+        dropped: Counter[str] = Counter()
+        barest: list[tuple[int, int, dict[str, Any]]] = []
+        for number, row in enumerate(opened.coverage()):
+            total.update(passages=1, made=row["made"], kept=row["kept"], bare=int(row["kept"] == 0))
+            dropped.update(row["dropped"])
+            heapq.heappush(barest, (-row["kept"], -number, row))
+            if len(barest) > limit:
+                heapq.heappop(barest)
+    print_table(
+        [
+            ("passages", total["passages"]), ("without a pair", total["bare"]), ("pairs made", total["made"]),
+            ("kept", total["kept"]), *((f"dropped: {reason}", count) for reason, count in dropped.most_common()),
+        ]
+    )  # fmt: skip
+    print()
+    rows = [
+        (
+            row["kept"],
+            row["made"],
+            shortened(row["title"] or row["document"] or "unknown passage", 40),
+            "-" if row["start"] is None else f"{row['start']}-{row['end']}",
+            ", ".join(f"{count} {reason}" for reason, count in row["dropped"].items()),
+        )
+        for _, _, row in sorted(barest, key=lambda item: (-item[0], -item[1]))
+    ]
+    print_table(rows, head=("kept", "made", "document", "characters", "dropped"))
+
+
+def grow(
+    memory: MemoryPath,
+    from_log: Annotated[Path, typer.Option("--from-log", metavar="FILE", help="What `quipu ask --json` printed.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make pairs for logged questions that were refused.
+
+    Only where a passage of the memory answers one; the same log again adds nothing.
+    """
+    import quipu
+
+    with progress() as report, quipu.open(memory) as opened:
+        result = opened.grow(from_log, progress=report)
+    if as_json:
+        print_json({"memory": str(memory), **result})
+    else:
+        print_table([(key.replace("_", " "), value) for key, value in result.items()])
 
 
 def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
 
 from quipu.corpus.passages import sentences
 from quipu.errors import SettingsError
@@ -13,6 +14,9 @@ from quipu.generate.dedup import deduplicate
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsWrite
 from quipu.records import Passage, QAPair, Span, Verdict
+
+Filter = Literal["local", "global"]
+Ambiguous = Literal["drop", "mark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class GenerateSettings:
     top_p: float | None = None  # None: greedy; 0.6 where several questions are asked about one span
     seed: int = 0
     filter_threshold: float = 0.6  # token F1 of the reader's answer and the pair's
+    filter: Filter = "local"  # "global": the finished memory's passages are asked too
+    ambiguous: Ambiguous = "drop"  # what becomes of a pair that another passage answers otherwise
     key_kind: KeyKind = "both"
     batch: int = 32  # passages
 
@@ -32,6 +38,11 @@ class GenerateSettings:
             raise SettingsError(f"questions per passage must be 1 or more, not {self.questions_per_passage}")
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise SettingsError(f"top_p must be above 0 and at most 1, not {self.top_p}")
+        if self.filter not in ("local", "global") or self.ambiguous not in ("drop", "mark"):
+            raise SettingsError(
+                f"the filter is local or global and ambiguous pairs are dropped (drop) or marked (mark), "
+                f"not {self.filter!r} and {self.ambiguous!r}"
+            )
         if self.candidates_per_passage < 1 or self.batch < 1:
             raise SettingsError("candidates per passage and the batch must be 1 or more")
 
@@ -46,6 +57,15 @@ class GenerateSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """Another place that says what a kept pair says."""
+
+    pair_id: str
+    document_id: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Generated:
     """What a batch gave: the pairs to keep with their key texts, and a verdict for each stage of each pair made."""
 
@@ -53,6 +73,8 @@ class Generated:
     key_texts: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     verdict_documents: list[str | None] = field(default_factory=list)
+    verdict_passages: list[str | None] = field(default_factory=list)
+    support: list[Support] = field(default_factory=list)
     asked: int = 0
 
 
@@ -91,6 +113,46 @@ def generate(
             if pair.id not in seen:
                 seen.add(pair.id)
                 made.append((pair, passage))
+    return _filtered(made, reader, encoder, settings, is_known)
+
+
+def targeted(
+    passage: Passage,
+    span: Span,
+    question: str,
+    *,
+    writer: SupportsWrite,
+    reader: SupportsRead,
+    encoder: SupportsEncode,
+    settings: GenerateSettings,
+    is_known: Callable[[str, str], str | None],
+) -> Generated:
+    """Pairs about one span of a passage: what somebody asked, and what the writer asks; through the same filters."""
+    answer, place = passage.text[span.start : span.end], span.shifted(passage.span.start)
+    asked: list[tuple[str, str, float | None]] = [(question if question.endswith("?") else f"{question}?", "log", None)]
+    for row in writer.write([passage.text], [[span]], per_span=1)[0]:
+        asked += [(item.question, writer.name, item.score) for item in row]
+    made = [
+        (
+            QAPair.make(
+                text, answer, document_id=passage.document_id, span=place, origin="generated", generator=name,
+                generator_score=score,
+            ),
+            passage,
+        )
+        for text, name, score in asked
+    ]  # fmt: skip
+    return _filtered(list({pair.id: (pair, at) for pair, at in made}.values()), reader, encoder, settings, is_known)
+
+
+def _filtered(
+    made: Sequence[tuple[QAPair, Passage]],
+    reader: SupportsRead,
+    encoder: SupportsEncode,
+    settings: GenerateSettings,
+    is_known: Callable[[str, str], str | None],
+) -> Generated:
+    """Well-formed, locally consistent, no double: what stays of the pairs that were made, with all verdicts."""
     verdicts = [well_formed(pair) for pair, _ in made]
     alive = [item for item, verdict in zip(made, verdicts, strict=True) if verdict.kept]
     read = local_filter(
@@ -106,17 +168,32 @@ def generate(
     distinct = deduplicate(pairs, encoder.encode([pair.question for pair in pairs]), is_known)
     verdicts += distinct
     kept = [item for item, verdict in zip(alive, distinct, strict=True) if verdict.kept]
-    documents = {pair.id: pair.document_id for pair, _ in made}
+    places = {pair.id: (pair.document_id, passage.id) for pair, passage in made}
     return Generated(
         [pair for pair, _ in kept],
-        _key_texts(kept, settings.key_kind),
+        key_texts(kept, settings.key_kind),
         verdicts,
-        [documents[verdict.pair_id] for verdict in verdicts],
+        [places[verdict.pair_id][0] for verdict in verdicts],
+        [places[verdict.pair_id][1] for verdict in verdicts],
+        _support(pairs, distinct),
         len(made),
     )
 
 
-def _key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str]:
+def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Support]:
+    """The places of doubles: a pair that was left out because another says the same still says where it stands."""
+    places = {pair.id: (pair.document_id, pair.span) for pair in pairs}
+    found = []
+    for pair, verdict in zip(pairs, verdicts, strict=True):
+        same = not verdict.kept and verdict.because_of is not None and pair.span is not None
+        if not same or verdict.reason != "same question and answer" or pair.document_id is None:
+            continue
+        if places.get(verdict.because_of or "") != (pair.document_id, pair.span) and pair.span is not None:
+            found.append(Support(verdict.because_of or "", pair.document_id, pair.span))
+    return found
+
+
+def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str]:
     """The key text of each pair, from the sentence of its passage in which its span begins."""
     bounds: dict[str, list[Span]] = {}
     texts = []

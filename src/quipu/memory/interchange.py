@@ -23,6 +23,7 @@ import numpy as np
 from quipu.errors import InputError, MissingExtra, QuipuError
 from quipu.memory.index import Index
 from quipu.memory.opening import lock
+from quipu.memory.provenance import add_support, all_support, mark_ambiguous
 from quipu.memory.store import Store
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 
@@ -216,11 +217,17 @@ def _records(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
                     "filter_score": pair.filter_score, "key_text": store.key_text(pair.id),
                     "vector": base64.b64encode(vector.astype("<f2").tobytes()).decode("ascii"),
                 }  # fmt: skip
+    names = ("pair", "stage", "kept", "score", "reason", "because_of", "document", "passage")
+    passage = "passage" if store.format >= 2 else "NULL"
     for row in store.connection.execute(
-        "SELECT pair, stage, kept, score, reason, because_of, document FROM verdicts ORDER BY pair, stage"
+        f"SELECT pair, stage, kept, score, reason, because_of, document, {passage} FROM verdicts ORDER BY pair, stage"
     ):
-        names = ("pair", "stage", "kept", "score", "reason", "because_of", "document")
         yield "verdict", dict(zip(names, row, strict=True))
+    for pair_id, other, document_id, span in all_support(store):
+        yield "support", {
+            "pair": pair_id, "ambiguous": other, "document": document_id,
+            "start": span.start if span else None, "end": span.end if span else None,
+        }  # fmt: skip
     for key, note, document_id in store.connection.execute("SELECT key, note, document FROM journal ORDER BY key"):
         yield "journal", {"key": key, "note": note, "document": document_id}
 
@@ -248,7 +255,10 @@ def _restore(store: Store, kind: str, rows: list[dict[str, Any]]) -> None:
             Verdict(row["pair"], row["stage"], bool(row["kept"]), row["score"], row["reason"], row["because_of"])
             for row in rows
         ]
-        store.add_verdicts(verdicts, [row["document"] for row in rows])
+        store.add_verdicts(verdicts, [row["document"] for row in rows], [row.get("passage") for row in rows])
+    elif kind == "support":
+        add_support(store, ((r["pair"], r["document"], Span(r["start"], r["end"])) for r in rows if r["document"]))
+        mark_ambiguous(store, ((row["pair"], row["ambiguous"]) for row in rows if row["ambiguous"] is not None))
     elif kind == "journal":
         with store.transaction():
             for row in rows:

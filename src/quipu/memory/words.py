@@ -94,6 +94,13 @@ def match_expression(connection: sqlite3.Connection, question: str) -> str:
     return " OR ".join(f'"{word}"' for word in kept)
 
 
+def quoted_words(question: str) -> str:
+    """Its words of content, quoted and joined by OR, without a look at how frequent they are."""
+    words = list(dict.fromkeys(_WORD.findall(_plain(question))))
+    content = [word for word in words if word not in _STOP] or words
+    return " OR ".join(f'"{word}"' for word in content[:_MOST])
+
+
 def _plain(text: str) -> str:
     """Lower case without diacritics, as the FTS5 tokenizer sees it."""
     split = unicodedata.normalize("NFD", text.lower())

@@ -1,0 +1,70 @@
+"""Grow a memory where it was asked and had no answer: pairs for logged questions that the passages do answer.
+
+A question that was refused is put to the passages that a word search finds for it. Where the reader finds an answer
+there, that span gets the question itself as a pair, and what the writer asks about it, both through a build's filters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from quipu.building import Builder
+from quipu.errors import InputError
+from quipu.generate.globally import PASSAGES
+from quipu.memory.passage_words import PassageWords
+from quipu.memory.store import Store
+from quipu.records import Answer, Span
+
+LEAST = 0.3  # probability of the reader's span
+
+
+def refused_in(path: Path) -> Iterator[tuple[str, bool]]:
+    """(question, whether it was refused) of each line of a log as ``quipu ask --json`` prints it; InputError else."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    row = json.loads(line)
+                    question, text = str(row["question"]), row["text"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise InputError(
+                        f"{path}, line {number}: not an answer as `quipu ask --json` prints it ({error})"
+                    ) from error
+                yield question, text is None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from error
+
+
+def grow(
+    store: Store, ask: Callable[[str], Answer], builder: Builder, log: Iterator[tuple[str, bool]]
+) -> dict[str, int]:
+    """Counts: questions, refused, answered by now, grown, pairs, unanswered. A second time adds nothing.
+
+    ask: what the memory says to a question now.
+    """
+    asked = list(log)
+    refused = list(dict.fromkeys(question for question, no_answer in asked if no_answer and question.strip()))
+    report = {
+        "questions": len(asked), "refused": len(refused), "answered_now": 0, "grown": 0, "pairs": 0, "unanswered": 0,
+    }  # fmt: skip
+    with PassageWords(store) as words:
+        for done, question in enumerate(refused, start=1):
+            if ask(question).text is not None:
+                report["answered_now"] += 1
+                continue
+            passages = list(words.search(question, PASSAGES))
+            readings = builder.read([question] * len(passages), [passage.text for passage in passages])
+            best = max(range(len(passages)), key=lambda at: readings[at].score, default=None)
+            if best is None or readings[best].score <= 0 or readings[best].probability < LEAST:
+                report["unanswered"] += 1
+                continue
+            span = Span(readings[best].start, readings[best].end)
+            added = builder.add_targeted(passages[best], span, question)
+            report["grown" if added else "unanswered"] += 1
+            report["pairs"] += added
+            builder.tell(stage="grow", done=done, total=len(refused), pairs=report["pairs"])
+    return report
