@@ -91,6 +91,16 @@ def export_reranker(
     return figures
 
 
+class _Classifier(nn.Module):
+    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *values: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(**dict(zip(self.names, values, strict=True))).logits
+        return logits
+
+
 def export_cross_encoder(
     checkpoint: Path, out: Path, *, name: str, version: str, asked: Sequence[tuple[str, str]], max_length: int = 96
 ) -> dict[str, float]:
@@ -119,14 +129,9 @@ def export_cross_encoder(
     axes = {0: "n", 1: "t"}
     example = tuple(torch.ones(2, 5, dtype=torch.long) for _ in names)
 
-    class Logits(nn.Module):
-        def forward(self, *values: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = model(**dict(zip(names, values, strict=True))).logits
-            return logits
-
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "model.onnx"
-        to_onnx(Logits(), example, {key: axes for key in names}, {"logits": {0: "n"}}, plain)
+        to_onnx(_Classifier(model, names), example, {key: axes for key in names}, {"logits": {0: "n"}}, plain)
         to_int8(plain, out / "model.onnx")
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
     pad = int(model.config.pad_token_id or 0)
