@@ -10,10 +10,14 @@ judged on ``--filter-passages`` passages, whose pairs are all recorded before th
 from __future__ import annotations
 
 import argparse
+import random
+import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import quipu
 from common import Models, built, documents_of, passages_of, say, stored_pairs, timed
 from quipu.errors import InputError
 from quipu.evaluation import report
@@ -88,12 +92,56 @@ def twins(memory: Any, world: World, limit: int) -> list[Report]:
         rows = [row for row in world.questions("twins") if row["kind"] == kind][:limit]
         if not rows:
             continue
-        said = [answer.text or "" for answer in memory.ask_many([row["question"] for row in rows])]
+        answers = memory.ask_many([row["question"] for row in rows], min_probability=0.0)
+        said = [answer.text or "" for answer in answers]
         right = [exact_match(text, row["answer"]) for text, row in zip(said, rows, strict=True)]
         other = [exact_match(text, [row["twin_answer"]]) for text, row in zip(said, rows, strict=True)]
-        scores = (mean_score("EM", right, scale=100), mean_score("the twin's answer, %", other, scale=100))
+        held = [float(answer.text is None) for answer in memory.ask_many([row["question"] for row in rows])]
+        given = [value for value, back in zip(other, held, strict=True) if not back]
+        scores = (
+            mean_score("EM", right, scale=100), mean_score("the twin's answer, %", other, scale=100),
+            mean_score("held back, %", held, scale=100), mean_score("of those given the twin's, %", given, scale=100),
+        )  # fmt: skip
         reports.append(Report("twins", f"twins by {kind}", scores))
     return reports
+
+
+def removal(path: Path, world: World, rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """A tenth of the documents removed from a copy: EM of their facts, of facts never stored, and of all others."""
+    documents = sorted({row["document"] for row in rows})
+    gone = set(random.Random(seed).sample(documents, len(documents) // 10))
+    never = list(world.questions("unanswerable"))[: len(rows)]
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / "copy.quipu"
+        shutil.copytree(path, copy)
+        with quipu.open(copy) as memory:
+            before = _right(memory, rows)
+            stored = {document.source: document.id for document in memory.store.documents()}
+            for name in gone:
+                memory.remove(document=next(i for source, i in stored.items() if source.endswith(name)))
+            after = _right(memory, rows)
+            refused = [answer.text is None for answer in memory.ask_many([row["question"] for row in never])]
+            lost = [row for row in rows if row["document"] in gone]
+            held = [answer.text is None for answer in memory.ask_many([row["question"] for row in lost])]
+            answered = [answer.text is not None for answer in memory.ask_many([row["question"] for row in rows])]
+    of_gone = [row["document"] in gone for row in rows]
+
+    def em(values: list[float], wanted: bool) -> float:
+        picked = [value for value, is_gone in zip(values, of_gone, strict=True) if is_gone == wanted]
+        return 100 * sum(picked) / max(1, len(picked))
+
+    return {
+        "EM of removed facts, before": em(before, True), "EM of removed facts, after": em(after, True),
+        "EM of all others, before": em(before, False), "EM of all others, after": em(after, False),
+        "refused: removed facts, %": 100 * sum(held) / max(1, len(held)),
+        "refused: facts never stored, %": 100 * sum(refused) / max(1, len(refused)),
+        "answered of all asked, %": 100 * sum(answered) / len(answered),
+    }  # fmt: skip
+
+
+def _right(memory: Any, rows: Sequence[dict[str, Any]]) -> list[float]:
+    said = memory.ask_many([row["question"] for row in rows], min_probability=0.0)
+    return [exact_match(answer.text or "", row["answer"]) for answer, row in zip(said, rows, strict=True)]
 
 
 def main() -> None:
@@ -135,16 +183,19 @@ def main() -> None:
     hops = [Example(r["id"], r["question"], tuple(r["answer"])) for r in world.questions("two-hop")][: len(examples)]
     with memory:
         unseen, _ = timed("unseen phrasings", lambda: open_domain.evaluate(memory, examples))
+        alone, _ = timed("retriever alone", lambda: open_domain.evaluate(memory, examples, rerank=False))
         hopped, _ = timed("two hops", lambda: open_domain.evaluate(memory, hops))
         pairs_of_twins = twins(memory, world, options.questions)
+    figures |= removal(path, world, sample, options.seed)
     reports = [
+        Report("micro-world", "unseen phrasings, retriever alone", alone.scores),
         Report("micro-world", "unseen phrasings", unseen.scores),
         Report("micro-world", "two hops, asked as one", hopped.scores),
     ]
     print(report.command())
     print(report.figures("Micro-world", figures), "\n")
     print(report.table(reports, COLUMNS), "\n")
-    print(report.table(pairs_of_twins, ("EM", "the twin's answer, %")))
+    print(report.table(pairs_of_twins, ("EM", "the twin's answer, %", "held back, %", "of those given the twin's, %")))
     report.save(options.work / "microworld.json", [*reports, *pairs_of_twins], figures)
     say(f"saved {options.work / 'microworld.json'}")
 

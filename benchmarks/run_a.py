@@ -113,6 +113,8 @@ def main() -> None:
     parser.add_argument("--writer")
     parser.add_argument("--reader")
     parser.add_argument("--base-encoder", help="folder of the untuned encoder")
+    parser.add_argument("--filter", default="local", choices=("local", "global"), help="of the memory's pairs")
+    parser.add_argument("--short", action="store_true", help="only quipu's own rows")
     parser.add_argument("--questions", type=int, help="only so many questions, for a trial")
     parser.add_argument("--paragraphs", type=int, help="only so many paragraphs, for a trial")
     options = parser.parse_args()
@@ -120,16 +122,17 @@ def main() -> None:
     models = Models.load(options.encoder, options.writer, options.reader)
 
     rows = paragraphs(options.squad, options.others)[: options.paragraphs]
-    documents, path = options.work / "documents.jsonl", options.work / "memory.quipu"
+    documents, path = options.work / "documents.jsonl", options.work / f"{options.filter}.quipu"
     documents.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in rows), encoding="utf-8")
     texts = {line["text"] for line in rows}
     examples = [e for e in open_domain.read_examples(options.squad) if e.passages[0] in texts][: options.questions]
-    memory, seconds = built(documents, path, models)
+    memory, seconds = built(documents, path, models, filter=options.filter)
     questions = [example.question for example in examples]
     task = open_domain.OpenDomain(examples, "SQuAD development half")
     figures: dict[str, Any] = {"paragraphs": len(rows), "questions": len(examples)}
     with memory:
-        look_up, _ = timed("look-up", lambda: open_domain.evaluate(memory, examples, k=50))
+        alone, _ = timed("retriever alone", lambda: open_domain.evaluate(memory, examples, k=50, rerank=False))
+        look_up, _ = timed("with reranker", lambda: open_domain.evaluate(memory, examples, k=50))
     with Store.open(path, read_only=True) as store:
         figures |= _build_figures(store, path, seconds)
         recall, width = window_recall(examples, store, models.writer, LIMIT)
@@ -137,15 +140,18 @@ def main() -> None:
         for score in (recall, whole):
             figures[score.metric] = f"{report.show(score)}"
         figures["candidates a passage"] = width
-        reports = [Report(task.name, "quipu look-up (as built)", look_up.scores)]
-        for system in _systems(options, models, store):
+        reports = [
+            Report(task.name, "quipu look-up, retriever alone", alone.scores),
+            Report(task.name, "quipu look-up with reranker", look_up.scores),
+        ]
+        for system in _systems(options, models, store) if not options.short else []:
             reports.append(row(task, system(), questions, open_domain.LATENCY_SAMPLE))
     figures["look-up questions/s, all in one call"] = look_up["questions/s"].value
     print(report.command())
     print(report.figures("Real run A", figures), "\n")
     print(report.table(reports, COLUMNS))
-    report.save(options.work / "run_a.json", reports, figures)
-    say(f"saved {options.work / 'run_a.json'}")
+    report.save(options.work / f"run_a-{options.filter}.json", reports, figures)
+    say(f"saved {options.work}")
 
 
 def _build_figures(store: Store, path: Path, seconds: float | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def open_domain(
     ],
     method: Annotated[str, typer.Option(metavar="M", help="How answers are found.")] = "lookup",
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs that recall looks at.")] = 50,
+    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = True,
     predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every prediction as JSONL.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -28,7 +29,7 @@ def open_domain(
 
     examples = read_examples(questions)
     with quipu.open(memory, read_only=True) as opened:
-        report = evaluate(opened, examples, method=method, k=k, predictions=predictions)
+        report = evaluate(opened, examples, method=method, k=k, predictions=predictions, rerank=rerank)
     if as_json:
         print_json({"memory": str(memory), "questions": str(questions), **report.to_json()})
     else:

@@ -36,11 +36,9 @@ LATENCY_SAMPLE = 300  # questions asked one by one
 class Memory(Protocol):
     """What this task needs of a :class:`quipu.Memory`."""
 
-    def ask(self, question: str) -> Answer:
-        """The answer to one question."""
-        ...
-
-    def ask_many(self, questions: Sequence[str], *, k: int = ...) -> list[Answer]:
+    def ask_many(
+        self, questions: Sequence[str], *, k: int = ..., rerank: bool = ..., min_probability: float | None = ...
+    ) -> list[Answer]:
         """The answers to many."""
         ...
 
@@ -52,13 +50,15 @@ class Memory(Protocol):
 class Lookup:
     """A memory as a system: the best stored pair's answer, and the answers of the best ``k`` hits for recall."""
 
-    def __init__(self, memory: Memory, k: int = 50, search: Search = "vector", name: str = "look-up") -> None:
-        self._memory, self._k, self._search = memory, k, search
+    def __init__(
+        self, memory: Memory, k: int = 50, search: Search = "vector", name: str = "look-up", rerank: bool = True
+    ) -> None:
+        self._memory, self._k, self._search, self._rerank = memory, k, search, rerank
         self.name = name
 
     def predict(self, questions: Sequence[str]) -> list[Prediction]:
-        """Asks all questions in one call, then searches for the hits behind them."""
-        answers = self._memory.ask_many(questions, k=self._k)
+        """Asks all questions in one call, then searches for the hits behind them. No answer is held back."""
+        answers = self._memory.ask_many(questions, k=self._k, rerank=self._rerank, min_probability=0.0)
         hits = self._memory.search_many(questions, self._k, method=self._search)
         return [
             Prediction(question, answer.text, tuple(hit.pair.answer for hit in found))
@@ -104,20 +104,29 @@ def evaluate(
     method: str = "lookup",
     k: int = 50,
     predictions: Path | None = None,
+    rerank: bool = True,
 ) -> Report:
-    """Ask ``memory`` all ``examples``: EM, F1, recall@k, questions/s, and p50 and p95 of one question (ms)."""
+    """Ask ``memory`` all ``examples``: EM, F1, recall@k, questions/s, and p50 and p95 of one question (ms).
+
+    Every question is answered, however improbable: what abstaining is worth, the task ``selective`` measures.
+    """
     if method not in METHODS:
         raise InputError(f"the method {method!r} is unknown; choose one of: {', '.join(METHODS)}")
     if k < 1:
         raise InputError(f"k must be at least 1, not {k}")
     questions = [example.question for example in examples]
+    settings = {"method": method, "k": k, "rerank": rerank}
     report = run(
-        OpenDomain(examples, k=k), Lookup(memory, k), settings={"method": method, "k": k}, predictions=predictions
+        OpenDomain(examples, k=k), Lookup(memory, k, rerank=rerank), settings=settings, predictions=predictions
     )
+
+    def ask(some: Sequence[str]) -> object:
+        return memory.ask_many(some, k=k, rerank=rerank, min_probability=0.0)
+
     start = time.perf_counter()
-    memory.ask_many(questions, k=k)
+    ask(questions)
     rate = len(questions) / (time.perf_counter() - start)
-    times = latencies(memory.ask, spread(questions, LATENCY_SAMPLE), time.perf_counter)
+    times = latencies(lambda question: ask([question]), spread(questions, LATENCY_SAMPLE), time.perf_counter)
     scores = (*report.scores, Score("questions/s", rate, len(questions)), *timing(times))
     return Report(report.task, report.system, scores, report.settings)
 
