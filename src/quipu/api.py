@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from quipu.answering.lookup import Found, find, lookup
-from quipu.answering.probability import Calibration, shipped
+from quipu.answering.probability import PLAIN, Calibration, shipped
 from quipu.answering.retrieve import Method, retrieve
 from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
@@ -22,7 +22,14 @@ from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
 from quipu.models.hub import BUNDLED
-from quipu.models.protocols import SupportsEncode, SupportsRead, SupportsRerank, SupportsWrite
+from quipu.models.protocols import (
+    Keys,
+    SupportsEncode,
+    SupportsJudge,
+    SupportsRead,
+    SupportsRerank,
+    SupportsWrite,
+)
 from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
 from quipu.text import is_unicode, normalize_answer
@@ -178,7 +185,11 @@ class Memory:
         hits = self.search_many(questions, k + 50 if without else k, method=SEARCH)
         if without:
             hits = [_apart(row, pair)[:k] for row, pair in zip(hits, without, strict=True)]
-        return find(questions, hits, self._store, self._models.reranker() if rerank else None)
+        if not rerank:
+            return find(questions, hits, self._store, None)
+        calibration = self.calibration()
+        blend = PLAIN if calibration is None else calibration.blend
+        return find(questions, hits, self._store, self._models.reranker(), self._models.judge(), blend)
 
     def calibration(self, *, rerank: bool = True) -> Calibration | None:
         """How probabilities are made: the memory's own curve, else the one that ships; None for other models."""
@@ -191,11 +202,9 @@ class Memory:
         return None
 
     def model_hashes(self, *, rerank: bool = True) -> dict[str, str]:
-        """Name and sha256 of the encoder, and of the reranker where there is one: what a calibration is good for."""
-        reranker = self._models.reranker() if rerank else None
-        encoder = self._models.encoder()
-        known = {encoder.name: _hash(encoder)}
-        return known if reranker is None else {**known, reranker.name: _hash(reranker)}
+        """Name and sha256 of encoder, reranker and reader as far as they answer: what a calibration is good for."""
+        answering = [self._models.encoder(), *([self._models.reranker(), self._models.judge()] if rerank else [])]
+        return {model.name: _hash(model) for model in answering if model is not None}
 
     def keep_calibration(self, calibration: Calibration) -> None:
         """Store the curve and threshold in the memory; what it said before is forgotten."""
@@ -278,6 +287,27 @@ class Memory:
             "finished": self._store.journal_has("finished"),
         }
 
+    def rekey(self, *, progress: Progress | None = None) -> int:
+        """Make every key anew with this memory's encoder, where it was built with another (version); how many.
+
+        Pairs stay as they are. A calibration of the memory is forgotten: it was for other scores.
+        """
+        encoder, total = self._models.encoder(), self._store.count()
+        done = 0
+
+        def make(texts: Sequence[str]) -> Keys:
+            nonlocal done
+            keys = encoder.encode(texts)
+            done += len(texts)
+            if progress is not None:
+                progress({"stage": "rekey", "done": done, "total": total})
+            return keys
+
+        self._store.replace_vectors(make, encoder.name, _hash(encoder))
+        self._index = self._encoder = None
+        Index.rebuild(self._store)
+        return done
+
     def verify(self, *, repair: bool = False) -> VerifyReport:
         """Check everything (see ``quipu.memory.verify``); ``repair`` closes and reopens this memory."""
         if not repair:
@@ -343,6 +373,8 @@ def _stored_settings(store: Store) -> GenerateSettings:
 
 
 def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
+    if "rekeying" in store.manifest:
+        raise InputError(f"{store.path}: making its keys anew was interrupted; run: quipu rekey {store.path}")
     if encoder.width != store.width:
         raise FormatError(
             f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}"
@@ -351,11 +383,11 @@ def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
         names = ", ".join(store.models)
         raise InputError(
             f"{store.path} was built with the encoder {names}, this one is {encoder.name}: its keys do not compare. "
-            f"Build the memory again, or open it with the encoder that made it"
+            f"Make them anew with: quipu rekey {store.path}, or open it with the encoder that made it"
         )
 
 
-def _hash(model: SupportsEncode | SupportsRerank) -> str:
+def _hash(model: SupportsEncode | SupportsRerank | SupportsJudge) -> str:
     return str(getattr(model, "sha256", model.name))
 
 

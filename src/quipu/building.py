@@ -31,6 +31,7 @@ from quipu.models.protocols import (
     Reading,
     SupportsEncode,
     SupportsExtract,
+    SupportsJudge,
     SupportsRead,
     SupportsRerank,
     SupportsWrite,
@@ -129,6 +130,12 @@ class Models:
 
             self._given["reranker"] = load_reranker(self._given["reranker"])
         return cast("SupportsRerank | None", self._given["reranker"])
+
+    def judge(self) -> SupportsJudge | None:
+        """The reader where it can judge given spans, beside a reranker."""
+        if self.reranker() is None or not hasattr(self.reader(), "judge"):
+            return None
+        return cast(SupportsJudge, self.reader())
 
     def reader(self) -> SupportsRead:
         """The reader of the local filter."""

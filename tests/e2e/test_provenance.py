@@ -181,3 +181,34 @@ def test_a_memory_of_the_first_format_is_read_as_it_is_and_brought_up_when_writt
         assert memory.store.format == len(MIGRATIONS) == 2 and memory.store.gone().tolist() == [1]
         assert memory.ask("What number follows India in?").text == "1848"
     assert verify(path).problems == []
+
+
+def test_keys_are_made_anew_for_another_encoder(tmp_path: Path) -> None:
+    """An update of the encoder must not cost the hours of a build, nor leave keys that do not compare."""
+    docs = written(tmp_path / "docs", a=CANAL, b="Tea came to India in 1848.")
+    with quipu.build([docs], tmp_path / "m", **models()) as memory:
+        before = pairs(memory)
+
+    class Backwards(WordEncoder):
+        def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Any:
+            return super().encode([text[::-1] for text in texts])
+
+    question = "What number follows India in?"
+    with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory, pytest.raises(InputError, match="rekey"):
+        memory.ask(question)
+    with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
+        assert memory.rekey() == 2 and pairs(memory) == before and memory.ask(question).text == "1848"
+    assert verify(tmp_path / "m").problems == []
+
+    class Stopped(WordEncoder):
+        def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Any:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), quipu.open(tmp_path / "m", encoder=Stopped("words")) as memory:
+        memory.rekey()
+    with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
+        with pytest.raises(InputError, match="interrupted"):
+            memory.ask(question)
+        assert memory.rekey() == 2 and memory.ask(question).text == "1848"
+    with quipu.open(tmp_path / "m", encoder=WordEncoder()) as memory:
+        assert memory.rekey() == 2 and memory.ask(question).text == "1848"

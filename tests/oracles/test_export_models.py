@@ -17,7 +17,7 @@ from transformers import BertConfig, BertForQuestionAnswering, BertModel
 from quipu.errors import ExportMismatch, FormatError, InputError
 from quipu.models.encoder import Encoder
 from quipu.models.hub import resolve
-from quipu.models.reader import Reader, best_spans
+from quipu.models.reader import NOT_READ, Reader, best_spans
 from quipu.models.surface import casing_of, surface
 from quipu.models.writer import Writer, _cuts, _nucleus, _stutters
 from quipu.records import Span
@@ -117,8 +117,17 @@ def test_the_reader_reads_as_torch_does(tmp_path: Path, float_weights: None) -> 
     asked = [("when was it opened?", TEXTS[0]), ("who took tea?", TEXTS[1]), ("what is glass?", TEXTS[2])]
     figures = export.export_reader(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", asked=asked)
     assert figures["same_span"] == 1.0
-    reading = Reader(tmp_path / "out").read(["who?", "when?"], [TEXTS[0], TEXTS[1]])[1]
+    reader = Reader(tmp_path / "out")
+    readings = reader.read(["who?", "when?"], [TEXTS[0], TEXTS[1]])
+    reading = readings[1]
     assert TEXTS[1][reading.start : reading.end] == reading.text and 0 <= reading.probability <= 1
+    # the span that it would choose itself gets the same log-odds as when it chooses, and no other span more
+    spans = [[Span(item.start, item.end), Span(4, 8), Span(500, 510)] for item in readings]
+    for (chosen, other, outside), item in zip(
+        reader.judge(["who?", "when?"], [TEXTS[0], TEXTS[1]], spans), readings, strict=True
+    ):
+        assert chosen == pytest.approx(item.score, abs=1e-3) and other <= chosen + 1e-3 and outside == NOT_READ
+    assert reader.judge([], [], []) == []
 
 
 def test_the_writer_writes_as_torch_does(tmp_path: Path, float_weights: None) -> None:

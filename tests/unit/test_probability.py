@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from quipu.answering.lookup import find, lookup
-from quipu.answering.probability import FEATURES, Calibration, content_words, features, numbers, shipped
+from quipu.answering.probability import FEATURES, PLAIN, Blend, Calibration, content_words, features, numbers, shipped
 from quipu.errors import FormatError
 from quipu.memory.store import Store
-from quipu.records import Hit, QAPair
+from quipu.records import Document, Hit, Passage, QAPair, Span
 
 SUEZ = QAPair.make("When was the Suez Canal opened?", "1869", filter_score=0.75)
 PANAMA = QAPair.make("When was the Panama Canal opened in 1914?", "15 August")
@@ -76,6 +76,24 @@ def test_what_a_twin_changes_shows_in_a_feature(asked: str, feature: str, value:
     assert named(asked, [hit(SUEZ, 0.9)], [0.0])[feature] == value
 
 
+@pytest.mark.parametrize(
+    ("asked", "stored", "opposite"),
+    [
+        ("How do I disable alerts?", "How do I enable alerts?", True),
+        ("What is the smallest lake?", "What is the largest lake?", True),
+        ("How far in miles?", "How far in kilometres?", True),
+        ("What is the largest lake?", "What is the largest lake?", False),
+        ("Is the largest lake the smallest?", "Is the smallest lake the largest?", False),  # the order says it
+        ("Which lake is disabled?", "Which lake is large?", False),
+    ],
+)
+def test_opposites_and_order(asked: str, stored: str, opposite: bool) -> None:
+    found = named(asked, [hit(QAPair.make(stored, "x"), 0.9)], [0.0])
+    assert found["opposites"] == float(opposite)
+    turned = named("Who did Spain beat?", [hit(QAPair.make("Who beat Spain?", "Italy"), 0.9)], [0.0])
+    assert turned["order"] == 1.0 and named(asked, [hit(QAPair.make(asked, "x"), 0.9)], [0.0])["order"] == 0.0
+
+
 def test_words_and_numbers() -> None:
     assert numbers("1,200 of 3.5 in 1869.") == {"1200", "3.5", "1869"}
     assert content_words("The canals were opened") == content_words("canal opens")
@@ -114,6 +132,54 @@ def test_the_reranker_chooses_among_what_was_found(tmp_path: Path) -> None:
     with Store.create(tmp_path / "m", width=2, models={}) as store:
         (found,) = find(["When?"], [[hit(SUEZ, 0.9), hit(PANAMA, 0.5)]], store, Prefers())
         assert found is not None and lookup("When?", found).text == "15 August" and found.logits == (1.0, 0.0)
+
+
+def test_retriever_reranker_and_reader_decide_together(tmp_path: Path) -> None:
+    """The reader sees the sentence of each pair once, with the place of its answer in it; the blend is by hand."""
+    text = "It rained. The canal was opened in 1869 and dug by Lesseps! Tea came in 1848."
+    document = Document.make("canal.txt", "Suez", text)
+    seen: list[tuple[str, str, list[str]]] = []
+
+    class Judges:
+        name = "judges"
+
+        def judge(
+            self, questions: Sequence[str], texts: Sequence[str], spans: Sequence[Sequence[Span]]
+        ) -> list[list[float]]:
+            for question, sentence, row in zip(questions, texts, spans, strict=True):
+                seen.append((question, sentence, [sentence[span.start : span.end] for span in row]))
+            return [
+                [5.0 if text[span.start : span.end] == "Lesseps" else -5.0 for span in row]
+                for text, row in zip(texts, spans, strict=True)
+            ]
+
+    class Flat:
+        name = "flat"
+
+        def rerank(
+            self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], scores: object
+        ) -> list[np.ndarray]:
+            assert pairs[0][0][0] == "key of 1869"
+            return [np.full(len(row), 0.5, dtype=np.float32) for row in pairs]
+
+    with Store.create(tmp_path / "m", width=2, models={}) as store:
+        store.add_documents([document], [Passage.make(document, Span(0, len(text)))])
+        pairs = [
+            QAPair.make("When?", answer, document_id=document.id, span=Span(at, at + len(answer)))
+            for answer in ("1869", "Lesseps", "1848")
+            for at in [text.index(answer)]
+        ]
+        store.add(pairs, np.eye(3, 2, dtype=np.float32), [f"key of {pair.answer}" for pair in pairs])
+        hits = [hit(pair, 0.8) for pair in pairs] + [hit(SUEZ, 0.7)]
+        blend = Blend((1.0, 2.0, 0.5, -1.0), (1.0, 2.0, 0.25))
+        (found,) = find(["Who dug it?"], [hits], store, Flat(), Judges(), blend)
+    assert seen == [
+        ("Who dug it?", "The canal was opened in 1869 and dug by Lesseps!", ["1869", "Lesseps"]),
+        ("Who dug it?", "Tea came in 1848.", ["1848"]),
+    ]
+    assert found is not None and found.hits[0].pair.answer == "Lesseps" and found.judged == (5.0, None, -5.0, -5.0)
+    assert found.logits == pytest.approx((3.0 + 1.0 + 2.5 - 1.0, 2.0 + 1.0 + 0.25, 0.5, 0.5))
+    assert PLAIN.logit(0.9, 3.0, None) == 3.0 == PLAIN.logit(0.9, 3.0, 7.0) and PLAIN.logit(0.9, 99.0, None) == 8.0
 
 
 def test_a_curve_bends_the_raw_probability() -> None:

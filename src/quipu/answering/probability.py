@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.answering.opposites import opposed
 from quipu.errors import FormatError
 from quipu.records import Hit
 from quipu.text import FUNCTION_WORDS, normalize_answer
@@ -28,10 +29,11 @@ Features = NDArray[np.float64]
 FEATURES = (
     "similarity", "similarity_margin", "agreement", "rerank", "rerank_margin", "numbers_missing", "names_missing",
     "words_missing", "words_unasked", "numbers_unasked", "question_word", "negation", "filter", "unfiltered",
-    "answer_asked",
+    "answer_asked", "opposites", "order",
 )  # fmt: skip
 LOOKED_AT = 10  # candidates whose answers are compared
 _CLIP = 8.0
+_READ = 16.0
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -72,6 +74,8 @@ def features(question: str, hits: Sequence[Hit], logits: Sequence[float], best: 
             0.0 if score is None else float(np.clip(score, 0.0, 1.0)),
             float(score is None),
             float(bool(answer) and set(answer.split()) <= set(_normal(question).split())),
+            float(opposed(question, hit.pair.question)),
+            _disorder(question, hit.pair.question),
         ]
     )
 
@@ -87,6 +91,30 @@ def numbers(text: str) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Blend:
+    """What the retriever, the reranker and the reader say of one candidate, as log-odds that it answers.
+
+    Weights of the retriever's score (10 times what it is above 0.5), the reranker's and the reader's log-odds, and a
+    constant: for pairs whose sentence was read, and for all others.
+    """
+
+    read: tuple[float, float, float, float]
+    unread: tuple[float, float, float]
+
+    def logit(self, score: float, reranked: float, judged: float | None) -> float:
+        """Of a candidate; ``judged`` is None where the reader read nothing."""
+        similar, reranked = 10.0 * (score - 0.5), max(-_CLIP, min(_CLIP, reranked))
+        if judged is None:
+            a, b, c = self.unread
+            return a * similar + b * reranked + c
+        a, b, d, c = self.read
+        return a * similar + b * reranked + d * max(-_READ, min(_READ, judged)) + c
+
+
+PLAIN = Blend((0.0, 1.0, 0.0, 0.0), (0.0, 1.0, 0.0))  # the reranker alone
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """Weights over standardised ``FEATURES``, a monotone curve over the result, and the threshold of answering."""
 
@@ -99,6 +127,7 @@ class Calibration:
     target_precision: float | None
     models: Mapping[str, str]  # encoder and reranker, name -> sha256: scores of others do not compare
     fitted_on: str
+    blend: Blend = PLAIN
 
     def probability(self, found: Features) -> Features:
         """Of rows of features (n, F): probabilities (n,)."""
@@ -134,15 +163,23 @@ class Calibration:
                 None if value["target_precision"] is None else float(value["target_precision"]),
                 {str(name): str(digest) for name, digest in value["models"].items()},
                 str(value["fitted_on"]),
+                _blend(value["blend"]),
             )  # fmt: skip
             if any(len(row) != len(FEATURES) for row in (made.mean, made.scale, made.weights)) or not made.curve:
                 raise ValueError("its rows are of the wrong length")
             figures = [*made.mean, *made.scale, *made.weights, made.bias, made.threshold, *sum(made.curve, ())]
+            figures += [*made.blend.read, *made.blend.unread]
             if not all(map(math.isfinite, figures)) or not all(made.scale):
                 raise ValueError("it holds a number that is none")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FormatError(f"{where}: not a calibration ({error}); run: quipu calibrate MEMORY") from error
         return made
+
+
+def _blend(value: Mapping[str, Any]) -> Blend:
+    a, b, d, c = (float(number) for number in value["read"])
+    e, f, g = (float(number) for number in value["unread"])
+    return Blend((a, b, d, c), (e, f, g))
 
 
 def shipped(path: Path) -> Calibration | None:
@@ -171,6 +208,15 @@ def reason_to_abstain(question: str, hit: Hit, found: Features) -> str:
     if of["agreement"] < 0.5:
         return "the candidates disagree"
     return "what is stored is similar, but asks for something else"
+
+
+def _disorder(asked: str, stored: str) -> float:
+    """Share of pairs of common words that stand in the other order: who beat whom, from where to where."""
+    places = {word: at for at, word in enumerate(_stem(word) for word in _WORD.findall(stored.lower()))}
+    there = [_stem(word) for word in _WORD.findall(asked.lower()) if word not in FUNCTION_WORDS]
+    common = [places[word] for word in dict.fromkeys(there) if word in places]
+    pairs = len(common) * (len(common) - 1) // 2
+    return sum(a > b for at, a in enumerate(common) for b in common[at + 1 :]) / pairs if pairs else 0.0
 
 
 def _missing(wanted: set[str], there: set[str]) -> float:

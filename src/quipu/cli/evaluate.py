@@ -49,16 +49,22 @@ def twins(
 
     For each scorer the share of twins that pass a bar which true paraphrases pass, over 12 kinds of 56 items.
     """
+    from quipu.answering.probability import shipped
     from quipu.evaluation.tasks import twins as task
     from quipu.evaluation.twins.suite import suite
     from quipu.models.encoder import Encoder
+    from quipu.models.hub import BUNDLED
     from quipu.models.reranker import load_reranker
 
     own = Encoder.from_pretrained("quipu-mini/encoder")
     scorers: dict[str, task.Scorer] = {"words": task.by_words}
     scorers |= {name: task.by_encoder(Encoder.from_pretrained(name)) for name in encoder or []}
     scorers["retriever"] = task.by_encoder(own)
-    scorers["reranker"] = task.by_reranker(load_reranker(reranker), own)
+    judge = load_reranker(reranker)
+    scorers["reranker"] = task.by_reranker(judge, own)
+    calibration = shipped(BUNDLED / "quipu-mini" / "calibration.json")
+    if calibration is not None:
+        scorers["probability"] = task.by_probability(judge, own, calibration)
     reports = task.evaluate(suite("test"), scorers, coverage)
     if as_json:
         print_json({report.system: report.to_json() for report in reports})

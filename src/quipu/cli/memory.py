@@ -157,6 +157,21 @@ def grow(
         print_table([(key.replace("_", " "), value) for key, value in result.items()])
 
 
+def rekey(memory: MemoryPath, as_json: AsJson = False) -> None:
+    """Make the keys anew after an update of quipu's encoder.
+
+    The pairs stay as they are; calibrate again afterwards.
+    """
+    import quipu
+
+    with progress() as report, quipu.open(memory) as opened:
+        count = opened.rekey(progress=report)
+    if as_json:
+        print_json({"memory": str(memory), "keys": count})
+    else:
+        print(f"{memory}: made {count:,} keys anew")
+
+
 def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, object]]:
     """Nested facts as rows "models.encoder  sha256"."""
     rows: list[tuple[str, object]] = []

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.answering.lookup import Found
-from quipu.answering.probability import FEATURES, Calibration, Features, shipped
+from quipu.answering.probability import FEATURES, PLAIN, Blend, Calibration, Features, shipped
 from quipu.api import Memory
 from quipu.errors import InputError, MissingExtra
 from quipu.evaluation.metrics import exact_match, expected_calibration_error
@@ -63,7 +63,10 @@ def calibrate(
     models = memory.model_hashes(rerank=rerank)
     base = known if known is not None and set(known.models.values()) == set(models.values()) else None
     fitted_on = f"{len(data)} questions about itself" if examples is None else f"{len(data)} labelled questions"
-    made = fit(data, models=models, fitted_on=fitted_on, target_precision=target_precision, base=base, seed=seed)
+    made = fit(
+        data, models=models, fitted_on=fitted_on, target_precision=target_precision, base=base,
+        blend=PLAIN if base is None else base.blend, seed=seed,
+    )  # fmt: skip
     memory.keep_calibration(made)
     probabilities = made.probability(data.features)
     given = probabilities >= made.threshold
@@ -80,11 +83,20 @@ def calibrate(
 
 def labelled(memory: Memory, examples: Sequence[Example], *, rerank: bool = True, k: int = 50) -> Labelled:
     """What the memory says to questions with known answers; a question without accepted answers has no right one."""
-    found = [
+    return judged(ask(memory, examples, rerank=rerank, k=k), examples)
+
+
+def ask(memory: Memory, examples: Sequence[Example], *, rerank: bool = True, k: int = 50) -> list[Found | None]:
+    """What the memory finds for each question, in order."""
+    return [
         item
         for some in _batches(examples)
         for item in memory.find_many([example.question for example in some], k=k, rerank=rerank)
     ]
+
+
+def judged(found: Sequence[Found | None], examples: Sequence[Example]) -> Labelled:
+    """The features of what was found, and whether its answer is an accepted one."""
     right = [
         item is not None and bool(exact_match(_text(item), example.answers))
         for item, example in zip(found, examples, strict=True)
@@ -125,6 +137,32 @@ def of_itself(memory: Memory, count: int = 600, *, rerank: bool = True, k: int =
     return _joined(found, right, [kind for kind, _ in plans])
 
 
+def fit_blend(found: Sequence[Found | None], examples: Sequence[Example], seed: int = 0) -> Blend:
+    """How far to trust retriever, reranker and reader on single candidates: two logistic regressions.
+
+    Over the candidates of every question, right where their answer is an accepted one; those whose sentence the reader
+    read, and those that only the other two have seen.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    rows: dict[bool, list[tuple[tuple[float, ...], bool]]] = {True: [], False: []}
+    for item, example in zip(found, examples, strict=True):
+        if item is None:
+            continue
+        for hit, reranked, read in zip(item.hits, item.reranked, item.judged, strict=True):
+            right = bool(exact_match(hit.pair.answer, example.answers))
+            parts = (10.0 * (hit.score - 0.5), float(np.clip(reranked, -8.0, 8.0)))
+            rows[read is not None].append(((*parts, float(np.clip(read or 0.0, -16.0, 16.0))), right))
+    weights = {}
+    for was_read, some in rows.items():
+        values = np.array([value for value, _ in some])[:, : 3 if was_read else 2]
+        model = LogisticRegression(C=1.0, max_iter=1000).fit(values, [right for _, right in some])
+        weights[was_read] = [*model.coef_[0].tolist(), float(model.intercept_[0])]
+    a, b, d, c = weights[True]
+    e, f, g = weights[False]
+    return Blend((a, b, d, c), (e, f, g))
+
+
 def fit(
     data: Labelled,
     *,
@@ -132,6 +170,7 @@ def fit(
     fitted_on: str,
     target_precision: float | None = 0.95,
     base: Calibration | None = None,
+    blend: Blend = PLAIN,
     seed: int = 0,
 ) -> Calibration:
     """A calibration from labelled answers.
@@ -163,7 +202,7 @@ def fit(
         model = LogisticRegression(C=1.0, max_iter=2000).fit((found - mean) / scale, right)
         return Calibration(
             tuple(mean.tolist()), tuple(scale.tolist()), tuple(model.coef_[0].tolist()), float(model.intercept_[0]),
-            ((0.0, 0.0), (1.0, 1.0)), 0.5, target_precision, dict(models), fitted_on,
+            ((0.0, 0.0), (1.0, 1.0)), 0.5, target_precision, dict(models), fitted_on, blend,
         )  # fmt: skip
 
     raw = np.zeros(len(data))

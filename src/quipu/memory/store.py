@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -347,6 +347,15 @@ class Store:
                 found[row[0]] = _pair(row[1:])
         return [found.get(row) for row in wanted]
 
+    def key_texts(self, pair_ids: Sequence[str]) -> dict[str, str]:
+        """What the keys of these pairs were made of, by id."""
+        found: dict[str, str] = {}
+        for first in range(0, len(pair_ids), 500):
+            some = pair_ids[first : first + 500]
+            marks = ",".join("?" * len(some))
+            found |= dict(self._db.execute(f"SELECT id, key_text FROM pairs WHERE id IN ({marks})", some).fetchall())
+        return found
+
     def key_text(self, pair_id: str) -> str:
         """The text that the pair's key vector was made from."""
         row = self._db.execute("SELECT key_text FROM pairs WHERE id = ?", (pair_id,)).fetchone()
@@ -434,6 +443,30 @@ class Store:
             if len(data) != 2 * self.width * len(found):
                 raise FormatError(f"{self.path}: a stored vector has the wrong length; run: quipu verify {self.path}")
             yield rows, np.frombuffer(data, dtype=np.float16).reshape(-1, self.width).astype(np.float32)
+
+    def replace_vectors(
+        self, make: Callable[[Sequence[str]], Vectors], name: str, digest: str, batch: int = 2048
+    ) -> None:
+        """New keys of the stored key texts, by another encoder: ``make`` turns texts (n,) into vectors (n, width).
+
+        All in one transaction. The manifest says that it is under way, so that a memory whose keys are of one encoder
+        and whose manifest names another cannot open; the same call again mends it.
+        """
+        self.note("rekeying", {"name": name, "sha256": digest})
+        after = 0
+        with self.transaction():
+            while found := self._db.execute(
+                "SELECT row, key_text FROM pairs WHERE row > ? ORDER BY row LIMIT ?", (after, batch)
+            ).fetchall():
+                vectors = np.asarray(make([text for _, text in found]), dtype=np.float32).astype(np.float16)
+                if vectors.shape[1] != self.width:
+                    raise InputError(f"{self.path} holds keys of width {self.width}, {name} makes {vectors.shape[1]}")
+                rows = [(vector.tobytes(), row) for (row, _), vector in zip(found, vectors, strict=True)]
+                self._db.executemany("UPDATE vectors SET vector = ? WHERE row = ?", rows)
+                after = found[-1][0]
+        self.models = {name: digest}
+        self.manifest = {key: value for key, value in self.manifest.items() if key not in ("rekeying", "calibration")}
+        self.note("models", self.models)
 
     def vector(self, row: int) -> Vectors | None:
         """The stored vector of a row (width,), None where there is none of that width."""

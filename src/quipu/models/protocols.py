@@ -1,4 +1,4 @@
-"""What generate and answering ask of a model: five small promises. Any object that keeps one can stand in."""
+"""What generate and answering ask of a model: six small promises. Any object that keeps one can stand in."""
 
 from __future__ import annotations
 
@@ -99,8 +99,23 @@ class SupportsRerank(Protocol):
     def rerank(
         self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], scores: Sequence[Sequence[float]]
     ) -> list[NDArray[np.float32]]:
-        """Log-odds that ``pairs[i][j]`` (stored question, answer) answers ``questions[i]``.
+        """Log-odds that ``pairs[i][j]`` (key text, answer) answers ``questions[i]``.
+
+        The key text is what the pair's key was made of: its question, and for a generated pair its sentence.
 
         ``scores``: the retriever's, best first. Where the first pair is beyond doubt the rest need not be read; those
         come out below every pair that was.
         """
+
+
+class SupportsJudge(Protocol):
+    """Question, text and spans of it to log-odds."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def judge(
+        self, questions: Sequence[str], texts: Sequence[str], spans: Sequence[Sequence[Span]]
+    ) -> list[list[float]]:
+        """Log-odds, against "no answer", that each of ``spans[i]`` of ``texts[i]`` answers ``questions[i]``."""

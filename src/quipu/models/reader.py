@@ -11,9 +11,11 @@ from tokenizers import Encoding, Tokenizer
 
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Reading
+from quipu.records import Span
 
 TOKENS_PER_BATCH = 3072
 LONGEST = 24  # word pieces of an answer
+NOT_READ = -20.0  # log-odds of a span that the reader did not get to see
 LONGEST_QUESTION = 96  # word pieces
 _LOW = np.float32(-1e4)
 
@@ -66,6 +68,40 @@ class Reader:
                     best[index] = reading
         return [reading for reading in best if reading is not None]
 
+    def judge(
+        self, questions: Sequence[str], texts: Sequence[str], spans: Sequence[Sequence[Span]]
+    ) -> list[list[float]]:
+        """How well given spans of ``texts[i]`` answer ``questions[i]``: log-odds of each span against "no answer".
+
+        A text is cut at the reader's length; a span beyond it gets ``NOT_READ``.
+        """
+        encodings = self._tokenizer.encode_batch(
+            [(self._shortened(question), text) for question, text in zip(questions, texts, strict=True)]
+        )
+        order = sorted(range(len(encodings)), key=lambda at: len(encodings[at].ids))
+        half = max(1, -(-len(order) // 2)) if len(order) < 32 else 16
+        batches = [order[first : first + half] for first in range(0, len(order), half)]
+        judged: list[list[float]] = [[] for _ in encodings]
+
+        def run(batch: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+            feeds, _ = _padded([encodings[at] for at in batch])
+            start, end = self._session.run(None, feeds)
+            return start, end
+
+        for batch, (start, end) in zip(batches, parallel(run, batches), strict=True):
+            for row, at in enumerate(batch):
+                encoding = encodings[at]
+                none = start[row, 0] + end[row, 0]
+                for span in spans[at]:
+                    inside = [
+                        place
+                        for place, (left, right) in enumerate(encoding.offsets)
+                        if encoding.type_ids[place] == 1 and left < span.end and span.start < right
+                    ]
+                    odds = start[row, inside[0]] + end[row, inside[-1]] - none if inside else NOT_READ
+                    judged[at].append(float(odds))
+        return judged
+
     def _shortened(self, question: str) -> str:
         """At most 60 words and 96 word pieces, so that every window has room for the passage."""
         words = " ".join(question.split()[:60])
@@ -78,16 +114,7 @@ class Reader:
         return words[: offsets[-1][1]]
 
     def _batch(self, batch: Sequence[tuple[int, Encoding]], passages: Sequence[str]) -> list[Reading]:
-        encodings = [encoding for _, encoding in batch]
-        length = max(len(item.ids) for item in encodings)
-        ids, mask, types = (np.zeros((len(batch), length), dtype=np.int64) for _ in range(3))
-        allowed = np.zeros((len(batch), length), dtype=bool)
-        for row, item in enumerate(encodings):
-            count = len(item.ids)
-            ids[row, :count], mask[row, :count] = item.ids, 1
-            types[row, :count] = item.type_ids
-            allowed[row, : count - 1] = types[row, : count - 1] == 1
-        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        feeds, allowed = _padded([encoding for _, encoding in batch])
         start_logits, end_logits = self._session.run(None, feeds)
         first, last, score, probability = best_spans(start_logits, end_logits, allowed, LONGEST)
         found = []
@@ -97,6 +124,19 @@ class Reader:
             text = passages[index][left:right]
             found.append(Reading(left, right, text, float(score[row]), float(probability[row])))
         return found
+
+
+def _padded(encodings: Sequence[Encoding]) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
+    """What the graph takes, (B, T) each, and which tokens are the passage's."""
+    length = max(len(item.ids) for item in encodings)
+    ids, mask, types = (np.zeros((len(encodings), length), dtype=np.int64) for _ in range(3))
+    allowed = np.zeros((len(encodings), length), dtype=bool)
+    for row, item in enumerate(encodings):
+        count = len(item.ids)
+        ids[row, :count], mask[row, :count] = item.ids, 1
+        types[row, :count] = item.type_ids
+        allowed[row, : count - 1] = types[row, : count - 1] == 1
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}, allowed
 
 
 def best_spans(

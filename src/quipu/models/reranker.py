@@ -25,6 +25,7 @@ Pair = tuple[str, str]
 
 FIRST = 8  # candidates read at full depth before anything else
 DEEP = 12  # of the others, by their quick logit
+TOKENS = 1200  # of the others that are read at all; the last of a list of long ones are not
 BEYOND_DOUBT = 4.0  # a logit: 98 %; with this much the rest is not read
 _LOW = np.float32(-1e4)
 
@@ -71,8 +72,9 @@ class Reranker:
         first = list(range(min(FIRST, len(pairs))))
         logits[first] = self._read(asked, stored, given, first, spread)
         if len(pairs) == len(first) or logits[0] >= BEYOND_DOUBT:
-            return _filled(logits, given)
-        rest = list(range(len(first), len(pairs)))
+            return _filled(logits)
+        lengths = np.cumsum([len(ids) for ids in stored[len(first) :]])
+        rest = list(range(len(first), len(first) + max(1, int(np.searchsorted(lengths, TOKENS, side="right")))))
         halves = _halves(rest, spread)
         low = parallel(lambda some: self._low(asked, stored, given, some), halves)
         quick = np.concatenate([found[0] for found in low])
@@ -93,7 +95,7 @@ class Reranker:
         # a candidate that was not read at full depth stands below all that were
         shallow = [row for place, row in enumerate(rest) if place not in best]
         logits[shallow] = np.minimum(logits[shallow], floor)
-        return logits
+        return _filled(logits)
 
     def _read(
         self, asked: NDArray[np.float32], stored: list[list[int]], scores: Logits, rows: list[int], spread: bool
@@ -198,7 +200,7 @@ def _halves(rows: list[int], spread: bool) -> list[list[int]]:
     return [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
 
 
-def _filled(logits: Logits, scores: Logits) -> Logits:
+def _filled(logits: Logits) -> Logits:
     """Candidates that were not read: below the ones that were, in the retriever's order."""
     unread = np.flatnonzero(np.isneginf(logits))
     if len(unread):

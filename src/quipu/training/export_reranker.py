@@ -47,7 +47,7 @@ def export_reranker(
     name: str,
     version: str,
     asked: Sequence[tuple[str, Sequence[tuple[str, str]], Sequence[float]]],
-    max_length: int = 48,
+    max_length: int = 72,
     words_from: str | None = None,
 ) -> dict[str, float]:
     """A reranker's checkpoint to a reranker folder. ``asked``: questions with pairs and retrieval scores.

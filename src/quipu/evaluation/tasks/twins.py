@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.answering.probability import Calibration, features
 from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.report import Report, table
 from quipu.evaluation.twins.suite import TwinItem
 from quipu.models.protocols import SupportsEncode, SupportsRerank
-from quipu.records import Score
+from quipu.records import Hit, QAPair, Score
 from quipu.text import token_f1
 
 Scores = NDArray[np.float64]
@@ -46,6 +47,21 @@ def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
         pairs = [[(item.question, item.answer)] for item in stored]
         found = reranker.rerank(asked, pairs, [[value] for value in similar(asked, stored).tolist()])
         return np.array([float(row[0]) for row in found])
+
+    return score
+
+
+def by_probability(reranker: SupportsRerank, encoder: SupportsEncode, calibration: Calibration) -> Scorer:
+    """What ``quipu ask`` goes by: the calibrated probability of the stored pair, found alone."""
+    similar, read = by_encoder(encoder), by_reranker(reranker, encoder)
+
+    def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+        scores, logits = similar(asked, stored).tolist(), read(asked, stored).tolist()
+        rows = []
+        for question, item, value, logit in zip(asked, stored, scores, logits, strict=True):
+            hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
+            rows.append(features(question, [hit], [logit], 0))
+        return calibration.raw(np.array(rows))
 
     return score
 

@@ -10,7 +10,8 @@ import random
 import re
 from collections.abc import Callable, Sequence
 
-from quipu.evaluation.twins.lexicon import MAKERS, MONTHS, OPPOSITES, PLACES, ROLES, SYNONYMS
+from quipu.answering.opposites import OPPOSITES
+from quipu.evaluation.twins.lexicon import MAKERS, MONTHS, PLACES, ROLES, SYNONYMS
 from quipu.text import FUNCTION_WORDS
 
 KINDS = (

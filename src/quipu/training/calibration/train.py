@@ -11,15 +11,15 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import quipu
+from quipu.answering.lookup import Found, arranged
 from quipu.api import Memory
-from quipu.evaluation.calibration import Labelled, fit, labelled
+from quipu.evaluation.calibration import ask, fit, fit_blend, judged
 from quipu.evaluation.metrics import expected_calibration_error
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
 from quipu.records import Example
@@ -44,23 +44,34 @@ class CalibrationRecipe:
 def run(recipe: CalibrationRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Build the memories (kept in ``recipe.run``), ask, fit, and write the calibration to ``recipe.out``."""
     recipe.run.mkdir(parents=True, exist_ok=True)
-    parts: list[Labelled] = []
-    for name, make in (("passages", _passages), ("open", _open)):
-        memory, kinds = make(recipe, report)
-        with memory:
+    asked: list[Example] = []
+    found: list[Found | None] = []
+    stores: list[Memory] = []
+    owner: list[int] = []
+    with ExitStack() as stack:
+        for name, make in (("passages", _passages), ("open", _open)):
+            memory, kinds = make(recipe, report)
+            stores.append(stack.enter_context(memory))
             for kind, examples in kinds.items():
-                found = labelled(memory, examples[: recipe.questions])
-                report({"kind": f"{name}, {kind}", "questions": len(found), "right": float(found.right.mean())})
-                parts.append(found)
-            models = memory.model_hashes()
-    data = Labelled(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.right for part in parts]),
-        tuple(kind for part in parts for kind in part.kinds),
-    )
+                some = examples[: recipe.questions]
+                found += ask(memory, some)
+                asked += some
+                owner += [len(stores) - 1] * len(some)
+                part = judged(found[-len(some) :], some)
+                report({"kind": f"{name}, {kind}", "questions": len(part), "right": float(part.right.mean())})
+        models = stores[0].model_hashes()
+        blend = fit_blend(found, asked)
+        report({"read": str(blend.read), "unread": str(blend.unread)})
+        # the blend decides which candidate is best, and the probability is that of the best
+        found = [
+            None if item is None
+            else arranged(item.question, item.hits, item.reranked, item.judged, stores[at].store, blend)
+            for item, at in zip(found, owner, strict=True)
+        ]  # fmt: skip
+    data = judged(found, asked)
     made = fit(
         data, models=models, fitted_on=f"{len(data)} held-out questions over passages, trivia and twins",
-        target_precision=None, seed=recipe.seed,
+        target_precision=None, blend=blend, seed=recipe.seed,
     )  # fmt: skip
     probabilities = made.probability(data.features)
     report(

@@ -26,6 +26,7 @@ from quipu.models.encoder import Encoder
 from quipu.models.keys import key_text
 from quipu.text import normalize_answer, token_f1
 from quipu.training import corpora
+from quipu.training.corpora import Asked, Context
 from quipu.training.retriever.data import Keyed
 
 HELD_OUT = 8  # one question in so many is kept for fitting the probability; see ``held_out``
@@ -34,7 +35,10 @@ NEAR = 0.5  # token F1 of two answers above which it is not clear that they diff
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A stored pair, the retriever's score for it, and whether it answers the question."""
+    """A stored pair by its key text, the retriever's score for it, and whether it answers the question.
+
+    The key text is the stored question and, for a generated pair, the sentence with a question word for the answer.
+    """
 
     question: str
     answer: str
@@ -72,16 +76,44 @@ def nearest(
 def passage_groups(passages: Sequence[Sequence[Keyed]], encoder: Encoder, k: int = 24) -> Iterator[Group]:
     """People's questions over the pairs that the writer made about the same passages."""
     flat = [item for pairs in passages for item in pairs]
-    keys = encoder.encode([key_text(item.generated, item.answer, item.sentence) for item in flat])
+    texts = [key_text(item.generated, item.answer, item.sentence) for item in flat]
+    keys = encoder.encode(texts)
     own = np.einsum("nd,nd->n", encoder.encode([item.question for item in flat]), keys)
     for at, rows, scores in nearest([item.question for item in flat], keys, encoder, k):
         item = flat[at]
         if held_out(item.question):
             continue
-        found = [(flat[row].generated, flat[row].answer, float(score)) for row, score in zip(rows, scores, strict=True)]
+        found = [(texts[row], flat[row].answer, float(score)) for row, score in zip(rows, scores, strict=True)]
         if at not in rows:
-            found.append((item.generated, item.answer, float(own[at])))
+            found.append((texts[at], item.answer, float(own[at])))
         yield _group(item.question, found, [item.answer])
+
+
+def sentence_groups(contexts: Sequence[Context], encoder: Encoder, seed: int = 11) -> Iterator[Group]:
+    """People's questions over other people's questions about the same sentence: one asks for the same span, or none.
+
+    The other questions of the sentence share its words and ask for something else: twins that nobody made up.
+    """
+    rng = random.Random(seed)
+    plans: list[tuple[Asked, list[tuple[Asked, str, bool]]]] = []
+    for context in contexts:
+        marked = [asked for asked in context.asked if asked.start >= 0 and not held_out(asked.question)]
+        if len(marked) < 4:
+            continue
+        for asked in rng.sample(marked, min(3, len(marked))):
+            others = [other for other in marked if other.question != asked.question]
+            apart = [other for other in others if other.end <= asked.start or asked.end <= other.start]
+            there = [other for other in others if (other.start, other.end) == (asked.start, asked.end)]
+            same = [other for other in there if token_f1(other.question, asked.question) > 0.3]
+            if apart and (same or rng.random() < 0.3):
+                chosen = [*rng.sample(same, min(2, len(same))), *rng.sample(apart, min(8, len(apart)))]
+                texts = [context.text[other.start : other.end] for other in chosen]
+                plans.append((asked, [(other, text, other in same) for other, text in zip(chosen, texts, strict=True)]))
+    asked_keys = encoder.encode([asked.question for asked, _ in plans])
+    keys = iter(encoder.encode([other.question for _, around in plans for other, _, _ in around]))
+    for key, (asked, around) in zip(asked_keys, plans, strict=True):
+        found = [Candidate(other.question, answer, float(key @ next(keys)), right) for other, answer, right in around]
+        yield Group(asked.question, tuple(sorted(found, key=lambda item: -item.score)))
 
 
 def open_groups(
@@ -211,7 +243,8 @@ def collate(
         chosen.append(kept)
     size = max(len(kept) for kept in chosen)
     asked = tokenizer.encode_batch([group.asked for group in groups])
-    stored = tokenizer.encode_batch([pair_text(item.question, item.answer) for kept in chosen for item in kept])
+    # a candidate is [CLS] key text [SEP] answer [SEP]
+    stored = tokenizer.encode_batch([(item.question, item.answer) for kept in chosen for item in kept])
     longest = min(length, max(len(item.ids) for item in stored))
     front = min(length, max(len(item.ids) for item in asked))
     question = torch.zeros(len(groups), front, dtype=torch.long)
@@ -235,11 +268,6 @@ def collate(
     }  # fmt: skip
 
 
-def pair_text(question: str, answer: str) -> tuple[str, str]:
-    """A stored pair as the tokenizer takes it: [CLS] question [SEP] answer [SEP]."""
-    return question, answer
-
-
 def all_groups(
     data: Path, keyed: Sequence[Sequence[Keyed]], encoder: Encoder, say: Callable[[str], None]
 ) -> list[Group]:
@@ -249,10 +277,11 @@ def all_groups(
     made: list[Group] = []
     sources: tuple[tuple[str, Iterator[Group]], ...] = (
         ("passages", passage_groups(keyed, encoder)),
+        ("sentences", sentence_groups(corpora.qamr(data), encoder)),
         ("real questions", open_groups(asked_openly(data), memory, encoder)),
         ("trivia among themselves", open_groups([(q, [a]) for q, a in rng.sample(memory, 8000)], memory, encoder,
                                                 keep_unanswered=0.1)),
-        ("twins by rule", twin_groups(rng.sample(memory, 16000), encoder)),
+        ("twins by rule", twin_groups(rng.sample(memory, 8000), encoder)),
         ("twins by hand", suite_groups(encoder)),
     )  # fmt: skip
     for name, groups in sources:

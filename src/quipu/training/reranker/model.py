@@ -2,7 +2,7 @@
 
 A candidate's tokens attend to themselves and to the question's, layer by layer; the question's attend to themselves
 alone. So fifty candidates share one reading of the question. The first ``lower`` layers score all candidates, the
-remaining ones only the best of those. Both heads see the retriever's score beside the candidate's first token.
+remaining ones only the best of those. Both heads add to what the retriever's score says already.
 RePAQ (section 3.2 of its paper) reads question and pair together for each candidate; ``cross`` in the results is that.
 """
 
@@ -76,6 +76,19 @@ class Layer(nn.Module):
         return flat[:split].reshape(question.shape), flat[split:].reshape(pairs.shape)
 
 
+class Head(nn.Module):
+    """A logit from a candidate's first token, on top of what the retriever's score is worth."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, 1)
+        self.gain = nn.Parameter(torch.ones(1))
+
+    def forward(self, pairs: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """States (G, N, T, D) and scores (G, N) to logits (G, N). A score of 0.5 is worth nothing, 0.6 a logit of 1."""
+        return self.read(pairs[:, :, 0]).squeeze(-1) + self.gain * 10.0 * (scores - 0.5)
+
+
 class Reranker(nn.Module):
     """Embeddings, layers, and a head after ``lower`` and after all layers."""
 
@@ -87,7 +100,7 @@ class Reranker(nn.Module):
         self.types = nn.Embedding(2, config.width)
         self.start = nn.LayerNorm(config.width, eps=1e-12)
         self.encoder = nn.ModuleList(Layer(config) for _ in range(config.layers))
-        self.quick, self.full = nn.Linear(config.width + 1, 1), nn.Linear(config.width + 1, 1)
+        self.quick, self.full = Head(config.width), Head(config.width)
 
     def embed(self, words: torch.Tensor, kind: int) -> torch.Tensor:
         """Word vectors (..., T, D) with their positions and the segment: 0 question, 1 pair."""
@@ -107,7 +120,7 @@ class Reranker(nn.Module):
         question, pairs = self.embed(question, 0), self.embed(pairs, 1)
         for layer in self.encoder[: self.config.lower]:
             question, pairs = layer(question, pairs, hide_question, hide_pairs)
-        return self.quick(_beside(pairs, scores)).squeeze(-1), question, pairs
+        return self.quick(pairs, scores), question, pairs
 
     def high(
         self,
@@ -120,7 +133,7 @@ class Reranker(nn.Module):
         """States that ``low`` left, of all candidates or some, to full logits (G, N)."""
         for layer in self.encoder[self.config.lower :]:
             question, pairs = layer(question, pairs, hide_question, hide_pairs)
-        logits: torch.Tensor = self.full(_beside(pairs, scores)).squeeze(-1)
+        logits: torch.Tensor = self.full(pairs, scores)
         return logits
 
     def forward(
@@ -140,10 +153,6 @@ class Reranker(nn.Module):
 def hidden(mask: torch.Tensor) -> torch.Tensor:
     """A mask of 1 and 0 as what is added to attention scores."""
     return (1.0 - mask.float()) * -1e4
-
-
-def _beside(pairs: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-    return torch.cat([pairs[:, :, 0], scores.unsqueeze(-1).to(pairs.dtype)], -1)
 
 
 def reranker_from_bert(folder: Path, config: RerankerConfig) -> Reranker:
@@ -168,8 +177,8 @@ def reranker_from_bert(folder: Path, config: RerankerConfig) -> Reranker:
     for ours, theirs in copied:
         ours.load_state_dict(theirs.state_dict())
     for head in (model.quick, model.full):
-        nn.init.normal_(head.weight, std=0.02)
-        nn.init.zeros_(head.bias)
+        nn.init.normal_(head.read.weight, std=0.02)
+        nn.init.zeros_(head.read.bias)
     model.words.weight.requires_grad_(False)
     return model
 

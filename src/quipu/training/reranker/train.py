@@ -17,7 +17,13 @@ from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reranker.data import Candidate, Group, all_groups, collate
-from quipu.training.reranker.model import RerankerConfig, rerank_loss, reranker_from_bert, save_reranker
+from quipu.training.reranker.model import (
+    RerankerConfig,
+    load_reranker,
+    rerank_loss,
+    reranker_from_bert,
+    save_reranker,
+)
 from quipu.training.retriever.data import read_keyed
 
 
@@ -29,13 +35,13 @@ class RerankerRecipe:
     run: Path
     keyed: tuple[Path, ...]
     base: str = "minilm"
-    start: Path | None = None  # a Hugging Face BERT folder whose first layers are taken; None: the base
+    start: Path | None = None  # a reranker to go on from, or a BERT whose first layers are taken; None: the base
     encoder: str = "quipu-mini/encoder"  # the retriever whose candidates and scores are learned from
     layers: int = 4
     lower: int = 1
     groups_per_batch: int = 16
-    candidates: int = 10
-    max_length: int = 48
+    candidates: int = 8
+    max_length: int = 72
     passes: int = 4
     seed: int = 13
     loop: dict[str, Any] = field(default_factory=dict)
@@ -46,7 +52,11 @@ def run(recipe: RerankerRecipe, report: Callable[[dict[str, Any]], None] = lambd
     torch.manual_seed(recipe.seed)
     base = base_folder(recipe.base)
     tokenizer = load_tokenizer(base, recipe.max_length)
-    model = reranker_from_bert(recipe.start or base, RerankerConfig(layers=recipe.layers, lower=recipe.lower))
+    if recipe.start is not None and (recipe.start / "model.safetensors").exists() and _is_reranker(recipe.start):
+        model = load_reranker(recipe.start).train()
+        model.words.weight.requires_grad_(False)
+    else:
+        model = reranker_from_bert(recipe.start or base, RerankerConfig(layers=recipe.layers, lower=recipe.lower))
     groups = _groups(recipe, report)
     batches = _order(groups, recipe)
 
@@ -80,6 +90,10 @@ def run(recipe: RerankerRecipe, report: Callable[[dict[str, Any]], None] = lambd
     save_reranker(model, out)
     shutil.copy(base / "tokenizer.json", out / "tokenizer.json")
     return out
+
+
+def _is_reranker(folder: Path) -> bool:
+    return "lower" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def _groups(recipe: RerankerRecipe, report: Callable[[dict[str, Any]], None]) -> list[Group]:
