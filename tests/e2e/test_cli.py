@@ -48,7 +48,7 @@ def test_ask_prints_one_object_with_the_promised_keys(quipu: Quipu, built: tuple
     assert answer["question"] == QUESTION
     assert set(answer["pair"]) == {"id", "question", "answer"}
     assert set(answer["evidence"][0]) >= EVIDENCE_KEYS
-    assert answer["probability"] is None
+    assert 0.0 < answer["probability"] <= 1.0
 
 
 def test_the_quote_stands_at_the_characters_that_are_named(quipu: Quipu, built: tuple[Path, object]) -> None:
@@ -62,8 +62,8 @@ def test_the_quote_stands_at_the_characters_that_are_named(quipu: Quipu, built: 
 
 def test_ask_for_a_person_shows_answer_quote_and_source(quipu: Quipu, built: tuple[Path, object]) -> None:
     """An answer without its sentence and source cannot be checked."""
-    done = quipu("ask", built[0], QUESTION)
-    (answer,) = objects(quipu("ask", built[0], QUESTION, "--json").stdout)
+    done = quipu("ask", built[0], QUESTION, "--min-probability", "0")
+    (answer,) = objects(quipu("ask", built[0], QUESTION, "--min-probability", "0", "--json").stdout)
     lines = done.stdout.splitlines()
     assert lines[0].startswith(" ".join(answer["text"].split()))
     assert any("quote" in line and "»" in line and "«" in line for line in lines)
@@ -147,8 +147,12 @@ def test_ready_pairs_make_a_memory_without_documents(quipu: Quipu, tmp_path: Pat
     (tmp_path / "pairs.csv").write_text("question,answer\nWho keeps the lock gates?,the harbour office\n", "utf-8")
     done = quipu("build", "--pairs", tmp_path / "pairs.csv", "-o", tmp_path / "p.quipu", "--json")
     assert done.returncode == 0, done.stderr
-    (answer,) = objects(quipu("ask", tmp_path / "p.quipu", "Who looks after the gates of the lock?", "--json").stdout)
-    assert answer["text"] == "the harbour office"
+    (answer,) = objects(quipu("ask", tmp_path / "p.quipu", "who keeps the gates of the lock", "--json").stdout)
+    assert answer["text"] == "the harbour office" and answer["probability"] > 0.5
+    (refused,) = objects(quipu("ask", tmp_path / "p.quipu", "Who wrote Faust?", "--json").stdout)
+    assert refused["text"] is None and refused["abstained"] and refused["probability"] < 0.1 and refused["reason"]
+    said = quipu("ask", tmp_path / "p.quipu", "Who wrote Faust?").stdout.splitlines()
+    assert said[0].startswith("(no answer: ") and "lock gates" in said[1]
 
 
 def test_a_second_writer_is_told_at_once(quipu: Quipu, memory: Path, documents: Path) -> None:

@@ -49,7 +49,7 @@ def small(bert: Path) -> network.Reranker:
     config = RerankerConfig(size, 24, 4, 48, 64, 3, 1)
     model = reranker_from_bert(bert, config)
     for head in (model.quick, model.full):
-        torch.nn.init.normal_(head.weight, std=1.0)
+        torch.nn.init.normal_(head.read.weight, std=1.0)
     return model.eval()
 
 

@@ -159,7 +159,7 @@ def test_retriever_reranker_and_reader_decide_together(tmp_path: Path) -> None:
         def rerank(
             self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], scores: object
         ) -> list[np.ndarray]:
-            assert pairs[0][0][0] == "key of 1869"
+            assert [answer for _, answer in pairs[0]] == ["1869"] and pairs[0][0][0] == SUEZ.question
             return [np.full(len(row), 0.5, dtype=np.float32) for row in pairs]
 
     with Store.create(tmp_path / "m", width=2, models={}) as store:
@@ -171,15 +171,18 @@ def test_retriever_reranker_and_reader_decide_together(tmp_path: Path) -> None:
         ]
         store.add(pairs, np.eye(3, 2, dtype=np.float32), [f"key of {pair.answer}" for pair in pairs])
         hits = [hit(pair, 0.8) for pair in pairs] + [hit(SUEZ, 0.7)]
-        blend = Blend((1.0, 2.0, 0.5, -1.0), (1.0, 2.0, 0.25))
+        blend = Blend((1.0, 0.5, -1.0), (1.0, 2.0, 0.25), (1.0, 0.0))
+        store.add([SUEZ], np.eye(1, 2, dtype=np.float32), [SUEZ.question])
         (found,) = find(["Who dug it?"], [hits], store, Flat(), Judges(), blend)
     assert seen == [
         ("Who dug it?", "The canal was opened in 1869 and dug by Lesseps!", ["1869", "Lesseps"]),
         ("Who dug it?", "Tea came in 1848.", ["1848"]),
     ]
     assert found is not None and found.hits[0].pair.answer == "Lesseps" and found.judged == (5.0, None, -5.0, -5.0)
-    assert found.logits == pytest.approx((3.0 + 1.0 + 2.5 - 1.0, 2.0 + 1.0 + 0.25, 0.5, 0.5))
-    assert PLAIN.logit(0.9, 3.0, None) == 3.0 == PLAIN.logit(0.9, 3.0, 7.0) and PLAIN.logit(0.9, 99.0, None) == 8.0
+    assert found.reranked == (None, 0.5, None, None)
+    assert found.logits == pytest.approx((3.0 + 2.5 - 1.0, 2.0 + 1.0 + 0.25, -0.5, -0.5))
+    assert PLAIN.logit(0.9, 3.0, None) == 3.0 and PLAIN.logit(0.9, 99.0, None) == 8.0
+    assert PLAIN.logit(0.6, 3.0, 4.0) == pytest.approx(4.0) and PLAIN.logit(0.6, None, None) == pytest.approx(2.0)
 
 
 def test_a_curve_bends_the_raw_probability() -> None:

@@ -1,9 +1,9 @@
 """RePAQ's look-up: the best stored pair is the answer, and its place in the document is the evidence.
 
-With a reranker the best pair is the one that retriever, reranker and, for pairs of documents, the reader prefer
-together: the reader reads the pair's own sentence for the question and says how well the stored answer fits. An answer
-that the question itself names is passed over while another one is there. With a calibration the answer has a
-probability, and below the threshold there is none.
+With a reranker the best pair is the one that two models prefer together: the retriever, and for a pair that stands in
+a document the reader, which reads the pair's own sentence for the question and says how well the stored answer fits;
+for other pairs the reranker, which compares the two questions. An answer that the question itself names is passed over
+while another one is there. With a calibration the answer has a probability, and below the threshold there is none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quipu.records import Answer, Evidence, Hit, Span
 from quipu.text import normalize_answer
 
 _END = re.compile(r"[.!?][\"')\]]*\s")
-JUDGED = 12  # candidates, by the retriever, whose sentence the reader reads
+JUDGED = 8  # candidates, by the retriever, whose sentence the reader reads
 AROUND = 200  # characters on each side in which a sentence's ends are looked for
 
 
@@ -37,7 +37,7 @@ class Found:
     question: str
     hits: tuple[Hit, ...]
     logits: tuple[float, ...]
-    reranked: tuple[float, ...]
+    reranked: tuple[float | None, ...]
     judged: tuple[float | None, ...]
     best: int
     evidence: tuple[Evidence, ...]
@@ -56,16 +56,12 @@ def find(
 
     judge: the reader, which reads the sentences of generated pairs; ``blend`` weighs what the three models say.
     """
+    reranked: list[list[float | None]] = [[None] * len(row) for row in hits]
     judged: list[list[float | None]] = [[None] * len(row) for row in hits]
-    if reranker is None:
-        reranked = [[0.0] * len(row) for row in hits]
-    else:
-        texts = store.key_texts(list({hit.pair.id: None for row in hits for hit in row}))
-        pairs = [[(texts.get(hit.pair.id, hit.pair.question), hit.pair.answer) for hit in row] for row in hits]
-        scores = [[hit.score for hit in row] for row in hits]
-        reranked = [row.tolist() for row in reranker.rerank(questions, pairs, scores)]
+    if reranker is not None:
         if judge is not None:
             judged = _judged(questions, hits, store, judge)
+        reranked = _reranked(questions, hits, store, reranker, everything=judge is None)
     return [
         arranged(question, row, values, read, store, None if reranker is None else blend) if row else None
         for question, row, values, read in zip(questions, hits, reranked, judged, strict=True)
@@ -75,7 +71,7 @@ def find(
 def arranged(
     question: str,
     hits: Sequence[Hit],
-    reranked: Sequence[float],
+    reranked: Sequence[float | None],
     judged: Sequence[float | None],
     store: Store,
     blend: Blend | None,
@@ -95,6 +91,23 @@ def arranged(
         question, tuple(hits), tuple(logits), tuple(reranked[place] for place in order),
         tuple(judged[place] for place in order), best, evidence, features(question, hits, logits, best, context),
     )  # fmt: skip
+
+
+def _reranked(
+    questions: Sequence[str], hits: Sequence[Sequence[Hit]], store: Store, reranker: SupportsRerank, everything: bool
+) -> list[list[float | None]]:
+    """The reranker's log-odds of pairs that stand in no document, or, without a reader that judges, of all."""
+    places = [[at for at, hit in enumerate(row) if everything or hit.pair.span is None] for row in hits]
+    wanted = {row[at].pair.id: None for row, some in zip(hits, places, strict=True) for at in some}
+    texts = store.key_texts(list(wanted))
+    chosen = [[row[at] for at in some] for row, some in zip(hits, places, strict=True)]
+    pairs = [[(texts.get(hit.pair.id, hit.pair.question), hit.pair.answer) for hit in row] for row in chosen]
+    found = reranker.rerank(questions, pairs, [[hit.score for hit in row] for row in chosen])
+    reranked: list[list[float | None]] = [[None] * len(row) for row in hits]
+    for line, some, values in zip(reranked, places, found, strict=True):
+        for at, value in zip(some, values.tolist(), strict=True):
+            line[at] = value
+    return reranked
 
 
 def _judged(

@@ -92,26 +92,31 @@ def numbers(text: str) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """What the retriever, the reranker and the reader say of one candidate, as log-odds that it answers.
+    """What the retriever and a second model say of one candidate, as log-odds that it answers.
 
-    Weights of the retriever's score (10 times what it is above 0.5), the reranker's and the reader's log-odds, and a
-    constant: for pairs whose sentence was read, and for all others.
+    Weights of the retriever's score (10 times what it is above 0.5), of the other model's log-odds, and a constant:
+    ``read`` where the reader read the pair's sentence, ``reranked`` where the reranker read a pair that has none;
+    ``alone``, without the second, for all others.
     """
 
-    read: tuple[float, float, float, float]
-    unread: tuple[float, float, float]
+    read: tuple[float, float, float]
+    reranked: tuple[float, float, float]
+    alone: tuple[float, float]
 
-    def logit(self, score: float, reranked: float, judged: float | None) -> float:
-        """Of a candidate; ``judged`` is None where the reader read nothing."""
-        similar, reranked = 10.0 * (score - 0.5), max(-_CLIP, min(_CLIP, reranked))
-        if judged is None:
-            a, b, c = self.unread
-            return a * similar + b * reranked + c
-        a, b, d, c = self.read
-        return a * similar + b * reranked + d * max(-_READ, min(_READ, judged)) + c
+    def logit(self, score: float, reranked: float | None, judged: float | None) -> float:
+        """Of a candidate; None for what no model said."""
+        similar = 10.0 * (score - 0.5)
+        if judged is not None:
+            a, b, c = self.read
+            return a * similar + b * max(-_READ, min(_READ, judged)) + c
+        if reranked is not None:
+            a, b, c = self.reranked
+            return a * similar + b * max(-_CLIP, min(_CLIP, reranked)) + c
+        a, c = self.alone
+        return a * similar + c
 
 
-PLAIN = Blend((0.0, 1.0, 0.0, 0.0), (0.0, 1.0, 0.0))  # the reranker alone
+PLAIN = Blend((2.0, 0.5, 0.0), (0.0, 1.0, 0.0), (2.0, 0.0))  # until one is fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,7 @@ class Calibration:
             if any(len(row) != len(FEATURES) for row in (made.mean, made.scale, made.weights)) or not made.curve:
                 raise ValueError("its rows are of the wrong length")
             figures = [*made.mean, *made.scale, *made.weights, made.bias, made.threshold, *sum(made.curve, ())]
-            figures += [*made.blend.read, *made.blend.unread]
+            figures += [*made.blend.read, *made.blend.reranked, *made.blend.alone]
             if not all(map(math.isfinite, figures)) or not all(made.scale):
                 raise ValueError("it holds a number that is none")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -177,9 +182,10 @@ class Calibration:
 
 
 def _blend(value: Mapping[str, Any]) -> Blend:
-    a, b, d, c = (float(number) for number in value["read"])
-    e, f, g = (float(number) for number in value["unread"])
-    return Blend((a, b, d, c), (e, f, g))
+    a, b, c = (float(number) for number in value["read"])
+    d, e, f = (float(number) for number in value["reranked"])
+    g, h = (float(number) for number in value["alone"])
+    return Blend((a, b, c), (d, e, f), (g, h))
 
 
 def shipped(path: Path) -> Calibration | None:

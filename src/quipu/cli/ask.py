@@ -211,12 +211,12 @@ def _sentence(evidence: Evidence) -> str:
 
 
 def as_rows(answers: Iterable[Answer]) -> list[tuple[Any, ...]]:
-    """One row an answer: question, answer, score, title of the source."""
+    """One row an answer: question, answer, probability, title of the source."""
     return [
         (
             shortened(answer.question, 60),
             shortened(answer.text or "(no answer)", 40),
-            answer.score,
+            answer.probability,
             answer.evidence[0].passage.title if answer.evidence and answer.evidence[0].passage else "",
         )
         for answer in answers

@@ -40,4 +40,4 @@ def demo(as_json: AsJson = False) -> None:
         for answer in answers:
             print_json(answer.to_json())
     else:
-        print_table(as_rows(answers), head=("question", "answer", "score", "source"))
+        print_table(as_rows(answers), head=("question", "answer", "probability", "source"))

@@ -137,30 +137,50 @@ def of_itself(memory: Memory, count: int = 600, *, rerank: bool = True, k: int =
     return _joined(found, right, [kind for kind, _ in plans])
 
 
-def fit_blend(found: Sequence[Found | None], examples: Sequence[Example], seed: int = 0) -> Blend:
-    """How far to trust retriever, reranker and reader on single candidates: two logistic regressions.
+def fit_blend(found: Sequence[Found | None], examples: Sequence[Example]) -> Blend:
+    """How far to trust the retriever beside the reader, beside the reranker, and alone.
 
-    Over the candidates of every question, right where their answer is an accepted one; those whose sentence the reader
-    read, and those that only the other two have seen.
+    Within a question, right candidates (an accepted answer) should stand above wrong ones: a logistic regression over
+    their differences gives the weights, one over all candidates the constant and the scale.
     """
-    from sklearn.linear_model import LogisticRegression
-
-    rows: dict[bool, list[tuple[tuple[float, ...], bool]]] = {True: [], False: []}
+    groups: dict[str, list[tuple[list[list[float]], list[bool]]]] = {"read": [], "reranked": [], "alone": []}
     for item, example in zip(found, examples, strict=True):
         if item is None:
             continue
-        for hit, reranked, read in zip(item.hits, item.reranked, item.judged, strict=True):
-            right = bool(exact_match(hit.pair.answer, example.answers))
-            parts = (10.0 * (hit.score - 0.5), float(np.clip(reranked, -8.0, 8.0)))
-            rows[read is not None].append(((*parts, float(np.clip(read or 0.0, -16.0, 16.0))), right))
-    weights = {}
-    for was_read, some in rows.items():
-        values = np.array([value for value, _ in some])[:, : 3 if was_read else 2]
-        model = LogisticRegression(C=1.0, max_iter=1000).fit(values, [right for _, right in some])
-        weights[was_read] = [*model.coef_[0].tolist(), float(model.intercept_[0])]
-    a, b, d, c = weights[True]
-    e, f, g = weights[False]
-    return Blend((a, b, d, c), (e, f, g))
+        rows: dict[str, tuple[list[list[float]], list[bool]]] = {kind: ([], []) for kind in groups}
+        for hit, reranked, judged in zip(item.hits, item.reranked, item.judged, strict=True):
+            similar, right = 10.0 * (hit.score - 0.5), bool(exact_match(hit.pair.answer, example.answers))
+            kind = "read" if judged is not None else "alone" if reranked is None else "reranked"
+            other = judged if judged is not None else reranked
+            values = [similar] if other is None else [similar, float(np.clip(other, -16.0, 16.0))]
+            rows[kind][0].append(values)
+            rows[kind][1].append(right)
+        for kind, row in rows.items():
+            groups[kind].append(row)
+    with_reader, with_reranker, alone = (_ranked(groups[kind]) for kind in ("read", "reranked", "alone"))
+    a, b, c = with_reader
+    d, e, f = with_reranker
+    return Blend((a, b, c), (d, e, f), (alone[0], alone[1]))
+
+
+def _ranked(groups: Sequence[tuple[list[list[float]], list[bool]]]) -> list[float]:
+    """Weights that rank right above wrong, scaled to log-odds, and the constant."""
+    from sklearn.linear_model import LogisticRegression
+
+    apart = [
+        np.subtract(values[good], values[bad])
+        for values, right in groups
+        for good in range(len(right))
+        for bad in range(len(right))
+        if right[good] and not right[bad]
+    ]
+    both = np.concatenate([apart, np.negative(apart)])
+    order = LogisticRegression(C=1.0, fit_intercept=False).fit(both, np.repeat([True, False], len(apart)))
+    direction = order.coef_[0]
+    flat = np.array([value for values, _ in groups for value in values]) @ direction
+    scaled = LogisticRegression(C=1.0).fit(flat[:, None], [good for _, right in groups for good in right])
+    scale = max(0.05, float(scaled.coef_[0, 0]))
+    return [*(scale * direction).tolist(), float(scaled.intercept_[0])]
 
 
 def fit(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.evaluation.twins.rules import paraphrase
+from quipu.memory.coded import Coded
 from quipu.memory.index import Index
 from quipu.memory.store import Store
 from quipu.records import QAPair
@@ -145,7 +146,7 @@ def _asked(path: str, asked: Sequence[str]) -> dict[str, float]:
         keys = np.concatenate([encoder.encode([question]) for question in asked])
         covered = index._covered
         codes: Any = covered.index if covered is not None else None
-        bare = getattr(codes, "codes", codes)
+        bare = codes.codes if isinstance(codes, Coded) else codes
 
         def floor(question: str) -> None:
             bare.search(encoder.encode([question]), 50)

@@ -60,7 +60,7 @@ def by_probability(reranker: SupportsRerank, encoder: SupportsEncode, calibratio
         rows = []
         for question, item, value, logit in zip(asked, stored, scores, logits, strict=True):
             hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
-            rows.append(features(question, [hit], [logit], 0))
+            rows.append(features(question, [hit], [calibration.blend.logit(value, logit, None)], 0))
         return calibration.raw(np.array(rows))
 
     return score

@@ -61,7 +61,7 @@ def run(recipe: CalibrationRecipe, report: Callable[[dict[str, Any]], None] = la
                 report({"kind": f"{name}, {kind}", "questions": len(part), "right": float(part.right.mean())})
         models = stores[0].model_hashes()
         blend = fit_blend(found, asked)
-        report({"read": str(blend.read), "unread": str(blend.unread)})
+        report({"read": str(blend.read), "reranked": str(blend.reranked), "alone": str(blend.alone)})
         # the blend decides which candidate is best, and the probability is that of the best
         found = [
             None if item is None
