@@ -162,6 +162,8 @@ class Memory:
         if min_probability is not None and not 0 <= min_probability <= 1:
             raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
         self._wake()
+        if rerank:  # loaded now, so that no question's time holds the loading of models
+            self._models.reranker(), self._models.judge()
         began = time.perf_counter()
         found = self.find_many(questions, k=k, rerank=rerank)
         calibration = self.calibration(rerank=rerank)

@@ -28,7 +28,7 @@ from quipu.records import Example, QAPair
 
 FOLDS = 5
 LEAST = 40  # labelled questions
-ENOUGH = 400  # labelled questions for weights of their own; below, only the shipped ones are bent
+ENOUGH = 150  # right and wrong answers each for weights of their own; below, only the shipped ones are bent
 KNOTS = 24
 BATCH = 64
 
@@ -195,8 +195,8 @@ def fit(
 ) -> Calibration:
     """A calibration from labelled answers.
 
-    With fewer than ``ENOUGH`` of them the weights of ``base`` stay, and only scale and offset of its log-odds are
-    fitted. InputError where there are too few, or all are right or all wrong.
+    With fewer than ``ENOUGH`` right or wrong ones the weights of ``base`` stay, and only scale and offset of its
+    log-odds are fitted. InputError where there are too few, or all are right or all wrong.
     """
     try:
         from sklearn.linear_model import LogisticRegression
@@ -208,7 +208,7 @@ def fit(
             f"{len(data)} questions with {int(data.right.sum())} right answers are too few to calibrate on: "
             f"{LEAST} are needed, 5 of them answered right and 5 wrong"
         )
-    small = base is not None and len(data) < ENOUGH
+    small = base is not None and min(int(data.right.sum()), int((~data.right).sum())) < ENOUGH
 
     def weights(rows: NDArray[np.bool_] | NDArray[np.int64]) -> Calibration:
         found, right = data.features[rows], data.right[rows]
