@@ -161,9 +161,9 @@ class Memory:
             raise InputError(f"the method must be lookup, not {method!r}")
         if min_probability is not None and not 0 <= min_probability <= 1:
             raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
-        self._wake()
         if rerank:  # loaded now, so that no question's time holds the loading of models
-            self._models.reranker(), self._models.judge()
+            self._models.load()
+        self._wake()
         began = time.perf_counter()
         found = self.find_many(questions, k=k, rerank=rerank)
         calibration = self.calibration(rerank=rerank)

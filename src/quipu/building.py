@@ -27,6 +27,7 @@ from quipu.memory.provenance import (
     unchecked,
 )
 from quipu.memory.store import Store
+from quipu.models.hub import BUNDLED, parallel
 from quipu.models.protocols import (
     Reading,
     SupportsEncode,
@@ -122,7 +123,6 @@ class Models:
     def reranker(self) -> SupportsRerank | None:
         """The reranker; None beside another encoder than the one that ships, whose scores it does not know."""
         if self._given["reranker"] is None and str(getattr(self.encoder(), "name", "")).startswith("quipu-mini/"):
-            from quipu.models.hub import BUNDLED
             if (BUNDLED / "quipu-mini/reranker").is_dir():
                 self._given["reranker"] = "quipu-mini/reranker"
         if isinstance(self._given["reranker"], str | Path):
@@ -130,6 +130,10 @@ class Models:
 
             self._given["reranker"] = load_reranker(self._given["reranker"])
         return cast("SupportsRerank | None", self._given["reranker"])
+
+    def load(self) -> None:
+        """Everything that answers, one model a core."""
+        parallel(lambda model: model(), [self.reader, self.reranker])  # the reranker asks for the encoder
 
     def judge(self) -> SupportsJudge | None:
         """The reader where it can judge given spans, beside a reranker."""

@@ -8,6 +8,7 @@ The weights were fitted by ``quipu.evaluation.calibration``; here is arithmetic 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -188,6 +189,7 @@ def _blend(value: Mapping[str, Any]) -> Blend:
     return Blend((a, b, c), (d, e, f), (g, h))
 
 
+@functools.cache
 def shipped(path: Path) -> Calibration | None:
     """The calibration in a file; None where there is none."""
     if not path.is_file():

@@ -10,6 +10,8 @@ from pathlib import Path
 from quipu.errors import FormatError, MemoryLocked, QuipuError
 from quipu.memory.schema import FORMAT_VERSION
 
+MAPPED = 1 << 40  # bytes of the record that SQLite may map: a row that was not read before costs a fault, not a copy
+
 
 def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connection:
     """The record of the memory at ``path``; FormatError where it is none, or of a newer format.
@@ -29,6 +31,7 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA mmap_size = {MAPPED}")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         # SQLite's own substr() and length() end at a NUL character, which a text may hold
         connection.create_function("piece", 3, lambda text, start, end: text[start:end], deterministic=True)

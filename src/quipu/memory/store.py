@@ -32,6 +32,7 @@ Rows = NDArray[np.int64]
 _BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
 _OUTER = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
 _INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
+_Origin = Literal["generated", "imported", "user"]
 _LARGEST = float(np.finfo(np.float16).max)
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
 
@@ -541,7 +542,7 @@ class Store:
 
 def _pair(row: Sequence[Any]) -> QAPair:
     span = Span(row[4], row[5]) if row[4] is not None else None
-    origin = cast(Literal["generated", "imported", "user"], row[6])
+    origin = cast(_Origin, row[6])
     return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9])
 
 

@@ -23,9 +23,9 @@ from quipu.models.protocols import SupportsRerank
 Logits = NDArray[np.float32]
 Pair = tuple[str, str]
 
-FIRST = 8  # candidates read at full depth before anything else
-DEEP = 12  # of the others, by their quick logit
-TOKENS = 1200  # of the others that are read at all; the last of a list of long ones are not
+FIRST = 4  # candidates read at full depth before anything else
+DEEP = 6  # of the others, by their quick logit
+TOKENS = 800  # of the others that are read at all; the last of a list of long ones are not
 BEYOND_DOUBT = 4.0  # a logit: 98 %; with this much the rest is not read
 _LOW = np.float32(-1e4)
 
@@ -66,13 +66,14 @@ class Reranker:
         if not pairs:
             return np.zeros(0, dtype=np.float32)
         asked = self._lookup([self._tokenizer.encode(question).ids])[0]
-        stored = [item.ids for item in self._tokenizer.encode_batch(list(pairs))]
+        first = list(range(min(FIRST, len(pairs))))
+        stored = [item.ids for item in self._tokenizer.encode_batch(list(pairs[: len(first)]))]
         given = np.asarray(scores, dtype=np.float32)
         logits = np.full(len(pairs), -np.inf, dtype=np.float32)
-        first = list(range(min(FIRST, len(pairs))))
         logits[first] = self._read(asked, stored, given, first, spread)
         if len(pairs) == len(first) or logits[0] >= BEYOND_DOUBT:
             return _filled(logits)
+        stored += [item.ids for item in self._tokenizer.encode_batch(list(pairs[len(first) :]))]
         lengths = np.cumsum([len(ids) for ids in stored[len(first) :]])
         rest = list(range(len(first), len(first) + max(1, int(np.searchsorted(lengths, TOKENS, side="right")))))
         halves = _halves(rest, spread)

@@ -30,6 +30,13 @@ def base_folder(name: str) -> Path:
     raise FormatError("the installed package of all-MiniLM-L6-v2 holds no model.safetensors")
 
 
+def device() -> str:
+    """"cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def load_tokenizer(folder: Path, max_length: int | None = None) -> Tokenizer:
     """The fast tokenizer of a model folder, without padding; truncation only where ``max_length`` says so."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

@@ -56,6 +56,41 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
 
 
+def read_contexts(path: Path) -> list[Context]:
+    """Contexts of a file: SQuAD JSON, MRQA JSONL, or JSONL as ``quipu.training.rounds`` writes it."""
+    with open_text(path) as file:
+        try:
+            first = json.loads(file.readline())
+        except ValueError as error:
+            raise InputError(f"{path}: the first line is not JSON ({error}); give SQuAD JSON or JSONL") from error
+    if "data" in first:
+        return squad_json(path, path.stem)
+    if "header" in first or "qas" in first:
+        return mrqa(path)
+    try:
+        return [
+            Context(row["group"], row["text"], tuple(Asked(*item) for item in row["asked"]), row["source"])
+            for row in read_jsonl(path)
+        ]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: neither SQuAD, MRQA nor contexts of quipu ({error!r} in a line)") from error
+
+
+def mrqa(path: Path) -> list[Context]:
+    """MRQA JSONL: a header line, then contexts with "qas"; the first detected span of each question is its answer."""
+    found = []
+    for row in read_jsonl(path):
+        if "header" in row:
+            continue
+        asked = []
+        for item in row["qas"]:
+            spans = [tuple(span) for answer in item.get("detected_answers", []) for span in answer["char_spans"]]
+            start, last = spans[0] if spans else (-1, -2)
+            asked.append(Asked(item["question"].strip(), start, last + 1))
+        found.append(Context(f"{path.stem}:{len(found)}", row["context"], tuple(asked), path.stem))
+    return found
+
+
 def qamr(data: Path) -> list[Context]:
     """QAMR: crowd questions on single sentences, nearly every span of a sentence asked for."""
     by_sentence: dict[tuple[str, str], dict[Asked, None]] = {}

@@ -23,7 +23,7 @@ from quipu.training import corpora
 from quipu.training.base import load_tokenizer
 from quipu.training.corpora import Asked, Context, compose, cut
 from quipu.training.generator.sample import greedy
-from quipu.training.generator.train import load_generator, read_contexts
+from quipu.training.generator.train import load_generator
 from quipu.training.reader.data import Encoded, batches, collate
 
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+")
@@ -129,7 +129,7 @@ def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lamb
     """Write the passages with each human question, its answer, its sentence, and the writer's question."""
     model, tokenizer = load_generator(recipe.writer), load_tokenizer(recipe.writer, 256)
     rng = random.Random(13)
-    sets = [read_contexts(recipe.marked), corpora.qamr(recipe.data), corpora.fairytaleqa(recipe.data)]
+    sets = [corpora.read_contexts(recipe.marked), corpora.qamr(recipe.data), corpora.fairytaleqa(recipe.data)]
     sets.append(corpora.policyqa(recipe.data))
     jobs = []
     for contexts in sets:

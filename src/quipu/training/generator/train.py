@@ -49,14 +49,6 @@ class GeneratorRecipe:
     loop: dict[str, Any] = field(default_factory=dict)
 
 
-def read_contexts(path: Path) -> list[Context]:
-    """Contexts written by ``quipu.training.rounds``: JSONL with group, text, source, asked."""
-    return [
-        Context(row["group"], row["text"], tuple(Asked(*item) for item in row["asked"]), row["source"])
-        for row in corpora.read_jsonl(path)
-    ]
-
-
 def sources_of(recipe: GeneratorRecipe) -> list[Source]:
     """The human sets and the pseudo-labelled ones with their weights in the mixture."""
     sources = [
@@ -65,7 +57,7 @@ def sources_of(recipe: GeneratorRecipe) -> list[Source]:
         Source(corpora.policyqa(recipe.data), 0.6, 6),
     ]
     for path in recipe.pseudo:
-        sources.append(Source(read_contexts(path), recipe.pseudo_weight, 10))
+        sources.append(Source(corpora.read_contexts(path), recipe.pseudo_weight, 10))
     return sources
 
 

@@ -1,0 +1,1 @@
+"""Soft labels: what the teacher says to every question of every passage, kept on disk."""

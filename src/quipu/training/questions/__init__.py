@@ -1,0 +1,1 @@
+"""Questions over any passages, by the question writer."""

@@ -1,0 +1,64 @@
+"""``quipu train recipes/mini/quip/1-questions.toml``: the writer of this repository asks about any passages.
+
+The result has the form of ``quipu.training.rounds``: contexts with questions and the spans they were made from.
+Nothing is filtered (QuIP section 3.1): the teacher says later where the answer stands, if it does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quipu.models.writer import Writer
+from quipu.training import corpora
+from quipu.training.corpora import Asked, Context
+from quipu.training.rounds import write_context
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionsRecipe:
+    """``texts``: JSONL with a "text" a line; without it, the prose of the public data sets."""
+
+    data: Path
+    out: Path
+    texts: Path | None = None
+    writer: str = "quipu-mini/writer"
+    passages: int = 4000
+    words: int = 110  # a longer text is cut
+    per_passage: int = 10
+    seed: int = 13
+
+
+def run(recipe: QuestionsRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Ask about ``passages`` texts, chosen by the seed; an interrupted run goes on where it stopped."""
+    writer, rng = Writer.from_pretrained(recipe.writer), random.Random(recipe.seed)
+    if recipe.texts is not None:
+        texts = [row["text"] for row in corpora.read_jsonl(recipe.texts)]
+    else:
+        texts = corpora.prose(recipe.data)
+    texts = [" ".join(text.split()[: recipe.words]) for text in texts if len(text.split()) >= 25]
+    texts = rng.sample(texts, min(recipe.passages, len(texts)))
+    recipe.out.parent.mkdir(parents=True, exist_ok=True)
+    done = sum(1 for _ in corpora.read_jsonl(recipe.out)) if recipe.out.exists() else 0
+    with recipe.out.open("a", encoding="utf-8") as file:
+        for first in range(done, len(texts), BATCH):
+            some = texts[first : first + BATCH]
+            spans = []
+            for candidates in writer.extract(some, limit=2 * recipe.per_passage):
+                chosen = candidates[: recipe.per_passage]
+                spans.append([item.span for item in chosen])
+            for text, marked, written in zip(some, spans, writer.write(some, spans), strict=True):
+                asked = [
+                    Asked(best[0].question, span.start, span.end)
+                    for span, best in zip(marked, written, strict=True)
+                    if best
+                ]
+                write_context(file, Context(f"{recipe.out.stem}:{first}", text, tuple(asked), "generated"))
+            file.flush()
+            report({"passages": first + len(some), "of": len(texts)})
+    return recipe.out
