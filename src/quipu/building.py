@@ -122,18 +122,22 @@ class Models:
 
     def reranker(self) -> SupportsRerank | None:
         """The reranker; None beside another encoder than the one that ships, whose scores it does not know."""
-        if self._given["reranker"] is None and str(getattr(self.encoder(), "name", "")).startswith("quipu-mini/"):
-            if (BUNDLED / "quipu-mini/reranker").is_dir():
-                self._given["reranker"] = "quipu-mini/reranker"
-        if isinstance(self._given["reranker"], str | Path):
+        if self._reranks() and not hasattr(self._given["reranker"], "rerank"):
             from quipu.models.reranker import load_reranker
 
-            self._given["reranker"] = load_reranker(self._given["reranker"])
+            self._given["reranker"] = load_reranker(self._given["reranker"] or "quipu-mini/reranker")
         return cast("SupportsRerank | None", self._given["reranker"])
 
+    def _reranks(self) -> bool:
+        if self._given["reranker"] is not None:
+            return True
+        shipped = str(getattr(self.encoder(), "name", "")).startswith("quipu-mini/")
+        return shipped and (BUNDLED / "quipu-mini/reranker").is_dir()
+
     def load(self) -> None:
-        """Everything that answers, one model a core."""
-        parallel(lambda model: model(), [self.reader, self.reranker])  # the reranker asks for the encoder
+        """Reranker and judge, one model a core, so that no question's time holds their loading."""
+        if self._reranks():
+            parallel(lambda model: model(), [self.reader, self.reranker])
 
     def judge(self) -> SupportsJudge | None:
         """The reader where it can judge given spans, beside a reranker."""

@@ -78,7 +78,7 @@ def read_contexts(path: Path) -> list[Context]:
 
 def mrqa(path: Path) -> list[Context]:
     """MRQA JSONL: a header line, then contexts with "qas"; the first detected span of each question is its answer."""
-    found = []
+    found: list[Context] = []
     for row in read_jsonl(path):
         if "header" in row:
             continue

@@ -14,7 +14,6 @@ import torch
 from quipu.errors import FormatError
 from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
-from quipu.training.corpora import Asked, Context
 from quipu.training.generator.data import Batches, Source, generation_vocabulary
 from quipu.training.generator.model import (
     BUCKETS,

@@ -12,7 +12,7 @@ import bisect
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -121,10 +121,8 @@ class Batches:
     question_length: int
     hard: bool  # the marked span instead of the teacher's labels; a question without one points at the first token
     seed: int
-
-    def __post_init__(self) -> None:
-        self._order: list[list[int]] = []
-        self._epoch = -1
+    _order: list[list[int]] = field(default_factory=list, init=False)
+    _epoch: int = field(default=-1, init=False)
 
     def at(self, step: int) -> dict[str, torch.Tensor]:
         """ids, mask (P, T); question_ids, question_mask (Q, S); passage (Q); *_places, *_weights (Q, 8)."""
@@ -140,8 +138,9 @@ class Batches:
         chosen = [self.items[row] for row in self._order[place]]
         questions = [rng.sample(item.questions, min(self.per_passage, len(item.questions))) for item in chosen]
         return batch_of(
-            self.tokenizer, [item.passage for item in chosen], questions, self.max_length, self.question_length, self.hard
-        )
+            self.tokenizer, [item.passage for item in chosen], questions,
+            self.max_length, self.question_length, self.hard,
+        )  # fmt: skip
 
 
 def batch_of(

@@ -1,4 +1,4 @@
-"""Train the bi-encoder: ``quipu train recipes/mini/quip/3-quip.toml``; QuIP section 3.3 with its variants as options."""
+"""Train the bi-encoder (QuIP section 3.3, its variants as options): ``quipu train recipes/mini/quip/3-quip.toml``."""
 
 from __future__ import annotations
 
@@ -109,17 +109,18 @@ def student(recipe: QuipRecipe) -> tuple[QuipModel, Path]:
     stack: Any = getattr(model.encoder, "encoder", None)
     if recipe.layers is not None:
         if stack is None or not 1 <= recipe.layers <= len(stack.layer):
-            raise SettingsError(f"`layers` is {recipe.layers}; the base has {len(stack.layer) if stack else 'no'} layers")
+            there = len(stack.layer) if stack is not None else "no"
+            raise SettingsError(f"`layers` is {recipe.layers}; the base has {there} layers")
         last = len(stack.layer) - 1
         rows = [round(i * last / max(1, recipe.layers - 1)) for i in range(recipe.layers)]
         stack.layer = torch.nn.ModuleList(stack.layer[row] for row in rows)
-        model.encoder.config.num_hidden_layers = recipe.layers  # type: ignore[union-attr]
+        model.encoder.config.num_hidden_layers = recipe.layers
     if recipe.freeze_words:
-        model.encoder.get_input_embeddings().weight.requires_grad_(False)  # type: ignore[operator]
+        model.encoder.get_input_embeddings().weight.requires_grad_(False)
     for layer in stack.layer[: recipe.freeze_layers] if stack is not None else ():
         layer.requires_grad_(False)
     if recipe.checkpointing:
-        model.encoder.gradient_checkpointing_enable()  # type: ignore[operator]
+        model.encoder.gradient_checkpointing_enable()
     return model, folder
 
 
