@@ -1,15 +1,18 @@
-"""The key encoder: texts to unit vectors, by ONNX Runtime."""
+"""The encoder by ONNX Runtime: texts to keys; trained with QuIP, passages to token vectors, questions to their ends."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from quipu.errors import InputError
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Keys
+from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched, tokenizer_of
 
 TOKENS_PER_BATCH = 2048  # beyond this a larger batch is no faster on two cores
 
@@ -31,7 +34,7 @@ def length_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
 
 
 class Encoder:
-    """Questions and key texts to keys. Implements ``SupportsEncode``."""
+    """Questions and key texts to keys; ``SupportsEncode``, and ``SupportsStates`` where ``has_heads``."""
 
     def __init__(self, name_or_path: str | Path = "quipu-mini/encoder") -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
@@ -40,6 +43,10 @@ class Encoder:
         self.name = folder.name
         self.sha256 = folder.sha256
         self.width = int(folder.settings["width"])
+        self.layers = int(folder.settings.get("layers", 0))
+        self.has_heads = bool(folder.settings.get("heads", False))  # trained with QuIP
+        self._window = int(folder.settings.get("window", WINDOW)), int(folder.settings.get("stride", STRIDE))
+        self._whole = tokenizer_of(folder.path / "tokenizer.json")
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
@@ -52,19 +59,63 @@ class Encoder:
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Keys:
         """Keys (n, width) float32 of unit length, in the order of ``texts``."""
-        keys = np.zeros((len(texts), self.width), dtype=np.float32)
-        if len(texts) == 1:
-            ids = np.array([self._tokenizer.encode(texts[0]).ids], dtype=np.int64)
-            keys[0] = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0][0]
-            return keys
-        rows = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        batches = length_batches([len(row) for row in rows], TOKENS_PER_BATCH)
+        return self._run(["key"], self._ids(texts))[0]
 
-        def run(batch: list[int]) -> Keys:
+    def queries(self, texts: Sequence[str]) -> tuple[Keys, Floats, Floats]:
+        """Keys, start and end vectors of questions in one pass, (n, width) float32 each."""
+        keys, start, end = self._run(["key", *self._heads()], self._ids(texts))
+        return keys, start, end
+
+    def questions(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """Start and end vectors (n, width); raises InputError where the encoder has no heads."""
+        start, end = self._run(self._heads(), self._ids(texts))
+        return start, end
+
+    def passages(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Token vectors of the last layer; long texts in windows."""
+        rows, offsets = offsets_of(self._whole, texts)
+        vectors = stitched(rows, lambda ids: self._tokens([f"layer_{self.layers}"], ids), *self._window)
+        return [TokenVectors(item[0], at) for item, at in zip(vectors, offsets, strict=True)]
+
+    def states(self, texts: Sequence[str]) -> list[Floats]:
+        """(layers + 1, T, width) for each text, embeddings first; long texts in windows."""
+        rows, _ = offsets_of(self._whole, texts)
+        names = [f"layer_{layer}" for layer in range(self.layers + 1)]
+        return stitched(rows, lambda ids: self._tokens(names, ids), *self._window)
+
+    def _heads(self) -> list[str]:
+        if not self.has_heads:
+            raise InputError(f"{self.source}: this encoder was not trained with QuIP; it has no start and end vectors")
+        return ["start", "end"]
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
+        if len(texts) == 1:
+            return [self._tokenizer.encode(texts[0]).ids]
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+
+    def _run(self, names: list[str], rows: Sequence[list[int]]) -> list[NDArray[np.float32]]:
+        """Vectors (n, width) of each output, in the order of the rows."""
+        out = [np.zeros((len(rows), self.width), dtype=np.float32) for _ in names]
+        for batch, found in self._batches(names, rows):
+            for array, values in zip(out, found, strict=True):
+                array[batch] = values
+        return out
+
+    def _tokens(self, names: list[str], rows: list[list[int]]) -> list[Floats]:
+        """(len(names), T, width) of each row, in order."""
+        if not self.layers:
+            raise InputError(f"{self.source}: this encoder gives keys only; export it again for its token vectors")
+        out: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(rows)
+        for batch, found in self._batches(names, rows):
+            for place, row in enumerate(batch):
+                out[row] = np.stack([layer[place] for layer in found])
+        return out
+
+    def _batches(self, names: list[str], rows: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats]]]:
+        def run(batch: list[int]) -> list[Floats]:
             ids = np.array([rows[index] for index in batch], dtype=np.int64)
-            found: Keys = self._session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})[0]
+            found: list[Floats] = self._session.run(names, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
             return found
 
-        for batch, found in zip(batches, parallel(run, batches), strict=True):
-            keys[batch] = found
-        return keys
+        batches = length_batches([len(row) for row in rows], TOKENS_PER_BATCH)
+        return zip(batches, parallel(run, batches), strict=True)

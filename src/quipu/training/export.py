@@ -24,6 +24,7 @@ from torch import nn
 from quipu.errors import ExportMismatch
 from quipu.training.base import load_tokenizer
 from quipu.training.generator.model import BUCKET_EDGES, BUCKETS, STYLES, Generator
+from quipu.training.quip.model import HEADS, QuipModel, mean_of
 
 OPSET = 17
 
@@ -68,48 +69,74 @@ def write_listing(folder: Path, kind: str, name: str, version: str, settings: di
     os.replace(temporary, folder / "model.json")
 
 
-class _Keys(nn.Module):
-    def __init__(self, encoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder = encoder
+class _Everything(nn.Module):
+    """Key, every layer, and, with heads, start and end vectors. ``states`` stand as batches, ``key`` as rows."""
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        weights = attention_mask.unsqueeze(-1).float()
-        return nn.functional.normalize((states * weights).sum(1) / weights.sum(1).clamp(min=1e-9), dim=-1)
+    def __init__(self, model: QuipModel, heads: bool) -> None:
+        super().__init__()
+        self.model, self.heads = model, heads
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        layers = self.model.hidden(input_ids, attention_mask)
+        key = nn.functional.normalize(mean_of(layers[-1], attention_mask), dim=-1)
+        if not self.heads:
+            return key, *layers
+        pooled = self.model.pooled(layers[-1], attention_mask)
+        return key, self.model.start_head(pooled), self.model.end_head(pooled), *layers
 
 
 def export_encoder(
     checkpoint: Path, out: Path, *, name: str, version: str, texts: Sequence[str], max_length: int = 128
 ) -> dict[str, float]:
-    """A BERT-like Hugging Face folder to an encoder folder. Gate: mean cosine of int8 and torch keys >= 0.98."""
-    from transformers import AutoModel
+    """A Hugging Face folder to an encoder folder, with its question heads where it has some.
 
+    Gate: mean cosine of int8 and torch keys >= 0.98, with heads also of token vectors and of start and end vectors.
+    """
     from quipu.models.encoder import Encoder
 
-    model = _Keys(AutoModel.from_pretrained(checkpoint, attn_implementation="eager").eval())
-    tokenizer = load_tokenizer(checkpoint, max_length)
-    expected = []
+    heads = (checkpoint / HEADS).is_file()
+    quip = QuipModel.from_pretrained(checkpoint, eager=True).eval()
+    model, tokenizer = _Everything(quip, heads), load_tokenizer(checkpoint, max_length)
+    names = ["key", *(("start", "end") if heads else ())]
+    expected: dict[str, list[Any]] = {name: [] for name in [*names, "tokens"]}
     with torch.inference_mode():
         for text in texts:
             row = torch.tensor([tokenizer.encode(text).ids])
-            expected.append(model(row, torch.ones_like(row))[0].numpy())
+            found = model(row, torch.ones_like(row))
+            for key, value in zip([*names, "tokens"], [*found[: len(names)], found[-1]], strict=True):
+                expected[key].append(value[0].numpy())
     out.mkdir(parents=True, exist_ok=True)
     ids = torch.ones(2, 5, dtype=torch.long)
+    layers = int(quip.encoder.config.num_hidden_layers)
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "model.onnx"
         axes = {0: "n", 1: "t"}
-        to_onnx(
-            model, (ids, torch.ones_like(ids)), {"input_ids": axes, "attention_mask": axes}, {"key": {0: "n"}}, plain
-        )
+        outputs: dict[str, dict[int, str]] = {key: {0: "n"} for key in names}
+        outputs |= {f"layer_{layer}": axes for layer in range(layers + 1)}
+        inputs = {"input_ids": axes, "attention_mask": axes}
+        to_onnx(model, (ids, torch.ones_like(ids)), inputs, outputs, plain)
         to_int8(plain, out / "model.onnx")
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
-    width = int(model.encoder.config.hidden_size)
-    write_listing(out, "encoder", name, version, {"width": width, "max_length": max_length})
-    cosine = (Encoder(out).encode(texts) * np.array(expected)).sum(axis=1)
-    figures = {"cosine_mean": float(cosine.mean()), "cosine_min": float(cosine.min()), "texts": float(len(texts))}
-    _gate(out, figures["cosine_mean"] >= 0.98, f"mean cosine of int8 and float keys is {figures['cosine_mean']:.4f}")
+    settings = {"width": quip.width, "max_length": max_length, "layers": layers, "heads": heads}
+    write_listing(out, "encoder", name, version, settings)
+    exported = Encoder(out)
+    got = dict(zip(names, exported.queries(texts) if heads else [exported.encode(texts)], strict=True))
+    figures = {"texts": float(len(texts))}
+    for key, values in got.items():
+        cosine = _cosine(values, np.array(expected[key]))
+        figures |= {f"{key}_cosine_mean": float(cosine.mean()), f"{key}_cosine_min": float(cosine.min())}
+    short = [row for row, text in enumerate(texts) if len(tokenizer.encode(text).ids) < max_length]
+    tokens = exported.passages([texts[row] for row in short]) if heads else []
+    if tokens:
+        alike = [_cosine(item.vectors, expected["tokens"][row]).mean() for row, item in zip(short, tokens, strict=True)]
+        figures["token_cosine_mean"] = float(np.mean(alike))
+    lowest = min((figure for figure in figures if figure.endswith("_mean")), key=figures.__getitem__)
+    _gate(out, figures[lowest] >= 0.98, f"{lowest} of int8 and float vectors is {figures[lowest]:.4f}")
     return figures
+
+
+def _cosine(left: Any, right: Any) -> Any:
+    return (left * right).sum(-1) / (np.linalg.norm(left, axis=-1) * np.linalg.norm(right, axis=-1))
 
 
 class _Spans(nn.Module):

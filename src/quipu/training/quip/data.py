@@ -187,9 +187,7 @@ class _Table:
     def __init__(self, encoding: Encoding, length: int) -> None:
         inside = [
             (offsets, token)
-            for token, (offsets, special) in enumerate(
-                zip(encoding.offsets, encoding.special_tokens_mask, strict=True)
-            )
+            for token, (offsets, special) in enumerate(zip(encoding.offsets, encoding.special_tokens_mask, strict=True))
             if not special and token < length - 1
         ]
         self._starts = [offsets[0] for offsets, _ in inside]

@@ -46,11 +46,13 @@ class QuipModel(nn.Module):
         self.width, self.pooling = width, pooling
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, pooling: Pooling | None = None) -> QuipModel:
+    def from_pretrained(
+        cls, folder: str | Path, pooling: Pooling | None = None, *, eager: bool = False, random: bool = False
+    ) -> QuipModel:
         """Any Hugging Face encoder: a local folder or, where the user is online, a name of the hub.
 
         Heads are read where they lie beside it (``heads.safetensors``), else they are new (seed them before the call).
-        Dropout is off. Raises InputError or FormatError.
+        Dropout is off. ``random``: its architecture with new weights. Raises InputError or FormatError.
         """
         folder = Path(folder) if Path(folder).is_dir() else folder
         try:
@@ -58,16 +60,21 @@ class QuipModel(nn.Module):
             for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout"):
                 if hasattr(config, name):
                     setattr(config, name, 0.0)
-            extra = {"add_pooling_layer": False} if config.model_type in ("bert", "roberta", "xlm-roberta") else {}
-            encoder = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, **extra)
+            extra: dict[str, Any] = {"attn_implementation": "eager"} if eager else {}  # what the export can trace
+            if config.model_type in ("bert", "roberta", "xlm-roberta"):
+                extra["add_pooling_layer"] = False
+            if random:
+                encoder = AutoModel.from_config(config)
+            else:
+                encoder = AutoModel.from_pretrained(folder, config=config, use_safetensors=True, **extra)
         except (OSError, ValueError) as error:
             raise InputError(f"{folder}: no Hugging Face encoder with safetensors weights ({error})") from error
         settings: dict[str, Any] = {}
         heads = Path(folder) / HEADS
-        if heads.is_file():
+        if heads.is_file() and not random:
             settings = json.loads((Path(folder) / HEAD_SETTINGS).read_text(encoding="utf-8"))
         model = cls(encoder, int(config.hidden_size), pooling or settings.get("pooling", "first"))
-        if heads.is_file():
+        if settings:
             try:
                 weights = load_file(heads)
                 model.start_head.load_state_dict(_under("start_head.", weights))
@@ -134,11 +141,10 @@ def token_logits(
     Padding is at the lowest float.
     """
     lowest = torch.finfo(torch.float32).min
-    if concat:
-        flat = tokens.flatten(0, 1).float()
-        return (vectors.float() @ flat.T).masked_fill(~mask.flatten().bool(), lowest)
-    logits = torch.bmm(tokens[passage].float(), vectors.float().unsqueeze(-1)).squeeze(-1)
-    return logits.masked_fill(~mask[passage].bool(), lowest)
+    # Every question with every passage: more products than needed, but one matrix, and nothing is copied a question.
+    logits = torch.einsum("qd,ptd->qpt", vectors.float(), tokens.float())
+    logits = logits.masked_fill(~mask.bool(), lowest)
+    return logits.flatten(1) if concat else logits[torch.arange(len(passage), device=passage.device), passage]
 
 
 def distillation(logits: torch.Tensor, places: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

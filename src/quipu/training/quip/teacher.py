@@ -104,8 +104,7 @@ def label(
             sides.append((best.tolist(), where.tolist()))
         for place, at in enumerate(batch):
             offsets, soft = encodings[at].offsets, jobs[at][1]
-            starts = _places(sides[0][0][place], [NO_ANSWER if w == 0 else offsets[w][0] for w in sides[0][1][place]])
-            ends = _places(sides[1][0][place], [NO_ANSWER if w == 0 else offsets[w][1] for w in sides[1][1][place]])
+            starts, ends = (_places(sides[side][0][place], sides[side][1][place], offsets, side) for side in (0, 1))
             found[at] = Soft(soft.question, soft.span, starts, ends)
     labelled: list[list[Soft]] = [[] for _ in items]
     for (row, _), soft in zip(jobs, found, strict=True):
@@ -113,5 +112,10 @@ def label(
     return [Labelled(item.passage, tuple(some)) for item, some in zip(items, labelled, strict=True)]
 
 
-def _places(p: Sequence[float], characters: Sequence[int]) -> Places:
-    return tuple((at, value) for at, value in zip(characters, p, strict=True) if value > 1e-5)
+def _places(p: Sequence[float], tokens: Sequence[int], offsets: Sequence[tuple[int, int]], side: int) -> Places:
+    """Tokens as characters, without those that stand for nothing (padding comes up where a passage is short)."""
+    return tuple(
+        (NO_ANSWER if token == 0 else offsets[token][side], value)
+        for token, value in zip(tokens, p, strict=True)
+        if value > 1e-5
+    )

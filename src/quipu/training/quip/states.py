@@ -1,0 +1,72 @@
+"""Any Hugging Face encoder by torch, as the evaluation tasks want it: ``models.spans.SupportsStates``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from quipu.models.encoder import length_batches
+from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched
+from quipu.training.base import base_folder, device, load_tokenizer
+from quipu.training.quip.model import HEADS, Pooling, QuipModel
+
+TOKENS_PER_BATCH = 4096
+
+
+class TorchEncoder:
+    """An encoder folder, "minilm", or "random:FOLDER" (its architecture with random weights: a control).
+
+    Without heads beside it, start and end vectors come from heads with random weights (``seed``).
+    """
+
+    def __init__(self, name: str, *, pooling: Pooling | None = None, seed: int = 0) -> None:
+        """Raises InputError where there is no encoder."""
+        self.name, self.source = name, name.removeprefix("random:")
+        folder = base_folder(self.source)
+        torch.manual_seed(seed)
+        self.model = QuipModel.from_pretrained(folder, pooling, random=name.startswith("random:"))
+        self.model.eval().to(device())
+        self.has_heads = (folder / HEADS).is_file() and not name.startswith("random:")
+        self.width = self.model.width
+        config: Any = self.model.encoder.config
+        self.layers = int(config.num_hidden_layers)
+        self.tokenizer = load_tokenizer(folder)
+        # RoBERTa counts positions from two, so 514 rows hold 512 tokens.
+        room = int(config.max_position_embeddings) - (2 if "roberta" in config.model_type else 0)
+        self._window = (WINDOW, STRIDE) if room >= WINDOW else (room, room * STRIDE // WINDOW)
+
+    def passages(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Token vectors of the last layer; long texts in windows."""
+        rows, offsets = offsets_of(self.tokenizer, texts)
+        vectors = stitched(rows, lambda ids: self._tokens(ids, last=True), *self._window)
+        return [TokenVectors(item[0], at) for item, at in zip(vectors, offsets, strict=True)]
+
+    def states(self, texts: Sequence[str]) -> list[Floats]:
+        """(layers + 1, T, D) for each text, embeddings first; long texts in windows."""
+        rows, _ = offsets_of(self.tokenizer, texts)
+        return stitched(rows, lambda ids: self._tokens(ids, last=False), *self._window)
+
+    def questions(self, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        """Start and end vectors (n, D); a question longer than the window is cut."""
+        rows = [encoding.ids[: self._window[0]] for encoding in self.tokenizer.encode_batch(list(texts))]
+        start, end = np.zeros((2, len(rows), self.width), dtype=np.float32)
+        for batch in length_batches([len(row) for row in rows], TOKENS_PER_BATCH):
+            ids = torch.tensor([rows[row] for row in batch], device=device())
+            with torch.inference_mode():
+                vectors = self.model.questions(ids, torch.ones_like(ids))
+            start[batch], end[batch] = (side.float().cpu().numpy() for side in vectors)
+        return start, end
+
+    def _tokens(self, rows: list[list[int]], *, last: bool) -> list[Floats]:
+        out: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(rows)
+        for batch in length_batches([len(row) for row in rows], TOKENS_PER_BATCH):
+            ids = torch.tensor([rows[row] for row in batch], device=device())
+            with torch.inference_mode():
+                layers = self.model.hidden(ids, torch.ones_like(ids))
+                stack = torch.stack(layers[-1:] if last else layers, dim=1)  # (N, L, T, D)
+            for row, states in zip(batch, stack.float().cpu().numpy(), strict=True):
+                out[row] = states
+        return out
