@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from quipu.answering.extract import EACH, Passages, SpanFound, Weights, extract, find_spans
 from quipu.answering.lookup import Found, find, lookup
 from quipu.answering.probability import PLAIN, Calibration, shipped
 from quipu.answering.retrieve import Method, retrieve
@@ -15,6 +16,7 @@ from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
+from quipu.memory import tokens
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory, read_pairs
 from quipu.memory.provenance import coverage, why
@@ -34,6 +36,8 @@ from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
 from quipu.text import is_unicode, normalize_answer
 
+Way = Literal["lookup", "span"]
+WAYS: tuple[Way, ...] = ("lookup", "span")
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
 
@@ -100,6 +104,7 @@ class Memory:
         self._index: Index | None = None
         self._rebuilding = Rebuilding(store.path)
         self._encoder: SupportsEncode | None = None
+        self._passages: Passages | None = None
         self.report = report or BuildReport()
 
     def __enter__(self) -> Memory:
@@ -136,11 +141,13 @@ class Memory:
         question: str,
         *,
         k: int = 50,
-        method: Literal["lookup"] = "lookup",
+        method: Way = "lookup",
         rerank: bool = True,
         min_probability: float | None = None,
     ) -> Answer:
-        """The answer of the best stored pair with its source and probability, or none, with the reason.
+        """The answer with its source and probability, or none, with the reason.
+
+        method: "lookup" gives the answer of the best stored pair, "span" reads it from the tokens of the best passages.
 
         ``k`` pairs are looked at. ``rerank=False`` leaves the retriever's order (and is faster). An answer is held back
         below ``min_probability``; None: below the threshold of the memory's calibration, 0: never.
@@ -152,15 +159,17 @@ class Memory:
         questions: Sequence[str],
         *,
         k: int = 50,
-        method: Literal["lookup"] = "lookup",
+        method: Way = "lookup",
         rerank: bool = True,
         min_probability: float | None = None,
     ) -> list[Answer]:
         """An answer for each question, in order; the time of each is an equal share of the batch's."""
-        if method != "lookup":
-            raise InputError(f"the method must be lookup, not {method!r}")
+        if method not in WAYS:
+            raise InputError(f"the method must be one of {', '.join(WAYS)}, not {method!r}")
         if min_probability is not None and not 0 <= min_probability <= 1:
             raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
+        if method == "span":
+            return self._ask_spans(questions, k, min_probability)
         if rerank:  # loaded now, so that no question's time holds the loading of models
             self._models.load()
         self._wake()
@@ -174,6 +183,38 @@ class Memory:
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
 
+    def _ask_spans(self, questions: Sequence[str], k: int, min_probability: float | None) -> list[Answer]:
+        self._wake()
+        began = time.perf_counter()
+        found = self.find_spans_many(questions, k=k)
+        weights = Weights.of(getattr(self._models.encoder(), "span", None))
+        answers = [
+            extract(question, item, self._store, weights, min_probability)
+            for question, item in zip(questions, found, strict=True)
+        ]
+        each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
+        return [replace(answer, milliseconds=each) for answer in answers]
+
+    def find_spans_many(self, questions: Sequence[str], *, k: int = 50) -> list[list[SpanFound]]:
+        """What ``ask_many(method="span")`` judges: a span of each passage that may hold the answer."""
+        encoder: Any = self._models.encoder()
+        if getattr(encoder, "codebook", None) is None:
+            raise InputError(f"the encoder {encoder.name} reads no spans; use one that was trained with QuIP")
+        index, _ = self._wake()
+        index.refresh()
+        queries = encoder.queries(self._checked(questions))
+        hits = retrieve(questions, queries[0], self._store, index, min(k, EACH), "vector")
+        if self._passages is None:
+            self._passages = Passages(self._store)
+        return find_spans(questions, hits, queries, self._store, self._passages, encoder.codebook)
+
+    def _checked(self, questions: Sequence[str]) -> Sequence[str]:
+        if any(not question.strip() for question in questions):
+            raise InputError("a question is empty")
+        if not is_unicode("".join(questions)):
+            raise InputError("a question is not Unicode text")
+        return questions
+
     def find_many(
         self, questions: Sequence[str], *, k: int = 50, rerank: bool = True, without: Sequence[QAPair | None] = ()
     ) -> list[Found | None]:
@@ -182,8 +223,7 @@ class Memory:
         ``without``: a pair for each question that is left out with everything of its document (to ask what the memory
         would say if it had never read it).
         """
-        if any(not question.strip() for question in questions):
-            raise InputError("a question is empty")
+        self._checked(questions)
         hits = self.search_many(questions, k + 50 if without else k, method=SEARCH)
         if without:
             hits = [_apart(row, pair)[:k] for row, pair in zip(hits, without, strict=True)]
@@ -305,8 +345,11 @@ class Memory:
                 progress({"stage": "rekey", "done": done, "total": total})
             return keys
 
+        if tokens.available(self._store):
+            tokens.forget(self._store)
         self._store.replace_vectors(make, encoder.name, _hash(encoder))
-        self._index = self._encoder = None
+        self._builder(progress).code_passages()
+        self._index = self._encoder = self._passages = None
         Index.rebuild(self._store)
         return done
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import split
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
+from quipu.memory import tokens
 from quipu.memory.index import Rebuilding, bound
-from quipu.memory.passage_words import PassageWords
 from quipu.memory.provenance import (
     add_support,
     count_unchecked,
@@ -42,6 +43,7 @@ from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
 _PAIRS = 512  # ready pairs a transaction
+_CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
 
 
@@ -189,7 +191,22 @@ class Builder:
                 self.tell(stage="read", done=self.report.documents, total=0)
             if stale := sorted(set(self._store.find_documents(file)) - seen):
                 self.remove_documents(stale)
+        self.code_passages()
         self.report.seconds += time.perf_counter() - began
+
+    def code_passages(self) -> None:
+        """Keep vectors and token codes of every passage that has none, where the encoder can make them."""
+        encoder: Any = self._models.encoder()
+        if getattr(encoder, "codebook", None) is None:
+            return
+        done = 0
+        while batch := tokens.waiting(self._store, _CODED):
+            found = encoder.passages([passage.text for passage in batch])
+            vectors = np.array([_unit(item.vectors.mean(axis=0)) for item in found])
+            made = [tokens.PassageTokens(encoder.codebook.encode(item.vectors), item.offsets) for item in found]
+            tokens.put(self._store, batch, vectors, made)
+            done += len(batch)
+            self.tell(stage="code", done=done, total=0)
 
     def ask(self) -> None:
         """Make the pairs of every passage that has none yet, a batch a transaction."""
@@ -248,37 +265,39 @@ class Builder:
         if not total:
             return
         drops = self._settings.ambiguous == "drop"
-        with PassageWords(self._store) as words:
-            while pairs := unchecked(self._store, _CHECKED):
-                own = [self._store.passage_at(str(pair.document_id), cast(Span, pair.span)) for pair in pairs]
-                placed = [(pair, passage) for pair, passage in zip(pairs, own, strict=True) if passage is not None]
-                checked = global_filter(
-                    [pair for pair, _ in placed], [passage for _, passage in placed],
-                    [list(words.search(pair.question, PASSAGES)) for pair, _ in placed], self._models.reader(),
-                    threshold=self._settings.filter_threshold,
+        while pairs := unchecked(self._store, _CHECKED):
+            own = [self._store.passage_at(str(pair.document_id), cast(Span, pair.span)) for pair in pairs]
+            placed = [(pair, passage) for pair, passage in zip(pairs, own, strict=True) if passage is not None]
+            checked = global_filter(
+                [pair for pair, _ in placed], [passage for _, passage in placed],
+                [self._near(pair.question) for pair, _ in placed], self._models.reader(),
+                threshold=self._settings.filter_threshold,
+            )  # fmt: skip
+            lost = [Verdict(pair.id, "global", True, None, "its passage is not there") for pair in pairs]
+            said = {verdict.pair_id: verdict for verdict in lost} | {item.pair.id: item.verdict for item in checked}
+            with self._store.transaction():
+                self._store.add_verdicts(
+                    list(said.values()), [pair.document_id for pair in pairs],
+                    [passage.id if passage else None for passage in own],
                 )  # fmt: skip
-                lost = [Verdict(pair.id, "global", True, None, "its passage is not there") for pair in pairs]
-                said = {verdict.pair_id: verdict for verdict in lost} | {item.pair.id: item.verdict for item in checked}
-                with self._store.transaction():
-                    self._store.add_verdicts(
-                        list(said.values()), [pair.document_id for pair in pairs],
-                        [passage.id if passage else None for passage in own],
-                    )  # fmt: skip
-                    bad = [verdict for verdict in said.values() if not verdict.kept]
-                    if drops:
-                        drop(self._store, [verdict.pair_id for verdict in bad])
-                    else:
-                        mark_ambiguous(self._store, ((item.pair_id, str(item.because_of)) for item in bad))
-                    add_support(self._store, ((c.pair.id, *place) for c in checked for place in c.support))
-                done += len(pairs)
+                bad = [verdict for verdict in said.values() if not verdict.kept]
                 if drops:
-                    self.report.kept -= len(bad)
-                    self.report.pairs -= len(bad)
-                    self.report.dropped.update(verdict.reason for verdict in bad)
-                self.report.changed = True
-                self.tell(stage="check", done=done, total=total, ambiguous=len(bad))
+                    drop(self._store, [verdict.pair_id for verdict in bad])
+                else:
+                    mark_ambiguous(self._store, ((item.pair_id, str(item.because_of)) for item in bad))
+                add_support(self._store, ((c.pair.id, *place) for c in checked for place in c.support))
+            done += len(pairs)
+            if drops:
+                self.report.kept -= len(bad)
+                self.report.pairs -= len(bad)
+                self.report.dropped.update(verdict.reason for verdict in bad)
+            self.report.changed = True
+            self.tell(stage="check", done=done, total=total, ambiguous=len(bad))
         self.report.seconds += time.perf_counter() - began
         self.tell(stage="check", done=total, total=total, last=1)
+
+    def _near(self, question: str) -> list[Passage]:
+        return [passage for passage, _ in tokens.search_passages(self._store, question, PASSAGES)]
 
     def remove_documents(self, document_ids: Sequence[str]) -> None:
         """Remove documents; a pair that others support too moves to the first of them, with a key of its sentence."""
@@ -364,6 +383,10 @@ class Builder:
             self._told = now
             line.pop("last", None)
             self._progress(line)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vector / (np.linalg.norm(vector) or 1.0)
 
 
 def _by_file(documents: Iterable[Document]) -> Iterator[tuple[str, Iterator[Document]]]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from quipu.building import Builder
 from quipu.errors import InputError
 from quipu.generate.globally import PASSAGES
-from quipu.memory.passage_words import PassageWords
 from quipu.memory.store import Store
+from quipu.memory.tokens import search_passages
 from quipu.records import Answer, Span
 
 LEAST = 0.3  # probability of the reader's span
@@ -51,20 +51,19 @@ def grow(
     report = {
         "questions": len(asked), "refused": len(refused), "answered_now": 0, "grown": 0, "pairs": 0, "unanswered": 0,
     }  # fmt: skip
-    with PassageWords(store) as words:
-        for done, question in enumerate(refused, start=1):
-            if ask(question).text is not None:
-                report["answered_now"] += 1
-                continue
-            passages = list(words.search(question, PASSAGES))
-            readings = builder.read([question] * len(passages), [passage.text for passage in passages])
-            best = max(range(len(passages)), key=lambda at: readings[at].score, default=None)
-            if best is None or readings[best].score <= 0 or readings[best].probability < LEAST:
-                report["unanswered"] += 1
-                continue
-            span = Span(readings[best].start, readings[best].end)
-            added = builder.add_targeted(passages[best], span, question)
-            report["grown" if added else "unanswered"] += 1
-            report["pairs"] += added
-            builder.tell(stage="grow", done=done, total=len(refused), pairs=report["pairs"])
+    for done, question in enumerate(refused, start=1):
+        if ask(question).text is not None:
+            report["answered_now"] += 1
+            continue
+        passages = [passage for passage, _ in search_passages(store, question, PASSAGES)]
+        readings = builder.read([question] * len(passages), [passage.text for passage in passages])
+        best = max(range(len(passages)), key=lambda at: readings[at].score, default=None)
+        if best is None or readings[best].score <= 0 or readings[best].probability < LEAST:
+            report["unanswered"] += 1
+            continue
+        span = Span(readings[best].start, readings[best].end)
+        added = builder.add_targeted(passages[best], span, question)
+        report["grown" if added else "unanswered"] += 1
+        report["pairs"] += added
+        builder.tell(stage="grow", done=done, total=len(refused), pairs=report["pairs"])
     return report

@@ -168,7 +168,7 @@ def test_a_memory_of_the_first_format_is_read_as_it_is_and_brought_up_when_writt
         memory.remove(pair=first)
     record = sqlite3.connect(path / "records.sqlite")
     record.executescript(
-        "DROP TRIGGER pairs_gone; DROP TABLE gone; DROP TABLE support; ALTER TABLE pairs DROP COLUMN ambiguous;"
+        "DROP TABLE passage_words; DROP TABLE tokens; DROP TRIGGER pairs_gone; DROP TABLE gone; DROP TABLE support; ALTER TABLE pairs DROP COLUMN ambiguous;"
         "ALTER TABLE verdicts DROP COLUMN passage; PRAGMA user_version = 1;"
     )
     record.close()
@@ -178,7 +178,7 @@ def test_a_memory_of_the_first_format_is_read_as_it_is_and_brought_up_when_writt
         assert memory.ask("What number follows India in?").text == "1848"
         assert memory.why(second)["stored"] and [row["passage"] for row in memory.coverage()] == [None]
     with quipu.open(path, encoder=WordEncoder()) as memory:
-        assert memory.store.format == len(MIGRATIONS) == 2 and memory.store.gone().tolist() == [1]
+        assert memory.store.format == len(MIGRATIONS) == 3 and memory.store.gone().tolist() == [1]
         assert memory.ask("What number follows India in?").text == "1848"
     assert verify(path).problems == []
 

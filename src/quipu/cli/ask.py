@@ -36,14 +36,19 @@ def ask(
         typer.Option(metavar="FILE", help='One question a line, plain or as JSON objects with "question".'),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
-    method: Annotated[Literal["lookup"], typer.Option(help="How the answer is found.")] = "lookup",
+    method: Annotated[
+        Literal["lookup", "span"],
+        typer.Option(help="The answer of a stored pair, or a span read from the tokens of the best passages."),
+    ] = "lookup",
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="Let the reranker choose among the pairs found.")
     ] = True,
     min_probability: Annotated[
         float | None,
         typer.Option(
-            min=0.0, max=1.0, metavar="P",
+            min=0.0,
+            max=1.0,
+            metavar="P",
             help="Hold back answers that are less probable; 0 shows all. Without it: the memory's threshold.",
         ),
     ] = None,
@@ -51,7 +56,7 @@ def ask(
 ) -> None:
     """Answer questions from a memory, with sources and probabilities.
 
-    Where no stored pair is probable enough, there is no answer but the reason.
+    Where nothing is probable enough, there is no answer but the reason.
     """
     import quipu
 

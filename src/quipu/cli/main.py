@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from quipu.cli import ask, bench, build, demo, evaluate, memory, train
+from quipu.cli import ask, bench, build, demo, encoders, evaluate, memory, train
 from quipu.cli.terminal import remark
 from quipu.errors import QuipuError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-evaluations = typer.Typer(rich_markup_mode=None, help="Measure a memory on questions with known answers.")
+evaluations = typer.Typer(rich_markup_mode=None, help="Measure a memory or an encoder on data with known answers.")
 
 
 def _version(wanted: bool) -> None:
@@ -64,6 +64,8 @@ app.command("import")(memory.import_)
 evaluations.command("open-domain")(evaluate.open_domain)
 evaluations.command("twins")(evaluate.twins)
 evaluations.command("selective")(evaluate.selective)
+for _task in ("squad", "mrqa", "paraphrase", "paraphrase_few_shot", "ner_few_shot", "sentiment", "probe"):
+    evaluations.command(_task.replace("_", "-"))(getattr(encoders, _task))
 app.command("calibrate")(evaluate.calibrate)
 app.add_typer(evaluations, name="eval")
 app.command("microworld")(evaluate.microworld)

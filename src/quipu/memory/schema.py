@@ -6,7 +6,7 @@ import sqlite3
 
 from quipu.errors import FormatError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _FIRST = """
 CREATE TABLE documents (
@@ -84,7 +84,44 @@ def _m002_gone_support_and_places_of_verdicts(connection: sqlite3.Connection) ->
     connection.executescript(_SECOND)
 
 
-MIGRATIONS = (_m001_first_tables, _m002_gone_support_and_places_of_verdicts)
+_THIRD = """
+-- words of the passages, by row; a removed passage's stay until the memory is compacted, its row is never used again
+CREATE VIRTUAL TABLE passage_words USING fts5 (
+    text, content = '', tokenize = 'unicode61 remove_diacritics 2'
+);
+-- what a QuIP encoder says of a passage: see quipu.memory.tokens
+CREATE TABLE tokens (
+    row INTEGER PRIMARY KEY REFERENCES passages (row) ON DELETE CASCADE, vector BLOB NOT NULL, codes BLOB NOT NULL,
+    places BLOB NOT NULL, digest INTEGER NOT NULL
+);
+"""
+
+
+def _m003_words_and_tokens_of_passages(connection: sqlite3.Connection) -> None:
+    connection.executescript(_THIRD)
+    index_passages(connection)
+
+
+def index_passages(connection: sqlite3.Connection) -> None:
+    """Fill the words of the passages, document by document."""
+    connection.execute("INSERT INTO passage_words (passage_words) VALUES ('delete-all')")
+    for document, title, text in connection.execute("SELECT id, title, text FROM documents ORDER BY row"):
+        connection.executemany(
+            "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
+            [
+                (row, f"{title} {text[start:end]}")
+                for row, start, end in connection.execute(
+                    'SELECT row, start, "end" FROM passages WHERE document = ? ORDER BY row', (document,)
+                ).fetchall()
+            ],
+        )
+
+
+MIGRATIONS = (
+    _m001_first_tables,
+    _m002_gone_support_and_places_of_verdicts,
+    _m003_words_and_tokens_of_passages,
+)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

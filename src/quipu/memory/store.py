@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.memory.manifest import read_manifest, replace_manifest, write_manifest
 from quipu.memory.opening import connect, lock
-from quipu.memory.schema import migrate
+from quipu.memory.schema import index_passages, migrate
 from quipu.memory.words import match_expression
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 from quipu.text import normalize_answer
@@ -156,10 +156,16 @@ class Store:
                     (item.id, item.source, str(item.metadata.get("file", item.source)), item.title, item.text,
                      item.sha256, json.dumps(dict(item.metadata), ensure_ascii=False)),
                 ).rowcount  # fmt: skip
-            self._db.executemany(
-                "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
-                ((item.id, item.document_id, item.span.start, item.span.end) for item in passages),
-            )
+            for passage in passages:
+                added = self._db.execute(
+                    "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
+                    (passage.id, passage.document_id, passage.span.start, passage.span.end),
+                )
+                if added.rowcount:
+                    self._db.execute(
+                        "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
+                        (added.lastrowid, f"{passage.title} {passage.text}"),
+                    )
         return new
 
     def document(self, document_id: str) -> Document:
@@ -236,6 +242,10 @@ class Store:
             "WHERE p.document = ? AND p.start <= ? ORDER BY p.start DESC LIMIT 1", (document_id, span.start)
         )
         return found[0][1] if found else None
+
+    def passages_where(self, condition: str, values: tuple[object, ...]) -> list[Passage]:
+        """For the rest of this room: passages ``p`` under a condition of SQL."""
+        return [passage for _, passage in self._passages(condition, values)]
 
     def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
         rows = self._db.execute(
@@ -513,6 +523,8 @@ class Store:
         try:
             self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
             self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
+            with self.transaction():
+                index_passages(self._db)
             self._db.execute("VACUUM")
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from quipu.errors import FormatError
+from quipu.memory import tokens
 from quipu.memory.index import problems_of_the_index
 from quipu.memory.store import Store, normalized
 from quipu.records import content_id
@@ -53,7 +55,7 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
     """Check the memory at ``path``; with ``repair`` rebuild words and index and leave no removed byte in any file."""
     with Store.open(Path(path), read_only=not repair) as store:
         problems: list[Problem] = []
-        checks = (_database, _documents, _pairs, _vectors, _words, _index)
+        checks = (_database, _documents, _pairs, _vectors, _words, _tokens, _index)
         for number, check in enumerate(checks):
             if progress is not None:
                 progress({"stage": "verify", "done": number, "total": len(checks)})
@@ -153,6 +155,18 @@ def _words(store: Store) -> Iterator[Problem]:
         store.connection.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
     except sqlite3.DatabaseError:
         yield Problem("words", "records.sqlite", "the word index does not fit the pairs", derived=True)
+
+
+def _tokens(store: Store) -> Iterator[Problem]:
+    if not tokens.available(store):
+        return
+    for row in itertools.islice(tokens.damaged(store), _MOST):
+        yield Problem("tokens", f"passage row {row}", "not what was stored; run: quipu rekey")
+    if not store.read_only:
+        try:
+            store.connection.execute("INSERT INTO passage_words (passage_words) VALUES ('integrity-check')")
+        except sqlite3.DatabaseError:
+            yield Problem("words", "records.sqlite", "the word index of the passages is damaged", derived=True)
 
 
 def _index(store: Store) -> Iterator[Problem]:

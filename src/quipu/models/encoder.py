@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from quipu.errors import InputError
+from quipu.models.codebook import Codebook
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Keys
 from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched, tokenizer_of
@@ -50,6 +51,10 @@ class Encoder:
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
+        self.span = folder.settings.get("span")  # weights of quipu.answering.extract
+        self.codebook = (
+            Codebook.load(folder.path / "codebook.npy") if "codebook.npy" in folder.settings["files"] else None
+        )
         self._session = session(folder.path / "model.onnx")
 
     @classmethod

@@ -31,7 +31,7 @@ def base_folder(name: str) -> Path:
 
 
 def device() -> str:
-    """"cuda" where there is one, else "cpu"."""
+    """ "cuda" where there is one, else "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -117,7 +117,10 @@ def export_encoder(
         to_onnx(model, (ids, torch.ones_like(ids)), inputs, outputs, plain)
         to_int8(plain, out / "model.onnx")
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
-    settings = {"width": quip.width, "max_length": max_length, "layers": layers, "heads": heads}
+    settings = {
+        "width": quip.width, "max_length": max_length, "layers": layers, "heads": heads, "pooling": quip.pooling,
+        "config": _config(quip),
+    }  # fmt: skip
     write_listing(out, "encoder", name, version, settings)
     exported = Encoder(out)
     got = dict(zip(names, exported.queries(texts) if heads else [exported.encode(texts)], strict=True))
@@ -133,6 +136,16 @@ def export_encoder(
     lowest = min((figure for figure in figures if figure.endswith("_mean")), key=figures.__getitem__)
     _gate(out, figures[lowest] >= 0.98, f"{lowest} of int8 and float vectors is {figures[lowest]:.4f}")
     return figures
+
+
+def _config(quip: QuipModel) -> dict[str, Any]:
+    """What ``quipu.training.quip.unpack`` needs to build the network again."""
+    given: Any = quip.encoder.config
+    names = (
+        "model_type", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
+        "max_position_embeddings", "type_vocab_size", "hidden_act", "layer_norm_eps", "pad_token_id",
+    )  # fmt: skip
+    return {name: getattr(given, name) for name in names if hasattr(given, name)}
 
 
 def _cosine(left: Any, right: Any) -> Any:

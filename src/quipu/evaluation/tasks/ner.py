@@ -111,7 +111,7 @@ def sample(data: Path, pool: Sequence[Tagged], split: int, shots: int = SHOTS) -
 
 
 def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """(type, first, end) of each entity; an I- that does not go on from its own type begins one (conlleval, lenient)."""
+    """(type, first, end) of each entity; an I- that goes on from no entity of its type begins one (conlleval)."""
     found: list[tuple[str, int, int]] = []
     kind, first = "", 0
     for at, tag in enumerate([*tags, "O"]):

@@ -28,7 +28,7 @@ from quipu.evaluation.task import Prediction, run
 from quipu.records import Answer, Example, Hit, Score
 
 RECALLS = (1, 5, 10, 50)
-METHODS = ("lookup",)
+METHODS = ("lookup", "span")
 Search = Literal["vector", "words", "both"]
 LATENCY_SAMPLE = 300  # questions asked one by one
 

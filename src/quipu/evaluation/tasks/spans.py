@@ -101,7 +101,8 @@ def mrqa(
     paths = [folder] if folder.is_file() else sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")])
     if not paths:
         raise InputError(f"{folder} holds no MRQA files (*.jsonl, *.jsonl.gz)")
-    reports, spoken = [], {}
+    reports: list[Report] = []
+    spoken: dict[str, str] = {}
     for path in paths:
         examples = read_mrqa(path)
         texts = [item.forced for item in answers_of(system, examples, progress)]

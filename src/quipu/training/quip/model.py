@@ -83,10 +83,12 @@ class QuipModel(nn.Module):
                 raise FormatError(f"{heads}: not the heads of an encoder of width {model.width} ({error})") from error
         return model
 
-    def save_pretrained(self, folder: str | Path) -> None:
+    def save_pretrained(self, folder: str | Path, *, heads: bool = True) -> None:
         """The encoder as Hugging Face keeps it, the heads beside it."""
         folder = Path(folder)
         cast(Any, self.encoder).save_pretrained(folder)
+        if not heads:
+            return
         save_file(
             {
                 f"{name}.{key}": value.detach().contiguous()

@@ -11,25 +11,32 @@ import torch
 from quipu.models.encoder import length_batches
 from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched
 from quipu.training.base import base_folder, device, load_tokenizer
-from quipu.training.quip.model import HEADS, Pooling, QuipModel
+from quipu.training.quip.model import HEADS, Pooling, QuestionHead, QuipModel
 
 TOKENS_PER_BATCH = 4096
 
 
 class TorchEncoder:
-    """An encoder folder, "minilm", or "random:FOLDER" (its architecture with random weights: a control).
+    """An encoder folder or "minilm". Without heads beside it, a question's pooled vector is its start and end vector.
 
-    Without heads beside it, start and end vectors come from heads with random weights (``seed``).
+    Controls: "random:FOLDER" is its architecture with random weights, "untrained:FOLDER" gives it random heads.
     """
 
     def __init__(self, name: str, *, pooling: Pooling | None = None, seed: int = 0) -> None:
         """Raises InputError where there is no encoder."""
-        self.name, self.source = name, name.removeprefix("random:")
-        folder = base_folder(self.source)
+        self.name = name
+        kind, _, rest = name.rpartition(":") if name.startswith(("random:", "untrained:")) else ("", "", name)
+        folder = base_folder(rest)
         torch.manual_seed(seed)
-        self.model = QuipModel.from_pretrained(folder, pooling, random=name.startswith("random:"))
+        trained = (folder / HEADS).is_file()
+        # Without heads nothing says which token stands for a question: the mean, as sentence encoders are trained.
+        self.model = QuipModel.from_pretrained(
+            folder, pooling or (None if trained else "mean"), random=kind == "random"
+        )
+        self.has_heads = trained or kind == "untrained"
+        if kind == "untrained":
+            self.model.start_head, self.model.end_head = QuestionHead(self.model.width), QuestionHead(self.model.width)
         self.model.eval().to(device())
-        self.has_heads = (folder / HEADS).is_file() and not name.startswith("random:")
         self.width = self.model.width
         config: Any = self.model.encoder.config
         self.layers = int(config.num_hidden_layers)
@@ -56,7 +63,12 @@ class TorchEncoder:
         for batch in length_batches([len(row) for row in rows], TOKENS_PER_BATCH):
             ids = torch.tensor([rows[row] for row in batch], device=device())
             with torch.inference_mode():
-                vectors = self.model.questions(ids, torch.ones_like(ids))
+                mask = torch.ones_like(ids)
+                if self.has_heads:
+                    vectors = self.model.questions(ids, mask)
+                else:
+                    pooled = self.model.pooled(self.model.tokens(ids, mask), mask)
+                    vectors = pooled, pooled
             start[batch], end[batch] = (side.float().cpu().numpy() for side in vectors)
         return start, end
 
