@@ -53,7 +53,7 @@ def pairs(memory: quipu.Memory) -> list[tuple[str, str]]:
 
 
 def test_a_question_that_another_passage_answers_otherwise_is_dropped(tmp_path: Path) -> None:
-    """"When was the canal opened?" is no question for a memory of two canals."""
+    """ "When was the canal opened?" is no question for a memory of two canals."""
     docs = written(tmp_path / "docs", a=CANAL, b=ANOTHER)
     with quipu.build([docs], tmp_path / "local", **parts()) as memory:
         assert [answer for _, answer in pairs(memory)] == ["1869", "1914"]

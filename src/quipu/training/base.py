@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 
@@ -31,10 +34,19 @@ def base_folder(name: str) -> Path:
 
 
 def device() -> str:
-    """ "cuda" where there is one, else "cpu"."""
+    """The GPU where there is one (under ``accelerate launch`` the process's own), else "cpu"."""
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+
+
+def half_precision(wanted: bool = True) -> AbstractContextManager[Any]:
+    """bfloat16 autocast on the device in use."""
+    import torch
+
+    return torch.autocast(device().split(":")[0], torch.bfloat16, enabled=wanted)
 
 
 def load_tokenizer(folder: Path, max_length: int | None = None) -> Tokenizer:

@@ -17,7 +17,7 @@ from transformers import AutoModelForQuestionAnswering
 
 from quipu.errors import SettingsError
 from quipu.training import corpora
-from quipu.training.base import device, load_tokenizer
+from quipu.training.base import device, half_precision, load_tokenizer
 from quipu.training.quip.data import KEPT, NO_ANSWER, Labelled, Places, Soft, passages_of, write_labelled
 from quipu.training.reader.data import Encoded, batches, collate
 
@@ -95,7 +95,7 @@ def label(
     for batch in batches(encoded, recipe.tokens_per_batch, 0):
         tensors = {name: value.to(device()) for name, value in collate([encoded[at] for at in batch]).items()}
         typed = {"token_type_ids": tensors["types"]} if getattr(model.config, "type_vocab_size", 0) == 2 else {}
-        with torch.inference_mode(), torch.autocast(device(), torch.bfloat16):
+        with torch.inference_mode(), half_precision():
             out = model(input_ids=tensors["ids"], attention_mask=tensors["mask"], **typed)
         sides = []
         for logits in (out.start_logits, out.end_logits):

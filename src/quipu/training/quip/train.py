@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from quipu.errors import SettingsError
-from quipu.training.base import base_folder, device, load_tokenizer
+from quipu.training.base import base_folder, device, half_precision, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.quip.data import Batches, Labelled, padded, read_labelled
 from quipu.training.quip.model import Pooling, QuipModel, distillation, mean_of, token_logits
@@ -82,7 +81,7 @@ def run(recipe: QuipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         return {name: value.to(device()) for name, value in batch.items()}
 
     def loss_of(batch: Any) -> tuple[torch.Tensor, dict[str, float]]:
-        with torch.autocast(device(), torch.bfloat16) if recipe.bf16 else nullcontext():
+        with half_precision(recipe.bf16):
             tokens = model.tokens(batch["ids"], batch["mask"])
             asked = model.tokens(batch["question_ids"], batch["question_mask"])
             pooled = model.pooled(asked, batch["question_mask"])
@@ -159,7 +158,7 @@ def corrupted(items: Sequence[Labelled], share: float, seed: int) -> list[Labell
 
 def _moved(model: QuipModel, kept: torch.nn.Module, asked: torch.Tensor, batch: Any, bf16: bool) -> torch.Tensor:
     """How far the mean-pooled vectors of questions and sentences have turned: mean of 1 - cosine."""
-    with torch.autocast(device(), torch.bfloat16) if bf16 else nullcontext():
+    with half_precision(bf16):
         sentences = model.tokens(batch["sentence_ids"], batch["sentence_mask"])
         with torch.no_grad():
             before = [
