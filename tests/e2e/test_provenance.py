@@ -168,7 +168,8 @@ def test_a_memory_of_the_first_format_is_read_as_it_is_and_brought_up_when_writt
         memory.remove(pair=first)
     record = sqlite3.connect(path / "records.sqlite")
     record.executescript(
-        "DROP TABLE passage_words; DROP TABLE tokens; DROP TRIGGER pairs_gone; DROP TABLE gone; DROP TABLE support; ALTER TABLE pairs DROP COLUMN ambiguous;"
+        "DROP TABLE passage_words; DROP TABLE tokens; DROP TRIGGER pairs_gone; DROP TABLE gone; DROP TABLE support;"
+        "ALTER TABLE pairs DROP COLUMN ambiguous;"
         "ALTER TABLE verdicts DROP COLUMN passage; PRAGMA user_version = 1;"
     )
     record.close()

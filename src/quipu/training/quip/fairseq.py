@@ -1,8 +1,8 @@
 """The published checkpoints (QuIP, arXiv 2106.08190) as a folder of this library.
 
-Two layouts: a Hugging Face folder NAME-hf with the heads (``model_qa_head_start.pt``, ``..._end.pt``) in a sibling NAME;
-and fairseq's ``model.pt`` with ``dict.txt``, the heads beside them. Files are read as tensors (``weights_only``), beside
-which only a namespace of settings is allowed.
+Two layouts: a Hugging Face folder NAME-hf with its heads (``model_qa_head_start.pt``, ``..._end.pt``) in a sibling
+NAME; and fairseq's ``model.pt`` with ``dict.txt``, the heads beside them. Files are read as tensors (``weights_only``),
+beside which only a namespace of settings is allowed.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def read_published(folder: Path, *, attention_heads: int | None = None) -> QuipM
     model = QuipModel(encoder, int(encoder.config.hidden_size), "first")
     for name, file in HEAD_FILES.items():
         state = _tensors(heads / file)
-        if set(state) != set(HEAD_KEYS):
-            raise FormatError(f"{heads / file} holds {', '.join(sorted(state))}; {', '.join(HEAD_KEYS)} are expected")
+        if not isinstance(state, dict) or set(state) != set(HEAD_KEYS):
+            raise FormatError(f"{heads / file} is no head: {', '.join(HEAD_KEYS)} are expected")
         try:
             getattr(model, name).load_state_dict(state)
         except RuntimeError as error:
@@ -128,7 +128,7 @@ def _said(content: dict[str, Any], setting: str) -> int | None:
 
 
 def main() -> None:
-    """``python -m quipu.training.quip.fairseq PUBLISHED OUT``; then put the tokenizer.json of roberta-large into OUT."""
+    """python -m quipu.training.quip.fairseq PUBLISHED OUT; then put the tokenizer.json of roberta-large into OUT."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("published", type=Path)
     parser.add_argument("out", type=Path)
