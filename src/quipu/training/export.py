@@ -24,7 +24,7 @@ from torch import nn
 from quipu.errors import ExportMismatch
 from quipu.training.base import load_tokenizer
 from quipu.training.generator.model import BUCKET_EDGES, BUCKETS, STYLES, Generator
-from quipu.training.quip.model import HEADS, QuipModel, mean_of
+from quipu.training.quip.model import HEADS, QuipModel, mean_of, window_of
 
 OPSET = 17
 
@@ -67,6 +67,27 @@ def write_listing(folder: Path, kind: str, name: str, version: str, settings: di
     temporary = folder / "model.json.tmp"
     temporary.write_text(json.dumps(listing, indent=1) + "\n", encoding="utf-8")
     os.replace(temporary, folder / "model.json")
+
+
+def change_listing(folder: Path, **settings: Any) -> None:
+    """Add settings to a model folder's listing; files that were added or changed since are listed too."""
+    listing = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    known = {name: listing.pop(name) for name in ("kind", "name", "version")}
+    listing.pop("files")
+    write_listing(folder, **known, settings={**listing, **settings})
+
+
+def add_codebook(folder: Path, texts: Sequence[str], parts: int) -> dict[str, float]:
+    """Learn an exported encoder's codebook (``parts`` bytes a token) from the token vectors of ``texts``."""
+    from quipu.models.codebook import Codebook
+    from quipu.models.encoder import Encoder
+
+    vectors = np.concatenate([item.vectors for item in Encoder(folder).passages(texts)])
+    codebook = Codebook.learn(vectors, parts)
+    codebook.save(folder / "codebook.npy")
+    change_listing(folder)
+    lost = np.linalg.norm(vectors - codebook.decode(codebook.encode(vectors))) ** 2 / np.linalg.norm(vectors) ** 2
+    return {"codebook_tokens": float(len(vectors)), "codebook_lost": float(lost)}
 
 
 class _Everything(nn.Module):
@@ -117,7 +138,10 @@ def export_encoder(
         to_onnx(model, (ids, torch.ones_like(ids)), inputs, outputs, plain)
         to_int8(plain, out / "model.onnx")
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    window, stride = window_of(quip.encoder.config)
     settings = {
+        "window": window,
+        "stride": stride,
         "width": quip.width, "max_length": max_length, "layers": layers, "heads": heads, "pooling": quip.pooling,
         "config": _config(quip),
     }  # fmt: skip

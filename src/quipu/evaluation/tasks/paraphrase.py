@@ -61,7 +61,8 @@ def bert_score(left: Floats, right: Floats) -> Values:
     right = right / np.linalg.norm(right, axis=-1, keepdims=True)
     cosine = left @ right.transpose(0, 2, 1)
     precision, recall = cosine.max(axis=2).mean(axis=1), cosine.max(axis=1).mean(axis=1)
-    return np.asarray(2 * precision * recall / (precision + recall), dtype=np.float64)
+    total = precision + recall
+    return np.asarray(2 * precision * recall / np.where(total == 0, 1.0, total), dtype=np.float64)
 
 
 def features(encoder: SupportsStates, pairs: Sequence[SentencePair], progress: Progress | None = None) -> Values:

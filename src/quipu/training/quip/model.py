@@ -18,6 +18,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModel
 
 from quipu.errors import FormatError, InputError
+from quipu.models.spans import STRIDE, WINDOW
 
 Pooling = Literal["first", "mean"]
 HEADS, HEAD_SETTINGS = "heads.safetensors", "heads.json"
@@ -125,6 +126,13 @@ class QuipModel(nn.Module):
         """Question side: ids, mask (Q, T) -> start and end vectors (Q, D) each."""
         pooled = self.pooled(self.tokens(ids, mask), mask)
         return self.start_head(pooled), self.end_head(pooled)
+
+
+def window_of(config: Any) -> tuple[int, int]:
+    """Window and stride of long passages: the paper's, or smaller where the encoder has fewer positions."""
+    # RoBERTa counts positions from two, so 514 rows hold 512 tokens.
+    room = int(config.max_position_embeddings) - (2 if "roberta" in config.model_type else 0)
+    return (WINDOW, STRIDE) if room >= WINDOW else (room, room * STRIDE // WINDOW)
 
 
 def mean_of(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from quipu.models.encoder import length_batches
-from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched
+from quipu.models.spans import Floats, TokenVectors, offsets_of, stitched
 from quipu.training.base import base_folder, device, load_tokenizer
-from quipu.training.quip.model import HEADS, Pooling, QuestionHead, QuipModel
+from quipu.training.quip.model import HEADS, Pooling, QuestionHead, QuipModel, window_of
 
 TOKENS_PER_BATCH = 4096
 
@@ -41,9 +41,7 @@ class TorchEncoder:
         config: Any = self.model.encoder.config
         self.layers = int(config.num_hidden_layers)
         self.tokenizer = load_tokenizer(folder)
-        # RoBERTa counts positions from two, so 514 rows hold 512 tokens.
-        room = int(config.max_position_embeddings) - (2 if "roberta" in config.model_type else 0)
-        self._window = (WINDOW, STRIDE) if room >= WINDOW else (room, room * STRIDE // WINDOW)
+        self._window = window_of(config)
 
     def passages(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Token vectors of the last layer; long texts in windows."""

@@ -13,7 +13,7 @@ from quipu.errors import SettingsError
 from quipu.training import corpora
 from quipu.training.base import base_folder
 from quipu.training.cards import write_card
-from quipu.training.export import export_encoder, export_reader, export_writer
+from quipu.training.export import add_codebook, export_encoder, export_reader, export_writer
 from quipu.training.export_reranker import export_reranker
 from quipu.training.reader.data import examples
 
@@ -31,6 +31,7 @@ class ShipRecipe:
     version: str
     about: str  # what it was trained on, for the card
     compared: int = 100
+    codebook: int = 0  # of an encoder with heads: bytes a token; 0: none
     groups: Path | None = None  # of a reranker's run: what it is compared on
 
 
@@ -42,6 +43,9 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         rows = corpora.read_jsonl(recipe.data / "opentriviaqa" / "questions.jsonl.gz")
         texts = rng.sample([row["question"] for row in rows], recipe.compared)
         figures = export_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
+        if recipe.codebook:
+            prose = [" ".join(text.split()[:110]) for text in rng.sample(corpora.prose(recipe.data), 600)]
+            figures |= add_codebook(recipe.out, prose, recipe.codebook)
     elif recipe.kind == "reader":
         made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]
