@@ -17,7 +17,15 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 
 def base_folder(name: str) -> Path:
-    """The folder of the base weights: "minilm" is the installed copy of all-MiniLM-L6-v2, else a path."""
+    """The folder of the base weights: "minilm" is the installed copy of all-MiniLM-L6-v2, else a path or a hub's name.
+
+    "hub:OWNER/NAME" is fetched from huggingface.co (configuration, safetensors, tokenizer; no code), and only that.
+    """
+    if name.startswith("hub:"):
+        from huggingface_hub import snapshot_download
+
+        wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json"]
+        return Path(snapshot_download(name.removeprefix("hub:"), allow_patterns=wanted))
     if name != "minilm":
         if not (Path(name) / "config.json").exists():
             raise InputError(f"{name}: no Hugging Face model folder (config.json is missing)")

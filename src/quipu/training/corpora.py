@@ -60,7 +60,7 @@ def read_contexts(path: Path) -> list[Context]:
     """Contexts of a file: SQuAD JSON, MRQA JSONL, or JSONL as ``quipu.training.rounds`` writes it."""
     with open_text(path) as file:
         try:
-            first = json.loads(file.readline())
+            first = json.loads(file.readline() if path.name.removesuffix(".gz").endswith(".jsonl") else file.read())
         except ValueError as error:
             raise InputError(f"{path}: the first line is not JSON ({error}); give SQuAD JSON or JSONL") from error
     if "data" in first:
@@ -74,6 +74,19 @@ def read_contexts(path: Path) -> list[Context]:
         ]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: neither SQuAD, MRQA nor contexts of quipu ({error!r} in a line)") from error
+
+
+def unanswerable(path: Path) -> list[tuple[str, str]]:
+    """Questions of a SQuAD 2.0 file that its passage does not answer, with the passage; none of other files."""
+    with open_text(path) as file:
+        content = json.loads(file.readline() if path.name.removesuffix(".gz").endswith(".jsonl") else file.read())
+    return [
+        (item["question"].strip(), paragraph["context"])
+        for article in content.get("data", [])
+        for paragraph in article["paragraphs"]
+        for item in paragraph["qas"]
+        if item.get("is_impossible")
+    ]
 
 
 def mrqa(path: Path) -> list[Context]:

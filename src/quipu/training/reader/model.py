@@ -1,21 +1,20 @@
-"""The reader's network: a BERT encoder with a start and an end logit for each token; token 0 means "no answer"."""
+"""The reader's network: an encoder with a start and an end logit for each token; token 0 means "no answer"."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import BertConfig, BertForQuestionAnswering, BertModel
+from transformers import AutoConfig, AutoModelForQuestionAnswering
 
 
-def reader_from_base(folder: Path, *, freeze_words: bool = True) -> BertForQuestionAnswering:
-    """A reader whose encoder starts from ``folder`` and whose span heads are new. Dropout is off."""
-    config = BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    model = BertForQuestionAnswering(config)
-    encoder = BertModel.from_pretrained(folder, config=config, add_pooling_layer=False)
-    model.bert.load_state_dict(encoder.state_dict())
+def reader_from_base(folder: Path, *, freeze_words: bool = True) -> Any:
+    """A reader (``AutoModelForQuestionAnswering``) whose encoder starts from ``folder``. Dropout is off."""
+    config = AutoConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = AutoModelForQuestionAnswering.from_pretrained(folder, config=config, use_safetensors=True)
     if freeze_words:
-        model.bert.embeddings.word_embeddings.weight.requires_grad_(False)
+        model.get_input_embeddings().weight.requires_grad_(False)
     return model
 
 

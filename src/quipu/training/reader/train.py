@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from quipu.training import corpora
-from quipu.training.base import base_folder, load_tokenizer
+from quipu.training.base import base_folder, device, half_precision, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reader.data import Encoded, ReaderExample, batches, collate, encode, examples
 from quipu.training.reader.model import reader_from_base, span_loss
@@ -20,10 +20,14 @@ from quipu.training.reader.model import reader_from_base, span_loss
 
 @dataclass(frozen=True, slots=True)
 class ReaderRecipe:
-    """Every number of a reader run; ``pseudo`` names a file of examples that earlier models labelled."""
+    """Every number of a reader run; ``pseudo`` names a file of examples that earlier models labelled.
 
-    data: Path
+    ``data``: the folder of the public sets; ``files``: SQuAD JSON (of 2.0 the unanswerable too) or MRQA JSONL.
+    """
+
     run: Path
+    data: Path | None = None
+    files: tuple[Path, ...] = ()
     base: str = "minilm"
     pseudo: Path | None = None
     epochs: int = 1
@@ -31,7 +35,9 @@ class ReaderRecipe:
     max_length: int = 320
     words: tuple[int, ...] = (20, 120)
     qamr_per_sentence: int = 20
+    per_context: int = 20  # questions of a context of ``files``
     negatives: float = 0.12
+    freeze_words: bool = True
     loop: dict[str, Any] = field(default_factory=dict)
 
 
@@ -47,25 +53,30 @@ def training_examples(recipe: ReaderRecipe, epoch: int) -> list[ReaderExample]:
     words = (recipe.words[0], recipe.words[1])
     seed = 1000 * epoch + 13
     made: list[ReaderExample] = []
-    sets = (
-        (corpora.qamr(recipe.data), recipe.qamr_per_sentence),
-        (corpora.fairytaleqa(recipe.data), 3),
-        (corpora.policyqa(recipe.data), 6),
-        (corpora.musique_steps(recipe.data), 1),
-    )
+    sets = [(corpora.read_contexts(path), recipe.per_context) for path in recipe.files]
+    if recipe.data is not None:
+        sets += [
+            (corpora.qamr(recipe.data), recipe.qamr_per_sentence),
+            (corpora.fairytaleqa(recipe.data), 3),
+            (corpora.policyqa(recipe.data), 6),
+            (corpora.musique_steps(recipe.data), 1),
+        ]
     for contexts, per_context in sets:
         made += examples(contexts, seed=seed, words=words, per_context=per_context, negatives=recipe.negatives)
+    for path in recipe.files:
+        made += [ReaderExample(question, passage, -1, -1) for question, passage in corpora.unanswerable(path)]
     if recipe.pseudo is not None:
         made += read_pseudo(recipe.pseudo)
     return made
 
 
 def run(recipe: ReaderRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
-    """Train and leave a Hugging Face folder (``BertForQuestionAnswering``) in ``recipe.run``/hf."""
+    """Train and leave a Hugging Face folder (``AutoModelForQuestionAnswering``) in ``recipe.run``/hf."""
     torch.manual_seed(13)
     folder = base_folder(recipe.base)
     tokenizer = load_tokenizer(folder)
-    model = reader_from_base(folder)
+    model = reader_from_base(folder, freeze_words=recipe.freeze_words).to(device())
+    typed = getattr(model.config, "type_vocab_size", 0) == 2
     data: list[Encoded] = []
     order: list[list[int]] = []
     for epoch in range(recipe.epochs):
@@ -74,11 +85,12 @@ def run(recipe: ReaderRecipe, report: Callable[[dict[str, Any]], None] = lambda 
         data += encoded
 
     def batch_at(step: int) -> dict[str, torch.Tensor]:
-        return collate([data[index] for index in order[step]])
+        return {name: value.to(device()) for name, value in collate([data[index] for index in order[step]]).items()}
 
     def loss_of(batch: Any) -> tuple[torch.Tensor, dict[str, float]]:
-        with torch.autocast("cpu", torch.bfloat16):
-            out = model(input_ids=batch["ids"], attention_mask=batch["mask"], token_type_ids=batch["types"])
+        types = {"token_type_ids": batch["types"]} if typed else {}
+        with half_precision():
+            out = model(input_ids=batch["ids"], attention_mask=batch["mask"], **types)
         loss = span_loss(out.start_logits, out.end_logits, batch["allowed"], batch["start"], batch["end"])
         with torch.no_grad():
             lowest = torch.finfo(torch.float32).min
