@@ -26,10 +26,10 @@ from quipu.training import export
 from quipu.training.base import load_tokenizer
 from quipu.training.corpora import Asked, Context
 from quipu.training.quip import fewshot, tagger, teacher
-from quipu.training.quip.data import Labelled, Soft, batch_of, passages_of, read_labelled, write_labelled
+from quipu.training.quip.data import Labelled, LabelledFiles, Soft, batch_of, passages_of, read_labelled, write_labelled
 from quipu.training.quip.model import QuipModel, distillation, token_logits
 from quipu.training.quip.states import TorchEncoder
-from quipu.training.quip.train import QuipRecipe, corrupted, run, student
+from quipu.training.quip.train import QuipRecipe, run, student
 from quipu.training.quip.unpack import unpack
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
@@ -249,17 +249,20 @@ def test_keys_are_kept_where_asked(checkpoint: Path, tmp_path: Path) -> None:
     assert moved[20.0] < moved[0.0] / 2
 
 
-def test_corrupted_labels_are_another_question_s(checkpoint: Path) -> None:
-    items = [Labelled(PASSAGE, tuple(soft(f"q{at}", at, at + 1) for at in range(10)))] * 50
-    made = corrupted(items, 0.3, seed=1)
+def test_corrupted_labels_are_another_question_s(tmp_path: Path) -> None:
+    items = [Labelled(PASSAGE + "!" * at, tuple(soft(f"q{n}", n, n + 1) for n in range(10))) for at in range(50)]
+    path = tmp_path / "l.jsonl"
+    write_labelled(path, items)
+    plain, made = LabelledFiles([path]), LabelledFiles([path], corrupt=0.3)
+    assert list(plain) == items and len(LabelledFiles([path, path], limit=7)) == 7
+    assert plain.lengths.argmin() == 0 and plain.lengths.argmax() == 49
     pairs = [
         (new, old)
         for item, base in zip(made, items, strict=True)
         for new, old in zip(item.questions, base.questions, strict=True)
     ]
-    wrong = sum(new.span != old.span for new, old in pairs)
-    assert 0.25 < wrong / 500 < 0.35
-    assert all(new.question == old.question for new, old in zip(made[0].questions, items[0].questions, strict=True))
+    assert 0.25 < sum(new.span != old.span for new, old in pairs) / 500 < 0.35
+    assert all(new.question == old.question for new, old in pairs) and list(made) == list(made)
 
 
 def test_a_killed_run_writes_the_lines_of_an_undisturbed_one(checkpoint: Path, tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any, overload
 
+import numpy as np
 import torch
 from tokenizers import Encoding, Tokenizer
 
@@ -62,21 +64,83 @@ def write_labelled(path: Path, items: Iterable[Labelled]) -> int:
 def read_labelled(path: Path) -> Iterator[Labelled]:
     """Line by line; FormatError where a line is none of these."""
     for number, row in enumerate(read_jsonl(path), start=1):
+        yield _labelled(row, f"{path}, line {number}")
+
+
+def _labelled(row: dict[str, Any], place: str) -> Labelled:
+    try:
+        return Labelled(
+            row["passage"],
+            tuple(
+                Soft(
+                    item["question"],
+                    tuple(item["span"]) if item["span"] else None,
+                    tuple((int(at), float(p)) for at, p in item["start"]),
+                    tuple((int(at), float(p)) for at, p in item["end"]),
+                )
+                for item in row["questions"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FormatError(f"{place}: not a labelled passage ({error!r}); label it again") from error
+
+
+class LabelledFiles(Sequence[Labelled]):
+    """Files of labelled passages by number, read when asked for: in memory are where each line begins and its length.
+
+    ``limit``: a sample of so many, drawn by ``seed``. ``corrupt``: see ``corrupted``.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, limit: int | None = None, corrupt: float = 0.0, seed: int = 13
+    ) -> None:
+        places = []
+        for number, path in enumerate(paths):
+            at = 0
+            with path.open("rb") as file:
+                for line in file:
+                    if line.strip():
+                        places.append((number, at, max(1, line.find(b'"questions"'))))
+                    at += len(line)
+        table = np.array(places, dtype=np.int64).reshape(-1, 3)
+        if limit is not None and limit < len(table):
+            table = table[sorted(random.Random(seed).sample(range(len(table)), limit))]
+        self._files, self._starts, self.lengths = table[:, 0], table[:, 1], table[:, 2]  # bytes of the passages
+        self._paths, self._corrupt, self._seed = paths, corrupt, seed
+        self._open: dict[int, IO[bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, row: int) -> Labelled: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Labelled]: ...
+    def __getitem__(self, row: int | slice) -> Labelled | list[Labelled]:
+        if isinstance(row, slice):
+            return [self[at] for at in range(*row.indices(len(self)))]
+        number, start = int(self._files[row]), int(self._starts[row])
+        if number not in self._open:
+            self._open[number] = self._paths[number].open("rb")
+        file = self._open[number]
+        file.seek(start)
+        line = file.readline()
+        place = f"{self._paths[number]}, byte {start}"
         try:
-            yield Labelled(
-                row["passage"],
-                tuple(
-                    Soft(
-                        item["question"],
-                        tuple(item["span"]) if item["span"] else None,
-                        tuple((int(at), float(p)) for at, p in item["start"]),
-                        tuple((int(at), float(p)) for at, p in item["end"]),
-                    )
-                    for item in row["questions"]
-                ),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"{path}, line {number}: not a labelled passage ({error!r}); label it again") from error
+            item = _labelled(json.loads(line), place)
+        except json.JSONDecodeError as error:
+            raise FormatError(f"{place}: not JSON ({error}); label it again") from error
+        return corrupted(item, self._corrupt, self._seed * 1_000_003 + row) if self._corrupt else item
+
+
+def corrupted(item: Labelled, share: float, seed: int) -> Labelled:
+    """A share of the questions with the labels of another question of their passage, marked spans too."""
+    rng, questions = random.Random(seed), list(item.questions)
+    for at, soft in enumerate(questions):
+        if rng.random() < share and len(questions) > 1:
+            other = rng.choice([q for place, q in enumerate(item.questions) if place != at])
+            questions[at] = Soft(soft.question, other.span, other.start, other.end)
+    return Labelled(item.passage, tuple(questions))
 
 
 def passages_of(
@@ -114,28 +178,27 @@ class Batches:
     """Batches as a function of the step; passages of like length together, each with all its questions."""
 
     tokenizer: Tokenizer
-    items: Sequence[Labelled]
+    items: LabelledFiles
     passages: int  # a batch
     per_passage: int
     max_length: int
     question_length: int
     hard: bool  # the marked span instead of the teacher's labels; a question without one points at the first token
     seed: int
-    _order: list[list[int]] = field(default_factory=list, init=False)
+    _order: list[Any] = field(default_factory=list, init=False)
     _epoch: int = field(default=-1, init=False)
 
     def at(self, step: int) -> dict[str, torch.Tensor]:
         """ids, mask (P, T); question_ids, question_mask (Q, S); passage (Q); *_places, *_weights (Q, 8)."""
         epoch, place = divmod(step, -(-len(self.items) // self.passages))
         if epoch != self._epoch:
-            rng = random.Random(self.seed * 1_000_003 + epoch)
-            jitter = [len(item.passage) * rng.uniform(0.8, 1.2) for item in self.items]
-            order = sorted(range(len(self.items)), key=jitter.__getitem__)
+            draws = np.random.default_rng(self.seed * 1_000_003 + epoch)
+            order = np.argsort(self.items.lengths * draws.uniform(0.8, 1.2, len(self.items)), kind="stable")
             self._order = [order[first : first + self.passages] for first in range(0, len(order), self.passages)]
-            rng.shuffle(self._order)
+            draws.shuffle(self._order)
             self._epoch = epoch
         rng = random.Random(self.seed * 7_000_003 + step)
-        chosen = [self.items[row] for row in self._order[place]]
+        chosen = [self.items[int(row)] for row in self._order[place]]
         questions = [rng.sample(item.questions, min(self.per_passage, len(item.questions))) for item in chosen]
         return batch_of(
             self.tokenizer, [item.passage for item in chosen], questions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,7 @@ import torch
 from quipu.errors import SettingsError
 from quipu.training.base import base_folder, device, half_precision, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
-from quipu.training.quip.data import Batches, Labelled, padded, read_labelled
+from quipu.training.quip.data import Batches, LabelledFiles, padded
 from quipu.training.quip.model import Pooling, QuipModel, distillation, mean_of, token_logits
 
 Loss = Literal["teacher", "no_teacher", "concat"]
@@ -56,12 +56,9 @@ def run(recipe: QuipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     torch.manual_seed(recipe.seed)
     model, folder = student(recipe)
     model.to(device())
-    items = [item for path in recipe.labelled for item in read_labelled(path)]
-    items = random.Random(recipe.seed).sample(items, min(recipe.limit or len(items), len(items)))
-    if not items:
+    items = LabelledFiles(recipe.labelled, limit=recipe.limit, corrupt=recipe.corrupt, seed=recipe.seed)
+    if not len(items):
         raise SettingsError("there is nothing to train on: `labelled` names files without passages")
-    if recipe.corrupt:
-        items = corrupted(items, recipe.corrupt, recipe.seed)
     tokenizer = load_tokenizer(folder)
     hard = recipe.loss == "no_teacher"
     batches = Batches(
@@ -75,7 +72,7 @@ def run(recipe: QuipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         batch = batches.at(step)
         if kept is not None:
             rng = random.Random(recipe.seed * 31 + step)
-            texts = [_sentences(rng.choice(items).passage, rng) for _ in range(recipe.key_sentences)]
+            texts = [_sentences(items[rng.randrange(len(items))].passage, rng) for _ in range(recipe.key_sentences)]
             ids = [encoding.ids[: recipe.max_length] for encoding in tokenizer.encode_batch(texts)]
             batch["sentence_ids"], batch["sentence_mask"] = padded(ids)
         return {name: value.to(device()) for name, value in batch.items()}
@@ -140,20 +137,6 @@ def span_loss(
                 gold = places.gather(1, weights.argmax(1, keepdim=True)).squeeze(1)
                 figures["start_accuracy"] = (logits.argmax(1) == gold).float().mean().item()
     return total, figures
-
-
-def corrupted(items: Sequence[Labelled], share: float, seed: int) -> list[Labelled]:
-    """A share of the questions with the labels of another question of their passage, marked spans too."""
-    rng = random.Random(seed)
-    made = []
-    for item in items:
-        questions = list(item.questions)
-        for at, soft in enumerate(questions):
-            if rng.random() < share and len(questions) > 1:
-                other = rng.choice([q for place, q in enumerate(item.questions) if place != at])
-                questions[at] = type(soft)(soft.question, other.span, other.start, other.end)
-        made.append(Labelled(item.passage, tuple(questions)))
-    return made
 
 
 def _moved(model: QuipModel, kept: torch.nn.Module, asked: torch.Tensor, batch: Any, bf16: bool) -> torch.Tensor:
