@@ -134,12 +134,12 @@ class LabelledFiles(Sequence[Labelled]):
 
 
 def corrupted(item: Labelled, share: float, seed: int) -> Labelled:
-    """A share of the questions with the labels of another question of their passage, marked spans too."""
+    """A share of the questions with the marked span of another of their passage; the teacher's labels stay."""
     rng, questions = random.Random(seed), list(item.questions)
     for at, soft in enumerate(questions):
         if rng.random() < share and len(questions) > 1:
             other = rng.choice([q for place, q in enumerate(item.questions) if place != at])
-            questions[at] = Soft(soft.question, other.span, other.start, other.end)
+            questions[at] = Soft(soft.question, other.span, soft.start, soft.end)
     return Labelled(item.passage, tuple(questions))
 
 
