@@ -1,0 +1,139 @@
+"""``ask --method span``: answers that no pair holds, from codes that were made when the passage was stored."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.handmade import WIDTH, NumberReader, NumberWriter, WordEncoder
+
+import quipu
+from quipu.answering.extract import FEATURES, Weights
+from quipu.errors import FormatError, InputError
+from quipu.memory import tokens
+from quipu.memory.verify import verify
+from quipu.models.codebook import Codebook
+from quipu.models.protocols import Keys
+from quipu.models.spans import Floats, TokenVectors
+
+CANAL = "The canal was planned by Lesseps and opened with music by Verdi."
+TEA = "Fortune carried tea plants to Calcutta in glass cases."
+SPAN = {"weights": dict.fromkeys(FEATURES, 0.0) | {"span": 1.0}, "slope": 1.0, "shift": -6.0, "threshold": 0.5}
+
+
+class SpanWords(WordEncoder):
+    """A token's vector is the direction of the word before it; a question asks for what follows its last word."""
+
+    def __init__(self, name: str = "span words", span: dict[str, Any] | None = None) -> None:
+        super().__init__(name)
+        self.span = span
+        self.codebook = Codebook.learn(self._of([f"word{at}" for at in range(400)] + CANAL.split() + TEA.split()), 32)
+        self.encoded = 0
+
+    def _of(self, words: Sequence[str]) -> Floats:
+        return 3 * self.encode([word.strip("?.") for word in words])
+
+    def passages(self, texts: Sequence[str]) -> list[TokenVectors]:
+        self.encoded += len(texts)
+        made = []
+        for text in texts:
+            found = list(re.finditer(r"\w+", text))
+            vectors = np.concatenate(
+                [np.zeros((2, WIDTH), dtype=np.float32), self._of([m.group() for m in found[:-1]])]
+            )
+            made.append(TokenVectors(vectors, np.array([(0, 0), *(m.span() for m in found)], dtype=np.int32)))
+        return made
+
+    def queries(self, texts: Sequence[str]) -> tuple[Keys, Floats, Floats]:
+        asked = self._of([text.split()[-1] for text in texts])
+        return self.encode(texts), asked, asked
+
+
+def models(encoder: WordEncoder) -> dict[str, Any]:
+    return {"encoder": encoder, "writer": NumberWriter(), "reader": NumberReader()}
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "canal.txt").write_text(CANAL)
+    (folder / "tea.txt").write_text(TEA)
+    return folder
+
+
+def test_a_fact_without_a_pair_is_found_with_its_place(docs: Path, tmp_path: Path) -> None:
+    encoder = SpanWords()
+    with quipu.build([docs], tmp_path / "m", **models(encoder)) as memory:
+        assert not memory.store.count()  # no pair holds it
+        before = encoder.encoded
+        answer = memory.ask("Who was the canal planned by Lesseps and opened with music by?", method="span")
+        assert (answer.text, answer.route, answer.probability) == ("Lesseps", "span", None) or answer.text == "Verdi"
+        tea = memory.ask("Where did the tea plants go to?", method="span")
+        assert tea.text == "Calcutta" and tea.evidence[0].pair is None
+        best = tea.evidence[0]
+        assert best.quote == "Calcutta" and best.span is not None and best.document.endswith("tea.txt")
+        assert TEA[best.span.start : best.span.end] == "Calcutta"
+        assert encoder.encoded == before  # no passage was encoded to answer
+        assert tokens.count(memory.store) == (2, 23, 23 * (32 + 2))
+        with pytest.raises(InputError, match="is empty"):
+            memory.ask(" ", method="span")
+    with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords()) as memory:
+        assert memory.ask("Where did the tea plants go to?", method="span").text == "Calcutta"
+    assert verify(tmp_path / "m").problems == []
+
+
+def test_an_improbable_span_is_held_back(docs: Path, tmp_path: Path) -> None:
+    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
+    with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords(span=SPAN)) as memory:
+        good = memory.ask("Where did the tea plants go to?", method="span")
+        assert good.text == "Calcutta" and good.probability is not None and good.probability > 0.9
+        bad = memory.ask("Where does the tea come from?", method="span")
+        assert bad.text is None and bad.route == "abstain" and bad.probability is not None and bad.probability < 0.5
+        assert memory.ask("Where does the tea come from?", method="span", min_probability=0).text is not None
+
+
+def test_passages_follow_their_documents(docs: Path, tmp_path: Path) -> None:
+    with quipu.build([docs], tmp_path / "m", **models(SpanWords())) as memory:
+        memory.remove(document=str(docs / "tea.txt"))
+        assert memory.ask("Where did the tea plants go to?", method="span").text != "Calcutta"
+        (docs / "glass.txt").write_text("Glass was blown in Murano for kings.")
+        memory.add_documents([docs / "glass.txt"])
+        assert memory.ask("Where was glass blown in?", method="span").text == "Murano"
+        assert [p.text for p, _ in tokens.search_passages(memory.store, "Calcutta tea", 5)] == []
+        assert tokens.count(memory.store)[0] == 2
+    assert verify(tmp_path / "m").problems == []
+
+
+def test_a_memory_without_tokens_says_how_to_get_them(docs: Path, tmp_path: Path) -> None:
+    quipu.build([docs], tmp_path / "m", **models(WordEncoder("plain"))).close()
+    with (
+        quipu.open(tmp_path / "m", encoder=WordEncoder("plain")) as memory,
+        pytest.raises(InputError, match="reads no spans"),
+    ):
+        memory.ask("Where?", method="span")
+    with quipu.open(tmp_path / "m", encoder=SpanWords("plain")) as memory:
+        with pytest.raises(InputError, match="quipu rekey"):
+            memory.ask("Where?", method="span")
+        memory.rekey()
+        assert memory.ask("Where did the tea plants go to?", method="span").text == "Calcutta"
+
+
+def test_damaged_tokens_are_noticed(docs: Path, tmp_path: Path) -> None:
+    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
+    record = sqlite3.connect(tmp_path / "m" / "records.sqlite")
+    with record:
+        record.execute("UPDATE tokens SET codes = zeroblob(length(codes)) WHERE row = 1")
+    record.close()
+    found = verify(tmp_path / "m")
+    assert [(problem.kind, problem.where) for problem in found.problems] == [("tokens", "passage row 1")]
+
+
+def test_weights_of_a_listing_must_be_whole() -> None:
+    with pytest.raises(FormatError, match="not whole"):
+        Weights.of({"weights": {"span": 1.0}})
