@@ -16,7 +16,6 @@ from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
-from quipu.memory import tokens
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory, read_pairs
 from quipu.memory.provenance import coverage, why
@@ -187,7 +186,7 @@ class Memory:
         self._wake()
         began = time.perf_counter()
         found = self.find_spans_many(questions, k=k)
-        weights = Weights.of(getattr(self._models.encoder(), "span", None))
+        weights = Weights.of(self._models.span_encoder().span)
         answers = [
             extract(question, item, self._store, weights, min_probability)
             for question, item in zip(questions, found, strict=True)
@@ -197,15 +196,16 @@ class Memory:
 
     def find_spans_many(self, questions: Sequence[str], *, k: int = 50) -> list[list[SpanFound]]:
         """What ``ask_many(method="span")`` judges: a span of each passage that may hold the answer."""
-        encoder: Any = self._models.encoder()
-        if getattr(encoder, "codebook", None) is None:
-            raise InputError(f"the encoder {encoder.name} reads no spans; use one that was trained with QuIP")
-        index, _ = self._wake()
-        index.refresh()
-        queries = encoder.queries(self._checked(questions))
-        hits = retrieve(questions, queries[0], self._store, index, min(k, EACH), "vector")
+        encoder = self._models.span_encoder()
+        if encoder is None:
+            name = self._models.encoder().name
+            raise InputError(f"the encoder {name} reads no spans; use one that was trained with QuIP")
+        if self._store.manifest.get("spans") != f"{encoder.name} {getattr(encoder, 'sha256', '')}":
+            raise InputError(f"{self.path} holds no token vectors by {encoder.name}; run: quipu rekey {self.path}")
+        hits = self.search_many(self._checked(questions), min(k, EACH))
         if self._passages is None:
             self._passages = Passages(self._store)
+        queries = encoder.queries(questions)
         return find_spans(questions, hits, queries, self._store, self._passages, encoder.codebook)
 
     def _checked(self, questions: Sequence[str]) -> Sequence[str]:
@@ -332,9 +332,15 @@ class Memory:
     def rekey(self, *, progress: Progress | None = None) -> int:
         """Make every key anew with this memory's encoder, where it was built with another (version); how many.
 
+        Token vectors of passages too, where they are missing or another encoder made them.
+
         Pairs stay as they are. A calibration of the memory is forgotten: it was for other scores.
         """
         encoder, total = self._models.encoder(), self._store.count()
+        if _hash(encoder) in self._store.models.values() and "rekeying" not in self._store.manifest:
+            self._builder(progress).code_passages()  # the keys are its own; the tokens may not be
+            self._passages = None
+            return 0
         done = 0
 
         def make(texts: Sequence[str]) -> Keys:
@@ -345,8 +351,6 @@ class Memory:
                 progress({"stage": "rekey", "done": done, "total": total})
             return keys
 
-        if tokens.available(self._store):
-            tokens.forget(self._store)
         self._store.replace_vectors(make, encoder.name, _hash(encoder))
         self._builder(progress).code_passages()
         self._index = self._encoder = self._passages = None

@@ -43,6 +43,7 @@ from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
 _PAIRS = 512  # ready pairs a transaction
+SPANS = "quipu-mini/quip"
 _CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
 
@@ -102,6 +103,19 @@ class Models:
 
             self._given["encoder"] = Encoder.from_pretrained(self._given["encoder"])
         return cast(SupportsEncode, self._given["encoder"])
+
+    def span_encoder(self) -> Any:
+        """What reads spans: the key encoder if it can; beside the one that ships, the QuIP encoder; else None."""
+        encoder = self.encoder()
+        if getattr(encoder, "codebook", None) is not None:
+            return encoder
+        if not str(getattr(encoder, "name", "")).startswith("quipu-mini/") or not (BUNDLED / SPANS).is_dir():
+            return None
+        if "spans" not in self._given:
+            from quipu.models.encoder import Encoder
+
+            self._given["spans"] = Encoder.from_pretrained(SPANS)
+        return self._given["spans"]
 
     def writer(self) -> SupportsWrite:
         """The question writer."""
@@ -196,9 +210,13 @@ class Builder:
 
     def code_passages(self) -> None:
         """Keep vectors and token codes of every passage that has none, where the encoder can make them."""
-        encoder: Any = self._models.encoder()
-        if getattr(encoder, "codebook", None) is None:
+        encoder = self._models.span_encoder()
+        if encoder is None:
             return
+        name = f"{encoder.name} {getattr(encoder, 'sha256', '')}"
+        if self._store.manifest.get("spans") != name:
+            tokens.forget(self._store)
+            self._store.note("spans", name)
         done = 0
         while batch := tokens.waiting(self._store, _CODED):
             found = encoder.passages([passage.text for passage in batch])

@@ -8,33 +8,27 @@ a passage. One line of weights, fitted on other questions, orders the candidates
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.errors import FormatError, InputError
+from quipu.errors import FormatError
 from quipu.memory import tokens
 from quipu.memory.store import Store
 from quipu.models.codebook import Codebook
 from quipu.models.spans import best_span
-from quipu.records import Answer, Evidence, Hit, Passage, Span
+from quipu.records import Answer, Evidence, Hit, Span
 
 EACH = 5  # passages by words, by vector, and of the best pairs
-FEATURES = ("span", "sure", "words", "vector", "pair")
+AROUND = 20  # tokens on each side of a span whose mean is compared with the question
+# Of a candidate: log-odds of its span against "no answer", log-probability of the span in its passage, its logits less
+# the best candidate's, cosine of the question with the tokens around the span, BM25 as a share of the best passage's,
+# cosine with the passage, score of the best pair that stands in it.
+FEATURES = ("span", "sure", "reach", "near", "words", "vector", "pair")
 
 Floats = NDArray[np.float32]
-
-
-class SpanEncoder(Protocol):
-    """An encoder whose passages were stored."""
-
-    codebook: Codebook | None
-    span: Mapping[str, Any] | None
-
-    def queries(self, texts: Sequence[str]) -> tuple[Floats, Floats, Floats]:
-        """Keys, start and end vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ class Weights:
     def of(cls, content: Mapping[str, Any] | None) -> Weights:
         """From an encoder's listing; without any, the span's own log-odds count and nothing has a probability."""
         if content is None:
-            return cls((1.0, 0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.0)
+            return cls((1.0, *[0.0] * (len(FEATURES) - 1)), 0.0, 0.0, 0.0)
         try:
             weights = tuple(float(content["weights"][name]) for name in FEATURES)
             return cls(weights, float(content["slope"]), float(content["shift"]), float(content["threshold"]))
@@ -60,9 +54,9 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class SpanFound:
-    """A candidate: its passage, characters of the passage, features as in ``FEATURES``."""
+    """A candidate: its passage's id, characters of the passage, features as in ``FEATURES``."""
 
-    passage: Passage
+    passage_id: str
     start: int
     end: int
     features: tuple[float, ...]
@@ -104,47 +98,58 @@ def find_spans(
     codebook: Codebook,
 ) -> list[list[SpanFound]]:
     """Candidates of each question, one a passage, in no order. ``queries``: keys, start and end vectors (Q, D)."""
-    if not tokens.available(store) or not tokens.count(store)[0]:
-        raise InputError(
-            f"{store.path} holds no token vectors of its passages; make them with: quipu rekey {store.path}"
-        )
     keys, starts, ends = queries
-    near = passages.nearest(keys, 4 * EACH)
+    nearest = passages.nearest(keys, 4 * EACH)
     tables = codebook.tables(np.concatenate([starts, ends]))
-    found = []
+    found: list[list[SpanFound]] = []
     for at, question in enumerate(questions):
-        by_words = tokens.search_passages(store, question, EACH)
-        cosines = dict(near[at])
-        pairs: dict[str, float] = {}
-        known = {passage.id: passage for passage, _ in by_words}
-        for hit in hits[at][:EACH]:
-            place = hit.pair
-            passage = None
-            if place.document_id is not None and place.span is not None:
-                passage = store.passage_at(place.document_id, place.span)
-            if passage is not None:
-                known[passage.id] = passage
-                pairs[passage.id] = max(pairs.get(passage.id, 0.0), hit.score)
-        words = {passage.id: score for passage, score in by_words}
+        words = dict(tokens.search_ids(store, question, EACH))
         most = max(words.values(), default=1.0)
-        wanted = list(dict.fromkeys([*words, *[passage for passage, _ in near[at][:EACH]], *pairs]))
+        cosines = dict(nearest[at])
+        pairs: dict[str, float] = {}
+        for hit in hits[at][:EACH]:
+            if hit.pair.document_id is not None and hit.pair.span is not None:
+                place = tokens.id_at(store, hit.pair.document_id, hit.pair.span.start)
+                if place is not None:
+                    pairs[place] = max(pairs.get(place, 0.0), hit.score)
+        wanted = list(dict.fromkeys([*words, *[passage for passage, _ in nearest[at][:EACH]], *pairs]))
+        known = tokens.get(store, wanted)
+        if not known:
+            found.append([])
+            continue
+        both = codebook.scores(
+            tables[[at, len(questions) + at]], np.concatenate([item.codes for item in known.values()])
+        )
+        ends_at = np.cumsum([len(item.codes) for item in known.values()])
         line = []
-        two = tables[[at, len(questions) + at]]
-        for passage_id, item in tokens.get(store, wanted).items():
-            start, end = codebook.scores(two, item.codes)
+        for (passage_id, item), last in zip(known.items(), ends_at.tolist(), strict=True):
+            start, end = both[:, last - len(item.codes) : last]
             kept = item.offsets[:, 0] < item.offsets[:, 1]
             span = best_span(start, end, no_answer=False, kept=kept)
             if not span.last:
                 continue
-            odds = float(start[span.first] + end[span.last] - start[0] - end[0])
+            total, none = float(start[span.first] + end[span.last]), float(start[0] + end[0])
+            around = item.codes[max(1, span.first - AROUND) : span.last + AROUND + 1]
+            near = codebook.decode(around).mean(axis=0)
             features = (
-                odds, float(np.log(span.probability + 1e-9)), words.get(passage_id, 0.0) / most,
+                total - none, float(np.log(span.probability + 1e-9)), total,
+                float(near @ keys[at]) / (float(np.linalg.norm(near)) + 1e-9), words.get(passage_id, 0.0) / most,
                 cosines.get(passage_id, 0.0), pairs.get(passage_id, 0.0),
             )  # fmt: skip
-            passage = known.get(passage_id) or store.passage(passage_id)
-            line.append(SpanFound(passage, int(item.offsets[span.first, 0]), int(item.offsets[span.last, 1]), features))
-        found.append(line)
+            place_of = int(item.offsets[span.first, 0]), int(item.offsets[span.last, 1])
+            line.append(SpanFound(passage_id, *place_of, features))
+        found.append(_against_the_best(line))
     return found
+
+
+def _against_the_best(line: list[SpanFound]) -> list[SpanFound]:
+    """``reach`` as the distance to the largest of the question's candidates."""
+    place = FEATURES.index("reach")
+    most = max((item.features[place] for item in line), default=0.0)
+    return [
+        replace(item, features=(*item.features[:place], item.features[place] - most, *item.features[place + 1 :]))
+        for item in line
+    ]
 
 
 def extract(
@@ -156,10 +161,11 @@ def extract(
     scores = np.array([item.features for item in found]) @ np.array(weights.weights)
     best = int(scores.argmax())
     item, score = found[best], float(scores[best])
-    span = Span(item.passage.span.start + item.start, item.passage.span.start + item.end)
+    passage = store.passage(item.passage_id)
+    span = Span(passage.span.start + item.start, passage.span.start + item.end)
     evidence = Evidence(
-        None, item.passage, span, score,
-        document=store.source(item.passage.document_id), quote=store.quote(item.passage.document_id, span),
+        None, passage, span, score,
+        document=store.source(passage.document_id), quote=store.quote(passage.document_id, span),
     )  # fmt: skip
     probability = None
     if weights.slope:
@@ -167,5 +173,5 @@ def extract(
         if probability < (weights.threshold if min_probability is None else min_probability):
             reason = "no passage says it clearly enough"
             return Answer(question, None, score, probability, (evidence,), "abstain", reason, 0.0)
-    text = item.passage.text[item.start : item.end]
+    text = passage.text[item.start : item.end]
     return Answer(question, text, score, probability, (evidence,), "span", "read from a passage, no pair holds it", 0.0)

@@ -14,7 +14,7 @@ from quipu.cli.options import AsJson
 from quipu.cli.terminal import print_json, remark
 from quipu.errors import InputError
 
-SHIPPED = "quipu-mini/encoder"
+SHIPPED = "quipu-mini/quip"
 Model = Annotated[
     str, typer.Option(metavar="M", help="An encoder: one that ships, a model folder, or a Hugging Face folder.")
 ]

@@ -37,6 +37,11 @@ def available(store: Store) -> bool:
 
 def search_passages(store: Store, question: str, k: int) -> list[tuple[Passage, float]]:
     """The best ``k`` passages by BM25 over title and text, with their scores, best first."""
+    return [(store.passage(passage_id), score) for passage_id, score in search_ids(store, question, k)]
+
+
+def search_ids(store: Store, question: str, k: int) -> list[tuple[str, float]]:
+    """``search_passages`` without reading their text."""
     expression = quoted_words(question)
     if not expression:
         return []
@@ -44,8 +49,16 @@ def search_passages(store: Store, question: str, k: int) -> list[tuple[Passage, 
         "SELECT p.id, w.rank FROM passage_words w JOIN passages p ON p.row = w.rowid"
         " WHERE passage_words MATCH ? ORDER BY w.rank LIMIT ?",
         (expression, k),
-    ).fetchall()
-    return [(store.passage(passage_id), -rank) for passage_id, rank in rows]
+    )
+    return [(passage_id, -rank) for passage_id, rank in rows]
+
+
+def id_at(store: Store, document_id: str, start: int) -> str | None:
+    """The passage of a document in which a character stands."""
+    row = store.connection.execute(
+        "SELECT id FROM passages WHERE document = ? AND start <= ? ORDER BY start DESC LIMIT 1", (document_id, start)
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def waiting(store: Store, limit: int) -> list[Passage]:

@@ -14,6 +14,7 @@ from quipu.models.codebook import Codebook
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Keys
 from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched, tokenizer_of
+from quipu.models.words import WordTable
 
 TOKENS_PER_BATCH = 2048  # beyond this a larger batch is no faster on two cores
 
@@ -47,10 +48,11 @@ class Encoder:
         self.layers = int(folder.settings.get("layers", 0))
         self.has_heads = bool(folder.settings.get("heads", False))  # trained with QuIP
         self._window = int(folder.settings.get("window", WINDOW)), int(folder.settings.get("stride", STRIDE))
-        self._whole = tokenizer_of(folder.path / "tokenizer.json")
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._whole = tokenizer_of(folder.tokenizer)
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
+        self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
         self.span = folder.settings.get("span")  # weights of quipu.answering.extract
         self.codebook = (
             Codebook.load(folder.path / "codebook.npy") if "codebook.npy" in folder.settings["files"] else None
@@ -119,7 +121,8 @@ class Encoder:
     def _batches(self, names: list[str], rows: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats]]]:
         def run(batch: list[int]) -> list[Floats]:
             ids = np.array([rows[index] for index in batch], dtype=np.int64)
-            found: list[Floats] = self._session.run(names, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+            words = {"input_ids": ids} if self._words is None else {"words": self._words(ids)}
+            found: list[Floats] = self._session.run(names, {**words, "attention_mask": np.ones_like(ids)})
             return found
 
         batches = length_batches([len(row) for row in rows], TOKENS_PER_BATCH)

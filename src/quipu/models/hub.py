@@ -49,6 +49,13 @@ class ModelFolder:
         return f"{self.settings['name']}@{self.settings['version']}"
 
     @property
+    def tokenizer(self) -> Path:
+        """Its tokenizer.json; a model that shares the word table of a bundled writer shares this too."""
+        if "tokenizer.json" in self.settings["files"]:
+            return self.path / "tokenizer.json"
+        return resolve(str(self.settings["words_from"]), "copying-writer").path / "tokenizer.json"
+
+    @property
     def sha256(self) -> str:
         """One hash over the hashes of all files."""
         return hashlib.sha256(json.dumps(self.settings["files"], sort_keys=True).encode()).hexdigest()
@@ -85,6 +92,8 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
                 raise FormatError(f"{target} is not the file that model.json lists (sha256); install the model again")
     needed_files, needed_settings = _NEEDS[kind]
     lacking = [name for name in needed_files if name not in files]
+    if "words_from" in settings:
+        lacking = [name for name in lacking if name != "tokenizer.json"]
     lacking += [name for name in needed_settings if name not in settings]
     if lacking:
         raise FormatError(f"{listing} does not list {', '.join(lacking)}; export the model again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from tokenizers import Encoding, Tokenizer
 
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Reading
+from quipu.models.words import WordTable
 from quipu.records import Span
 
 TOKENS_PER_BATCH = 3072
@@ -31,10 +33,11 @@ class Reader:
         self.sha256 = folder.sha256
         self._length = int(folder.settings["max_length"])
         self._stride = int(folder.settings["stride"])
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self._length, stride=self._stride, strategy="only_second")
         self._questions: Tokenizer | None = None
+        self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
         self._session = session(folder.path / "model.onnx")
 
     @classmethod
@@ -84,7 +87,7 @@ class Reader:
         judged: list[list[float]] = [[] for _ in encodings]
 
         def run(batch: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            feeds, _ = _padded([encodings[at] for at in batch])
+            feeds, _ = self._feeds([encodings[at] for at in batch])
             start, end = self._session.run(None, feeds)
             return start, end
 
@@ -114,7 +117,7 @@ class Reader:
         return words[: offsets[-1][1]]
 
     def _batch(self, batch: Sequence[tuple[int, Encoding]], passages: Sequence[str]) -> list[Reading]:
-        feeds, allowed = _padded([encoding for _, encoding in batch])
+        feeds, allowed = self._feeds([encoding for _, encoding in batch])
         start_logits, end_logits = self._session.run(None, feeds)
         first, last, score, probability = best_spans(start_logits, end_logits, allowed, LONGEST)
         found = []
@@ -124,6 +127,13 @@ class Reader:
             text = passages[index][left:right]
             found.append(Reading(left, right, text, float(score[row]), float(probability[row])))
         return found
+
+    def _feeds(self, encodings: Sequence[Encoding]) -> tuple[dict[str, Any], NDArray[np.bool_]]:
+        feeds, allowed = _padded(encodings)
+        if self._words is None:
+            return feeds, allowed
+        ids = feeds.pop("input_ids")
+        return {"words": self._words(ids), **feeds}, allowed
 
 
 def _padded(encodings: Sequence[Encoding]) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:

@@ -7,7 +7,6 @@ full depth, and where the first is not beyond doubt, the rest by ``lower.onnx``,
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from quipu.errors import FormatError
 from quipu.models.hub import kind_of, parallel, resolve, session
 from quipu.models.protocols import SupportsRerank
+from quipu.models.words import WordTable
 
 Logits = NDArray[np.float32]
 Pair = tuple[str, str]
@@ -39,12 +38,10 @@ class Reranker:
         self.source = str(name_or_path)
         self.name = folder.name
         self.sha256 = folder.sha256
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
-        words = _words_folder(folder.path, folder.settings)
-        self._words = np.load(words / "words.npy", mmap_mode="r", allow_pickle=False)  # (V, D) int8
-        self._scales = np.load(words / "scales.npy", allow_pickle=False)  # (V, 1) float32
+        self._words = WordTable.of(folder.path, folder.settings)
         self._lower, self._upper = session(folder.path / "lower.onnx"), session(folder.path / "upper.onnx")
 
     @classmethod
@@ -114,7 +111,7 @@ class Reranker:
         """Quick logits (n,), states of the question (1, S, D) and the pairs (1, n, T, D), hidden places (1, n, T)."""
         ids = [stored[row] for row in rows]
         length = max(len(item) for item in ids)
-        words = np.zeros((1, len(rows), length, self._words.shape[1]), dtype=np.float32)
+        words = np.zeros((1, len(rows), length, self._words.rows.shape[1]), dtype=np.float32)
         hidden = np.full((1, len(rows), length), _LOW, dtype=np.float32)
         for place, found in enumerate(self._lookup(ids)):
             words[0, place, : len(found)] = found
@@ -133,8 +130,7 @@ class Reranker:
     def _lookup(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Word vectors (T, D) of each row of ids."""
         flat = np.array([piece for row in rows for piece in row], dtype=np.int64)
-        vectors = self._words[flat].astype(np.float32) * self._scales[flat]
-        return np.split(vectors, np.cumsum([len(row) for row in rows])[:-1])
+        return np.split(self._words(flat), np.cumsum([len(row) for row in rows])[:-1])
 
 
 class CrossEncoder:
@@ -144,7 +140,7 @@ class CrossEncoder:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "cross-encoder")
         self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
         self._tokenizer.enable_padding(pad_id=int(folder.settings["pad"]))
         self._session = session(folder.path / "model.onnx")
@@ -181,17 +177,6 @@ class CrossEncoder:
 def load_reranker(name_or_path: str | Path) -> SupportsRerank:
     """The prefix reranker or a plain cross-encoder, by what the folder says it is."""
     return CrossEncoder(name_or_path) if kind_of(name_or_path) == "cross-encoder" else Reranker(name_or_path)
-
-
-def _words_folder(path: Path, settings: dict[str, Any]) -> Path:
-    """Where the word table lies: in the folder, or in the bundled writer, whose table must be the one trained with."""
-    if "words_from" not in settings:
-        return path
-    shared = resolve(str(settings["words_from"]), "copying-writer").path
-    with (shared / "words.npy").open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != settings["words_sha256"]:
-            raise FormatError(f"{path}: the word table of {settings['words_from']} is another than it was trained with")
-    return shared
 
 
 def _halves(rows: list[int], spread: bool) -> list[list[int]]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from quipu.errors import ExportMismatch
+from quipu.errors import ExportMismatch, InputError
 from quipu.training.base import load_tokenizer
 from quipu.training.generator.model import BUCKET_EDGES, BUCKETS, STYLES, Generator
 from quipu.training.quip.model import HEADS, QuipModel, mean_of, window_of
@@ -96,9 +96,10 @@ class _Everything(nn.Module):
     def __init__(self, model: QuipModel, heads: bool) -> None:
         super().__init__()
         self.model, self.heads = model, heads
+        self.by_vectors = False  # takes word vectors instead of ids
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        layers = self.model.hidden(input_ids, attention_mask)
+        layers = self.model.hidden(input_ids, attention_mask, vectors=self.by_vectors)
         key = nn.functional.normalize(mean_of(layers[-1], attention_mask), dim=-1)
         if not self.heads:
             return key, *layers
@@ -107,9 +108,18 @@ class _Everything(nn.Module):
 
 
 def export_encoder(
-    checkpoint: Path, out: Path, *, name: str, version: str, texts: Sequence[str], max_length: int = 128
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    texts: Sequence[str],
+    max_length: int = 128,
+    words_from: str | None = None,
 ) -> dict[str, float]:
     """A Hugging Face folder to an encoder folder, with its question heads where it has some.
+
+    ``words_from``: a bundled writer whose word table is the same, so that it need not lie there twice.
 
     Gate: mean cosine of int8 and torch keys >= 0.98, with heads also of token vectors and of start and end vectors.
     """
@@ -134,16 +144,18 @@ def export_encoder(
         axes = {0: "n", 1: "t"}
         outputs: dict[str, dict[int, str]] = {key: {0: "n"} for key in names}
         outputs |= {f"layer_{layer}": axes for layer in range(layers + 1)}
-        inputs = {"input_ids": axes, "attention_mask": axes}
-        to_onnx(model, (ids, torch.ones_like(ids)), inputs, outputs, plain)
+        first, given, shared = _input(quip.encoder, ids, words_from)
+        model.by_vectors = words_from is not None
+        to_onnx(model, (given, torch.ones_like(ids)), {first: axes, "attention_mask": axes}, outputs, plain)
         to_int8(plain, out / "model.onnx")
-    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    place_tokenizer(checkpoint, out, words_from)
     window, stride = window_of(quip.encoder.config)
     settings = {
         "window": window,
         "stride": stride,
         "width": quip.width, "max_length": max_length, "layers": layers, "heads": heads, "pooling": quip.pooling,
         "config": _config(quip),
+        **shared,
     }  # fmt: skip
     write_listing(out, "encoder", name, version, settings)
     exported = Encoder(out)
@@ -160,6 +172,37 @@ def export_encoder(
     lowest = min((figure for figure in figures if figure.endswith("_mean")), key=figures.__getitem__)
     _gate(out, figures[lowest] >= 0.98, f"{lowest} of int8 and float vectors is {figures[lowest]:.4f}")
     return figures
+
+
+def _input(encoder: Any, ids: torch.Tensor, words_from: str | None) -> tuple[str, torch.Tensor, dict[str, str]]:
+    """Name and example of the graph's first input, ids or word vectors, and what the listing says of the table."""
+    if words_from is None:
+        return "input_ids", ids, {}
+    table = encoder.get_input_embeddings()
+    rows, _ = quantised_words(table.weight.detach().numpy())
+    with torch.inference_mode():
+        return "words", table(ids), {"words_from": words_from, "words_sha256": shared_table(words_from, rows)}
+
+
+def place_tokenizer(checkpoint: Path, out: Path, words_from: str | None) -> None:
+    """Copy tokenizer.json, or see that the bundled writer's, which stands in for it, is the same."""
+    from quipu.models.hub import resolve
+
+    (out / "tokenizer.json").unlink(missing_ok=True)
+    if words_from is None:
+        shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    elif resolve(words_from, "copying-writer").tokenizer.read_bytes() != (checkpoint / "tokenizer.json").read_bytes():
+        raise InputError(f"the tokenizer of {words_from} is another than this model's; leave words_from out")
+
+
+def shared_table(words_from: str, table: np.ndarray) -> str:
+    """The sha256 of the bundled table, which must be this one."""
+    from quipu.models.hub import resolve
+
+    path = resolve(words_from, "copying-writer").path / "words.npy"
+    if not np.array_equal(np.load(path, allow_pickle=False), table):
+        raise InputError(f"the word table of {words_from} is another than this model's; leave words_from out")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _config(quip: QuipModel) -> dict[str, Any]:
@@ -180,9 +223,11 @@ class _Spans(nn.Module):
     def __init__(self, reader: nn.Module) -> None:
         super().__init__()
         self.reader = reader
+        self.by_vectors = False  # takes word vectors instead of ids
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor) -> Any:
-        out = self.reader(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+        words = {"inputs_embeds" if self.by_vectors else "input_ids": input_ids}
+        out = self.reader(**words, attention_mask=attention_mask, token_type_ids=token_type_ids)
         return out.start_logits, out.end_logits
 
 
@@ -195,8 +240,12 @@ def export_reader(
     asked: Sequence[tuple[str, str]],
     max_length: int = 320,
     stride: int = 96,
+    words_from: str | None = None,
 ) -> dict[str, float]:
-    """A BERT question-answering folder to a reader folder. Gate: the same best span for >= 90 % of ``asked``."""
+    """A BERT question-answering folder to a reader folder. Gate: the same best span for >= 90 % of ``asked``.
+
+    ``words_from``: see ``export_encoder``.
+    """
     from transformers import AutoModelForQuestionAnswering
 
     from quipu.models.reader import LONGEST, Reader, best_spans
@@ -218,11 +267,13 @@ def export_reader(
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "model.onnx"
         axes = {0: "n", 1: "t"}
-        inputs = {"input_ids": axes, "attention_mask": axes, "token_type_ids": axes}
-        to_onnx(model, (ids, torch.ones_like(ids), ids * 0), inputs, {"start": axes, "end": axes}, plain)
+        word, given, shared = _input(model.reader, ids, words_from)
+        model.by_vectors = words_from is not None
+        inputs = {word: axes, "attention_mask": axes, "token_type_ids": axes}
+        to_onnx(model, (given, torch.ones_like(ids), ids * 0), inputs, {"start": axes, "end": axes}, plain)
         to_int8(plain, out / "model.onnx")
-    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
-    write_listing(out, "reader", name, version, {"max_length": max_length, "stride": stride})
+    place_tokenizer(checkpoint, out, words_from)
+    write_listing(out, "reader", name, version, {"max_length": max_length, "stride": stride, **shared})
     readings = Reader(out).read([question for question, _ in asked], [passage for _, passage in asked])
     same = sum((reading.start, reading.end) == span for reading, span in zip(readings, expected, strict=True))
     figures = {"same_span": same / len(asked), "asked": float(len(asked))}

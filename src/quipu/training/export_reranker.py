@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from torch import nn
 
 from quipu.errors import InputError
 from quipu.training.base import load_tokenizer
-from quipu.training.export import _gate, quantised_words, to_int8, to_onnx, write_listing
+from quipu.training.export import _gate, place_tokenizer, quantised_words, shared_table, to_int8, to_onnx, write_listing
 from quipu.training.reranker.model import Reranker, load_reranker
 
 
@@ -74,14 +73,14 @@ def export_reranker(
         to_onnx(_High(model), arguments, inputs, {"logits": {1: "n"}}, high)
         to_int8(low, out / "lower.onnx")
         to_int8(high, out / "upper.onnx")
-    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    place_tokenizer(checkpoint, out, words_from)
     settings: dict[str, str | int] = {"width": width, "max_length": max_length}
     table, scales = quantised_words(model.words.weight.detach().numpy())
     if words_from is None:
         np.save(out / "words.npy", table)
         np.save(out / "scales.npy", scales)
     else:
-        settings |= {"words_from": words_from, "words_sha256": _shared(words_from, table)}
+        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, table)}
     write_listing(out, "reranker", name, version, settings)
     found = Exported(out).rerank([item[0] for item in asked], [item[1] for item in asked], [item[2] for item in asked])
     same = float(np.mean([np.argmax(left) == np.argmax(right) for left, right in zip(found, wanted, strict=True)]))
@@ -155,13 +154,3 @@ def _torch_logits(
     with torch.inference_mode():
         _, logits = model(asked, torch.ones_like(asked), ids, mask, torch.tensor([list(scores)]))
         return np.asarray(logits[0])
-
-
-def _shared(words_from: str, table: np.ndarray) -> str:
-    """The sha256 of the bundled table, which must be this one."""
-    from quipu.models.hub import resolve
-
-    path = resolve(words_from, "copying-writer").path / "words.npy"
-    if not np.array_equal(np.load(path, allow_pickle=False), table):
-        raise InputError(f"the word table of {words_from} is another than this model's; leave words_from out")
-    return hashlib.sha256(path.read_bytes()).hexdigest()

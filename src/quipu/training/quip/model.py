@@ -113,9 +113,10 @@ class QuipModel(nn.Module):
         """Passage side: ids, mask (P, T) -> token vectors (P, T, D), raw last layer."""
         return cast(torch.Tensor, self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state)
 
-    def hidden(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Every layer's token vectors, embeddings first: L + 1 of (N, T, D)."""
-        out = self.encoder(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    def hidden(self, ids: torch.Tensor, mask: torch.Tensor, *, vectors: bool = False) -> tuple[torch.Tensor, ...]:
+        """Every layer's token vectors, embeddings first: L + 1 of (N, T, D). ``vectors``: ids are word vectors."""
+        words = {"inputs_embeds" if vectors else "input_ids": ids}
+        out = self.encoder(**words, attention_mask=mask, output_hidden_states=True)
         return cast("tuple[torch.Tensor, ...]", out.hidden_states)
 
     def pooled(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModel
 
 from quipu.errors import FormatError
 from quipu.models.hub import resolve
+from quipu.models.words import WordTable
 from quipu.training.quip.model import QuipModel
 
 
@@ -27,6 +28,9 @@ def unpack(name_or_path: str | Path, out: Path) -> Path:
     extra = {"add_pooling_layer": False} if config["model_type"] in ("bert", "roberta", "xlm-roberta") else {}
     model = QuipModel(AutoModel.from_config(settings, **extra), int(settings.hidden_size), folder.settings["pooling"])
     found = weights_of(folder.path / "model.onnx")
+    if "words_from" in folder.settings:
+        table = WordTable.of(folder.path, folder.settings)
+        found["encoder.embeddings.word_embeddings.weight"] = table.rows.astype(np.float32) * table.scales
     heads = bool(folder.settings["heads"])
     wanted = {name for name in model.state_dict() if heads or not name.startswith(("start_head.", "end_head."))}
     missing = sorted(wanted - set(found))
@@ -34,7 +38,7 @@ def unpack(name_or_path: str | Path, out: Path) -> Path:
         raise FormatError(f"{folder.path}: {len(missing)} weights are not in the graph, the first is {missing[0]}")
     model.load_state_dict({name: torch.from_numpy(found[name].copy()) for name in wanted}, strict=False)
     model.save_pretrained(out, heads=heads)
-    shutil.copy(folder.path / "tokenizer.json", out / "tokenizer.json")
+    shutil.copy(folder.tokenizer, out / "tokenizer.json")
     return out
 
 

@@ -31,6 +31,7 @@ class ShipRecipe:
     version: str
     about: str  # what it was trained on, for the card
     compared: int = 100
+    words_from: str | None = None  # of an encoder or a reader: a bundled writer with the same word table
     codebook: int = 0  # of an encoder with heads: bytes a token; 0: none
     groups: Path | None = None  # of a reranker's run: what it is compared on
 
@@ -38,18 +39,22 @@ class ShipRecipe:
 def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Export, compare, write the card; raises ExportMismatch where the exported model answers otherwise."""
     checkpoint = base_folder(recipe.checkpoint) if recipe.checkpoint == "minilm" else Path(recipe.checkpoint)
-    name, rng = f"quipu-mini/{recipe.kind}", random.Random(13)
+    name, rng = f"quipu-mini/{recipe.out.name}", random.Random(13)
     if recipe.kind == "encoder":
         rows = corpora.read_jsonl(recipe.data / "opentriviaqa" / "questions.jsonl.gz")
         texts = rng.sample([row["question"] for row in rows], recipe.compared)
-        figures = export_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
+        figures = export_encoder(
+            checkpoint, recipe.out, name=name, version=recipe.version, texts=texts, words_from=recipe.words_from
+        )
         if recipe.codebook:
             prose = [" ".join(text.split()[:110]) for text in rng.sample(corpora.prose(recipe.data), 600)]
             figures |= add_codebook(recipe.out, prose, recipe.codebook)
     elif recipe.kind == "reader":
         made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]
-        figures = export_reader(checkpoint, recipe.out, name=name, version=recipe.version, asked=asked)
+        figures = export_reader(
+            checkpoint, recipe.out, name=name, version=recipe.version, asked=asked, words_from=recipe.words_from
+        )
     elif recipe.kind == "reranker":
         if recipe.groups is None:
             raise SettingsError("a reranker is compared on its groups: set groups to the groups.jsonl of its run")

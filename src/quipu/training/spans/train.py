@@ -16,6 +16,7 @@ import numpy as np
 
 import quipu
 from quipu.answering.extract import FEATURES
+from quipu.building import SPANS
 from quipu.evaluation.metrics import expected_calibration_error
 from quipu.models.hub import BUNDLED
 from quipu.text import exact_match
@@ -25,11 +26,10 @@ from quipu.training.export import change_listing
 
 @dataclass(frozen=True, slots=True)
 class SpansRecipe:
-    """What is asked and which encoder's listing gets the weights."""
+    """What is asked."""
 
     data: Path
     run: Path
-    encoder: Path
     documents: int = 60  # stories of FairytaleQA's validation part; their questions are asked
     distractors: int = 300  # sections of other texts beside them
     threshold: float = 0.5
@@ -37,7 +37,7 @@ class SpansRecipe:
 
 
 def run(recipe: SpansRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
-    """Build the memory (kept in ``recipe.run``), ask, fit, and write the weights into the encoder's model.json."""
+    """Build the memory (kept in ``recipe.run``), ask, fit, write the weights into the QuIP encoder that ships."""
     contexts = corpora.fairytaleqa(recipe.data, "val")
     folder = recipe.run / "documents"
     if not folder.exists():
@@ -51,11 +51,11 @@ def run(recipe: SpansRecipe, report: Callable[[dict[str, Any]], None] = lambda l
         for number, text in enumerate(prose):
             (folder / f"text-{number}.txt").write_text(" ".join(text.split()[:100]), encoding="utf-8")
     path = recipe.run / "memory.quipu"
-    encoder = str(recipe.encoder.relative_to(BUNDLED)) if recipe.encoder.is_relative_to(BUNDLED) else recipe.encoder
     if not path.exists():
-        quipu.build([folder], path, encoder=encoder, progress=report).close()
+        quipu.build([folder], path, progress=report).close()
     asked = [(item.question, context.text[item.start : item.end]) for context in contexts for item in context.asked]
-    with quipu.open(path, read_only=True, encoder=encoder) as memory:
+    with quipu.open(path, read_only=True) as memory:
+        texts = {passage.id: passage.text for passage in memory.store.passages()}
         found = [
             line for first in range(0, len(asked), 64)
             for line in memory.find_spans_many([question for question, _ in asked[first : first + 64]])
@@ -64,12 +64,12 @@ def run(recipe: SpansRecipe, report: Callable[[dict[str, Any]], None] = lambda l
     for at, (line, (_, gold)) in enumerate(zip(found, asked, strict=True)):
         for item in line:
             rows.append(item.features)
-            right.append(exact_match(item.passage.text[item.start : item.end], [gold]))
+            right.append(exact_match(texts[item.passage_id][item.start : item.end], [gold]))
             owner.append(at)
     content, figures = fit(np.array(rows), np.array(right), np.array(owner), recipe.threshold)
     report(figures)
-    change_listing(recipe.encoder, span={**content, "fitted_on": f"{len(asked)} questions of FairytaleQA (val)"})
-    return recipe.encoder
+    change_listing(BUNDLED / SPANS, span={**content, "fitted_on": f"{len(asked)} questions of FairytaleQA (val)"})
+    return BUNDLED / SPANS
 
 
 def fit(features: Any, right: Any, owner: Any, threshold: float) -> tuple[dict[str, Any], dict[str, Any]]:
