@@ -60,7 +60,7 @@ def tune(
     torch.manual_seed(seed)
     model = QuipModel.from_pretrained(path)
     network = LayerScores(model, upper_third(int(model.encoder.config.num_hidden_layers))).to(device())
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.98), eps=1e-6)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.98), eps=1e-6, fused=True)
     rng = random.Random(seed)
     network.train()
 

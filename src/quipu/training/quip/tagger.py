@@ -68,7 +68,7 @@ def tag(
             network.classifier.weight.copy_(nn.functional.normalize(rows, dim=-1))
     encoded = [_encoded(tokenizer, item, names) for item in train]
     steps = epochs * -(-len(encoded) // BATCH)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / steps))
     rng = random.Random(seed)
     network.train()
