@@ -79,7 +79,7 @@ def by_reader(memory: quipu.Memory, reader: Reader, k: int = 5) -> Answers:
 
 def coded(memory: quipu.Memory, examples: Sequence[Example], parts: Sequence[int]) -> None:
     """F1 with codebooks of other sizes: the candidates' passages are encoded anew and coded."""
-    encoder: Any = memory._models.encoder()
+    encoder: Any = memory._models.span_encoder()
     passages = list(memory.store.passages())
     found = [item for first in range(0, len(passages), 256)
              for item in encoder.passages([passage.text for passage in passages[first : first + 256]])]  # fmt: skip
@@ -116,11 +116,15 @@ def main() -> None:
     parser.add_argument("--squad", type=Path, required=True)
     parser.add_argument("--parts", type=int, nargs="*", default=[0, 96, 64, 48, 32, 24])
     parser.add_argument("--reader", default="quipu-mini/reader")
+    parser.add_argument("--codes-only", action="store_true", help="the second table alone")
     options = parser.parse_args()
     examples = read_examples(options.squad)
     with quipu.open(options.memory, read_only=True) as memory:
         count, pieces, size = tokens.count(memory.store)
         say(f"{count:,} passages, {pieces:,} tokens, {size / pieces:.1f} bytes a token")
+        if options.codes_only:
+            coded(memory, examples, options.parts)
+            return
         print("| system | EM | F1 | questions/s | p50 / p95 ms |\n|---|---|---|---|---|")
         _, f1, rate = row("BM25, five passages, cross-encoder", by_reader(memory, Reader(options.reader)), examples)
 

@@ -322,12 +322,16 @@ class Memory:
         return {
             "path": str(self.path),
             "counts": self._store.counts(),
+            "coded": dict(zip(("passages", "tokens", "bytes"), self._coded(), strict=True)),
             "dropped": self._store.verdict_counts(),
             "models": self._store.models,
             "settings": dict(self._store.manifest.get("settings", {})),
             "bytes": {**files, "total": sum(files.values())},
             "finished": self._store.journal_has("finished"),
         }
+
+    def _coded(self) -> tuple[int, int, int]:
+        return tokens.count(self._store) if tokens.available(self._store) else (0, 0, 0)
 
     def rekey(self, *, progress: Progress | None = None) -> int:
         """Make every key anew with this memory's encoder, where it was built with another (version); how many.
