@@ -16,6 +16,7 @@ from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
+from quipu.memory import tokens
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory, read_pairs
 from quipu.memory.provenance import coverage, why
