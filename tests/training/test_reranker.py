@@ -158,20 +158,23 @@ def test_the_exported_reranker_answers_as_the_trained_one(
     many, scores = [PAIRS[n % 3] for n in range(40)], [0.9 - 0.01 * n for n in range(40)]
     monkeypatch.setattr(inference, "BEYOND_DOUBT", 1e9)
     logits = exported.rerank(["Who took tea to India?"], [many], [scores])[0]
+    first = inference.FIRST
     whole = np.concatenate(
         [
-            exported.rerank(["Who took tea to India?"], [many[at : at + 8]], [scores[at : at + 8]])[0]
-            for at in range(0, 40, 8)
+            exported.rerank(["Who took tea to India?"], [many[at : at + first]], [scores[at : at + first]])[0]
+            for at in range(0, 40, first)
         ]
     )
     deep = np.isclose(logits, whole, atol=1e-3)
-    assert deep[:8].all() and deep.sum() >= 8 + inference.DEEP and logits[~deep].max() <= logits[deep].min() + 1e-5
+    assert (
+        deep[:first].all() and deep.sum() >= first + inference.DEEP and logits[~deep].max() <= logits[deep].min() + 1e-5
+    )
     monkeypatch.setattr(inference, "BEYOND_DOUBT", -1e9)
     quick = exported.rerank(["Who took tea to India?"], [many], [scores])[0]
     assert (
-        np.allclose(quick[:8], logits[:8], atol=1e-4)
-        and (quick[8:] < quick[:8].min()).all()
-        and (np.diff(quick[8:]) < 0).all()
+        np.allclose(quick[:first], logits[:first], atol=1e-4)
+        and (quick[first:] < quick[:first].min()).all()
+        and (np.diff(quick[first:]) < 0).all()
     )
     (tmp_path / "out" / "lower.onnx").write_bytes(b"x")
     with pytest.raises(FormatError, match="sha256"):
@@ -181,7 +184,7 @@ def test_the_exported_reranker_answers_as_the_trained_one(
 def test_a_word_table_is_shared_only_where_it_is_the_same(bert: Path, tmp_path: Path) -> None:
     save_reranker(small(bert), tmp_path / "checkpoint")
     wordpieces(tmp_path / "checkpoint")
-    with pytest.raises(InputError, match="word table"):
+    with pytest.raises(InputError, match="is another than this model's; leave words_from out"):
         export_reranker(
             tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked(), max_length=32,
             words_from="quipu-mini/writer",
