@@ -185,6 +185,7 @@ class Memory:
 
     def _ask_spans(self, questions: Sequence[str], k: int, min_probability: float | None) -> list[Answer]:
         self._wake()
+        self._models.span_encoder()  # loaded now, so that no question's time holds it
         began = time.perf_counter()
         found = self.find_spans_many(questions, k=k)
         weights = Weights.of(self._models.span_encoder().span)
