@@ -71,7 +71,9 @@ def timed(label: str, work: Callable[[], Any]) -> tuple[Any, float]:
     return result, seconds
 
 
-def built(documents: Path, path: Path, models: Models, seed: int = 0, **settings: Any) -> tuple[Any, float | None]:
+def built(
+    documents: Path, path: Path, models: Models, seed: int = 0, **settings: Any
+) -> tuple[Any, float | None]:
     """The memory of ``documents`` at ``path`` and the seconds of its build.
 
     A memory that is there is opened as it is; the seconds then come from the note beside it, None without one.

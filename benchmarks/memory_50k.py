@@ -1,6 +1,6 @@
 """A memory of real pairs: import time, exactness of search, time of one search, of add and of remove.
 
-python benchmarks/memory_50k.py --pairs opentriviaqa/questions.jsonl.gz [--work FOLDER] [--json]
+    python benchmarks/memory_50k.py --pairs opentriviaqa/questions.jsonl.gz [--work FOLDER] [--json]
 """
 
 from __future__ import annotations

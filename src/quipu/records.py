@@ -129,7 +129,9 @@ class QAPair:
             raise InputError(f"a pair must be Unicode text, not half of a character pair: {question!r}, {answer!r}")
         place = (document_id, span.start, span.end) if span else (document_id,)
         pair_id = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
-        return cls(pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score)
+        return cls(
+            pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Figures = dict[str, float | int]
 
 
-group = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help="Measure build, answer and storage here.")
+group = typer.Typer(
+    rich_markup_mode=None, invoke_without_command=True, help="Measure build, answer and storage here."
+)
 
 
 @group.callback()
