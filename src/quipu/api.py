@@ -202,20 +202,14 @@ class Memory:
         if encoder is None:
             name = self._models.encoder().name
             raise InputError(f"the encoder {name} reads no spans; use one that was trained with QuIP")
-        if self._store.manifest.get("spans") != f"{encoder.name} {getattr(encoder, 'sha256', '')}":
+        if not tokens.made_by(self._store, encoder):
             raise InputError(f"{self.path} holds no token vectors by {encoder.name}; run: quipu rekey {self.path}")
-        hits = self.search_many(self._checked(questions), min(k, EACH))
+        _not_empty(questions)
+        hits = self.search_many(questions, min(k, EACH))
         if self._passages is None:
             self._passages = Passages(self._store)
         queries = encoder.queries(questions)
         return find_spans(questions, hits, queries, self._store, self._passages, encoder.codebook)
-
-    def _checked(self, questions: Sequence[str]) -> Sequence[str]:
-        if any(not question.strip() for question in questions):
-            raise InputError("a question is empty")
-        if not is_unicode("".join(questions)):
-            raise InputError("a question is not Unicode text")
-        return questions
 
     def find_many(
         self, questions: Sequence[str], *, k: int = 50, rerank: bool = True, without: Sequence[QAPair | None] = ()
@@ -225,7 +219,7 @@ class Memory:
         ``without``: a pair for each question that is left out with everything of its document (to ask what the memory
         would say if it had never read it).
         """
-        self._checked(questions)
+        _not_empty(questions)
         hits = self.search_many(questions, k + 50 if without else k, method=SEARCH)
         if without:
             hits = [_apart(row, pair)[:k] for row, pair in zip(hits, without, strict=True)]
@@ -444,6 +438,11 @@ def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
 
 def _hash(model: SupportsEncode | SupportsRerank | SupportsJudge) -> str:
     return str(getattr(model, "sha256", model.name))
+
+
+def _not_empty(questions: Sequence[str]) -> None:
+    if any(not question.strip() for question in questions):
+        raise InputError("a question is empty")
 
 
 def _apart(hits: Sequence[Hit], pair: QAPair | None) -> list[Hit]:

@@ -213,10 +213,8 @@ class Builder:
         encoder = self._models.span_encoder()
         if encoder is None:
             return
-        name = f"{encoder.name} {getattr(encoder, 'sha256', '')}"
-        if self._store.manifest.get("spans") != name:
-            tokens.forget(self._store)
-            self._store.note("spans", name)
+        if not tokens.made_by(self._store, encoder):
+            tokens.forget(self._store, encoder)
         done = 0
         while batch := tokens.waiting(self._store, _CODED):
             found = encoder.passages([passage.text for passage in batch])

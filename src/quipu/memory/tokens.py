@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,10 +81,20 @@ def put(store: Store, passages: Sequence[Passage], vectors: NDArray[np.float32],
             )
 
 
-def forget(store: Store) -> None:
-    """Remove all of them: their encoder is no longer that of the memory."""
+def made_by(store: Store, encoder: Any) -> bool:
+    """Whether the tokens are, or will be, of this encoder (``name``, ``sha256``)."""
+    return bool(store.manifest.get("spans") == _mark(encoder))
+
+
+def forget(store: Store, encoder: Any) -> None:
+    """Remove all of them: from now on they are of another encoder."""
     with store.transaction():
         store.connection.execute("DELETE FROM tokens")
+    store.note("spans", _mark(encoder))
+
+
+def _mark(encoder: Any) -> str:
+    return f"{encoder.name} {getattr(encoder, 'sha256', '')}"
 
 
 def get(store: Store, passage_ids: Sequence[str]) -> dict[str, PassageTokens]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from quipu.errors import InputError
 from quipu.models.codebook import Codebook
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Keys
-from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched, tokenizer_of
+from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched
 from quipu.models.words import WordTable
 
 TOKENS_PER_BATCH = 2048  # beyond this a larger batch is no faster on two cores
@@ -48,7 +49,6 @@ class Encoder:
         self.layers = int(folder.settings.get("layers", 0))
         self.has_heads = bool(folder.settings.get("heads", False))  # trained with QuIP
         self._window = int(folder.settings.get("window", WINDOW)), int(folder.settings.get("stride", STRIDE))
-        self._whole = tokenizer_of(folder.tokenizer)
         self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
@@ -63,6 +63,13 @@ class Encoder:
     def from_pretrained(cls, name_or_path: str | Path) -> Encoder:
         """The encoder in a folder, or one that ships: "quipu-mini/encoder"."""
         return cls(name_or_path)
+
+    @cached_property
+    def _whole(self) -> Tokenizer:
+        """For passages: cut by windows, never by the tokenizer."""
+        tokenizer = Tokenizer.from_str(self._tokenizer.to_str())
+        tokenizer.no_truncation()
+        return tokenizer
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Keys:
         """Keys (n, width) float32 of unit length, in the order of ``texts``."""

@@ -53,7 +53,7 @@ class ModelFolder:
         """Its tokenizer.json; a model that shares the word table of a bundled writer shares this too."""
         if "tokenizer.json" in self.settings["files"]:
             return self.path / "tokenizer.json"
-        return resolve(str(self.settings["words_from"]), "copying-writer").path / "tokenizer.json"
+        return shared_writer(str(self.settings["words_from"])).path / "tokenizer.json"
 
     @property
     def sha256(self) -> str:
@@ -98,6 +98,12 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
     if lacking:
         raise FormatError(f"{listing} does not list {', '.join(lacking)}; export the model again")
     return ModelFolder(path, settings)
+
+
+@cache
+def shared_writer(name: str) -> ModelFolder:
+    """The bundled writer whose word table and tokenizer other models share; verified once a process."""
+    return resolve(name, "copying-writer")
 
 
 def kind_of(name_or_path: str | Path) -> str:

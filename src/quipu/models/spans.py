@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -98,14 +97,6 @@ def offsets_of(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[in
     return [item.ids for item in encodings], [np.array(item.offsets, dtype=np.int32) for item in encodings]
 
 
-def tokenizer_of(path: Path) -> Tokenizer:
-    """A tokenizer file without padding and truncation."""
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
 def best_span(
     start: Floats, end: Floats, *, longest: int = LONGEST, no_answer: bool = True, kept: NDArray[np.bool_] | None = None
 ) -> SpanScore:
@@ -116,9 +107,9 @@ def best_span(
     """
     p = [np.exp(logits - logits.max()) for logits in (start, end)]
     p_start, p_end = (side / side.sum() for side in p)
+    none = float(p_start[0] * p_end[0])
     if kept is not None:
         p_start, p_end = p_start * kept, p_end * kept
-    none = float(p_start[0] * p_end[0])
     body_start, body_end = p_start[1:], p_end[1:]
     if not len(body_start):
         return SpanScore(0, 0, none)

@@ -5,7 +5,6 @@ Word vectors are frozen in training, so one table serves them all; a graph that 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError
-from quipu.models.hub import resolve
+from quipu.models.hub import shared_writer
 
 
 class WordTable:
@@ -32,13 +31,10 @@ class WordTable:
         """
         if "words_from" not in settings:
             return cls(path)
-        shared = resolve(str(settings["words_from"]), "copying-writer").path
-        with (shared / "words.npy").open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != settings["words_sha256"]:
-                raise FormatError(
-                    f"{path}: the word table of {settings['words_from']} is another than it was trained with"
-                )
-        return cls(shared)
+        shared = shared_writer(str(settings["words_from"]))
+        if shared.settings["files"]["words.npy"] != settings["words_sha256"]:
+            raise FormatError(f"{path}: the word table of {settings['words_from']} is another than it was trained with")
+        return cls(shared.path)
 
     def __call__(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Word vectors (..., D) of ids (...)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ Progress = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What a system says: with "no answer" allowed (None where a file has no such question), and forced to answer."""
+    """What a system says: with "no answer" (an empty text) allowed, and forced to answer."""
 
     free: str
     forced: str
@@ -82,7 +82,7 @@ def squad(system: Any, data: Path, *, predictions: Path | None = None, progress:
     unanswerable = any(not example.answers for example in examples)
     texts = [item.free if unanswerable else item.forced for item in said]
     if predictions is not None:
-        write_predictions(predictions, examples, texts)
+        write_predictions(predictions, {example.id: text for example, text in zip(examples, texts, strict=True)})
     scores = list(score(examples, texts))
     if unanswerable:
         has = [row for row, example in enumerate(examples) if example.answers]
@@ -109,7 +109,7 @@ def mrqa(
         spoken |= {example.id: text for example, text in zip(examples, texts, strict=True)}
         reports.append(Report(path.name.split(".")[0], system.name, score(examples, texts), {"data": path.name}))
     if predictions is not None:
-        predictions.write_text(json.dumps(spoken, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_predictions(predictions, spoken)
     mean = tuple(
         Score(metric, float(np.mean([report[metric].value for report in reports])), sum(r[metric].n for r in reports))
         for metric in ("exact_match", "f1")
@@ -154,20 +154,14 @@ def _by_vectors(system: SupportsSpans, passages: Sequence[str], questions: Seque
     for passage, item, some in zip(passages, encoded, questions, strict=True):
         part = slice(row, row + len(some))
         row += len(some)
-        special = item.offsets[:, 0] == item.offsets[:, 1]
+        kept = item.offsets[:, 0] < item.offsets[:, 1]
         for start, end in zip(starts[part] @ item.vectors.T, ends[part] @ item.vectors.T, strict=True):
             texts = [
-                text_of(passage, item.offsets, best_span(start, end, no_answer=free, kept=~special | _first(special)))
+                text_of(passage, item.offsets, best_span(start, end, no_answer=free, kept=kept))
                 for free in (True, False)
             ]
             said.append(Spoken(*texts))
     return said
-
-
-def _first(special: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    first = np.zeros_like(special)
-    first[0] = True
-    return first
 
 
 def _by_reader(reader: SupportsRead, examples: Sequence[Example]) -> list[Spoken]:
@@ -175,10 +169,9 @@ def _by_reader(reader: SupportsRead, examples: Sequence[Example]) -> list[Spoken
     return [Spoken(item.text if item.score > 0 else "", item.text) for item in readings]
 
 
-def write_predictions(path: Path, examples: Sequence[Example], texts: Sequence[str]) -> None:
-    """One object, question id to text, as the official script reads it."""
-    content = {example.id: text for example, text in zip(examples, texts, strict=True)}
-    path.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+def write_predictions(path: Path, spoken: Mapping[str, str]) -> None:
+    """One object, question id to text, as the official scripts read it."""
+    path.write_text(json.dumps(spoken, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _named(item: Score, metric: str) -> Score:

@@ -1,8 +1,8 @@
 """Passages with soft-labelled questions: their file format, and batches in which a passage stands with its questions.
 
 The file is JSONL, one passage a line: {"passage", "questions": [{"question", "span", "start", "end"}]}. ``start`` and
-``end`` are the teacher's largest probabilities as [character, probability], -1 for "no answer"; the mass that is
-missing to 1 is spread over all other tokens. ``span`` is where the question was made from or marked, or null. Offsets
+``end`` are the teacher's largest probabilities as [character, probability], -1 for "no answer"; mass beyond
+them counts for nothing in the loss. ``span`` is where the question was made from or marked, or null. Offsets
 are characters, so a student may have another tokenizer than its teacher.
 """
 
