@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from quipu.cli.options import AsJson
-from quipu.cli.terminal import print_json, remark
+from quipu.cli.terminal import log, print_json
+from quipu.cli.train import training
 from quipu.errors import InputError
 
 SHIPPED = "quipu-mini/quip"
@@ -44,7 +45,7 @@ def squad(
     path = need(_data(data, "squad"), ("dev-v1.1.json", "dev-v2.0.json", "dev*.json", "*.json"), "SQuAD file")
     reports = []
     for at, name in enumerate([model, *(against or [])]):
-        reports.append(spans.squad(_load(name), path, predictions=predictions if at == 0 else None, progress=_report))
+        reports.append(spans.squad(_load(name), path, predictions=predictions if at == 0 else None, progress=log()))
     _show(reports, as_json, ("exact_match", "f1", "answerable_exact_match", "answerable_f1", "refused", "questions/s"))
 
 
@@ -62,7 +63,7 @@ def mrqa(
     reports, by_set = [], []
     for at, name in enumerate([model, *(against or [])]):
         found = spans.mrqa(
-            _load(name), _data(data, "mrqa"), predictions=predictions if at == 0 else None, progress=_report
+            _load(name), _data(data, "mrqa"), predictions=predictions if at == 0 else None, progress=log()
         )
         by_set += [Report(r.task, f"{r.system}: {r.task}", r.scores) for r in found[:-1]]
         sets = {r.task: {score.metric: score.value for score in r.scores} for r in found[:-1]}
@@ -82,7 +83,7 @@ def paraphrase(
 
     path, reports = _data(data, "mrpc"), []
     for at, name in enumerate([model, *(against or [])]):
-        report, values = task.zero_shot(_load(name), path, _report)
+        report, values = task.zero_shot(_load(name), path, log())
         reports.append(report)
         if predictions is not None and at == 0:
             predictions.write_text("".join(f"{value:.6f}\n" for value in values[:, -1]), encoding="utf-8")
@@ -129,7 +130,7 @@ def ner_few_shot(
         with _folder(name) as folder:
             said = predictions if at == 0 else None
             tagger = _tagger(folder, epochs, rate)
-            reports.append(task.evaluate(name, tagger, path, range(seeds), predictions=said, progress=_report))
+            reports.append(task.evaluate(name, tagger, path, range(seeds), predictions=said, progress=log()))
     _show(reports, as_json, ("f1", "random_f1", "precision", "recall"))
 
 
@@ -148,7 +149,7 @@ def sentiment(
     path, reports, shown = _data(data, "sst2"), [], []
     for at, name in enumerate([model, *(against or [])]):
         encoder = _load(name)
-        report, values = task.evaluate(encoder, path, subject=subject, progress=_report)
+        report, values = task.evaluate(encoder, path, subject=subject, progress=log())
         reports.append(report)
         if at == 0:
             shown = task.rationales(encoder, path, values, count=rationales, subject=subject) if rationales else []
@@ -182,7 +183,7 @@ def probe(
     path, sets = _data(data, ""), tuple(task or tasks.SETS)
     layers: Any = "all" if every_layer else "last"
     reports = [
-        tasks.evaluate(_load(name), path, seeds_of(seeds), sets=sets, layers=layers, progress=_report)
+        tasks.evaluate(_load(name), path, seeds_of(seeds), sets=sets, layers=layers, progress=log())
         for name in [model, *(against or [])]
     ]
     more = [score.metric for score in reports[0].scores if " layer " in score.metric]
@@ -196,7 +197,7 @@ def _load(name: str) -> Any:
     try:
         kind = kind_of(name)
     except InputError:
-        return _torch("states").TorchEncoder(name)
+        return training("quip.states").TorchEncoder(name)
     if kind == "reader":
         from quipu.models.reader import Reader
 
@@ -217,27 +218,17 @@ def _folder(name: str) -> Iterator[str]:
         yield name
         return
     with tempfile.TemporaryDirectory(prefix="quipu-") as scratch:
-        yield str(_torch("unpack").unpack(name, Path(scratch)))
+        yield str(training("quip.unpack").unpack(name, Path(scratch)))
 
 
 def _tuner(folder: str) -> Any:
-    return lambda train, test, seed: _torch("fewshot").tune(folder, train, test, seed)
+    return lambda train, test, seed: training("quip.fewshot").tune(folder, train, test, seed)
 
 
 def _tagger(folder: str, epochs: int, rate: float) -> Any:
-    return lambda train, test, heads, seed: _torch("tagger").tag(
+    return lambda train, test, heads, seed: training("quip.tagger").tag(
         folder, train, test, heads, seed, epochs=epochs, rate=rate
     )
-
-
-def _torch(module: str) -> Any:
-    """A module of ``quipu.training.quip``; one line where torch is not installed."""
-    from importlib import import_module
-
-    try:
-        return import_module(f"quipu.training.quip.{module}")
-    except ModuleNotFoundError as error:
-        raise InputError(f"this needs {error.name}; install quipu with the extra 'train'") from error
 
 
 def _data(data: Path | None, kind: str) -> Path:
@@ -245,10 +236,6 @@ def _data(data: Path | None, kind: str) -> Path:
     if data is None:
         raise InputError(f"name the data with --data (or QUIPU_DATA, a folder with {kind or 'one folder a set'})")
     return data / kind if kind and (data / kind).is_dir() else data
-
-
-def _report(line: dict[str, Any]) -> None:
-    remark(" · ".join(f"{key} {value}" for key, value in line.items()))
 
 
 def _show(

@@ -24,6 +24,22 @@ def remark(line: str) -> None:
     print(f"quipu: {line}", file=sys.stderr, flush=True)
 
 
+def log() -> Callable[[dict[str, Any]], None]:
+    """A callback that writes lines of a long run on stderr, every few seconds."""
+    last = 0.0
+
+    def report(line: dict[str, Any]) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_SECONDS:
+            last = time.monotonic()
+            shown = (
+                f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
+            )
+            remark(" · ".join(shown))
+
+    return report
+
+
 def print_json(value: Any) -> None:
     """One JSON value on one line of stdout."""
     print(json.dumps(value, ensure_ascii=False), flush=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import time
 import typing
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from quipu.cli.options import AsJson
-from quipu.cli.terminal import PLAIN_SECONDS, print_json, remark
+from quipu.cli.terminal import log, print_json
 from quipu.errors import MissingExtra, SettingsError
 
 
@@ -32,11 +30,9 @@ def train(
     thing = settings.pop("train", None)
     if thing not in known:
         raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(known)}, not {thing!r}')
-    if importlib.util.find_spec("torch") is None:
-        raise MissingExtra("training needs torch, which is not installed: pip install 'quipu[train]'")
-    run = importlib.import_module(f"quipu.training.{thing}.train").run
+    run = training(f"{thing}.train").run
     kind = typing.get_type_hints(run)["recipe"]
-    out = run(from_mapping(kind, settings, str(recipe)), _report())
+    out = run(from_mapping(kind, settings, str(recipe)), log())
     if as_json:
         print_json({"recipe": str(recipe), "trained": thing, "folder": str(out)})
     else:
@@ -51,17 +47,8 @@ def _trainable() -> list[str]:
     return sorted(file.parent.name for file in root.glob("*/train.py"))
 
 
-def _report() -> Callable[[dict[str, Any]], None]:
-    """Lines of the training log on stderr, every few seconds."""
-    last = 0.0
-
-    def report(line: dict[str, Any]) -> None:
-        nonlocal last
-        if time.monotonic() - last >= PLAIN_SECONDS:
-            last = time.monotonic()
-            shown = (
-                f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()
-            )
-            remark(" · ".join(shown))
-
-    return report
+def training(module: str) -> Any:
+    """A module of ``quipu.training``; MissingExtra where torch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtra("training needs torch, which is not installed: pip install 'quipu[train]'")
+    return importlib.import_module(f"quipu.training.{module}")
