@@ -27,6 +27,7 @@ from quipu.models.codebook import Codebook
 from quipu.models.reader import Reader
 from quipu.records import Example
 from quipu.text import best_f1, exact_match
+from quipu.training.export import codebook_questions
 
 Answers = Callable[[Sequence[str]], list[str]]
 
@@ -88,11 +89,12 @@ def coded(memory: quipu.Memory, examples: Sequence[Example], parts: Sequence[int
     found = [item for first in range(0, len(passages), 256)
              for item in encoder.passages([passage.text for passage in passages[first : first + 256]])]  # fmt: skip
     everything = np.concatenate([item.vectors for item in found])
+    asked = codebook_questions(encoder, [example.question for example in examples])
     original, get = encoder.codebook, tokens.get
     weights = Weights.of(encoder.span)
     print("| bytes a token, places included | EM | F1 | lost of the vectors, % |\n|---|---|---|---|")
     for size in parts:
-        book: Any = Exact(encoder.width) if size == 0 else Codebook.learn(everything, size)
+        book: Any = Exact(encoder.width) if size == 0 else Codebook.learn(everything, asked, size)
         codes = {
             passage.id: tokens.PassageTokens(item.vectors if size == 0 else book.encode(item.vectors), item.offsets)
             for passage, item in zip(passages, found, strict=True)

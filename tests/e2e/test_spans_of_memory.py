@@ -32,7 +32,8 @@ class SpanWords(WordEncoder):
     def __init__(self, name: str = "span words", span: dict[str, Any] | None = None) -> None:
         super().__init__(name)
         self.span = span
-        self.codebook = Codebook.learn(self._of([f"word{at}" for at in range(400)] + CANAL.split() + TEA.split()), 32)
+        known = self._of([f"word{at}" for at in range(400)] + CANAL.split() + TEA.split())
+        self.codebook = Codebook.learn(known, known, 32)
         self.encoded = 0
 
     def _of(self, words: Sequence[str]) -> Floats:

@@ -55,7 +55,7 @@ class Encoder:
         self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
         self.span = folder.settings.get("span")  # weights of quipu.answering.extract
         self.codebook = (
-            Codebook.load(folder.path / "codebook.npy") if "codebook.npy" in folder.settings["files"] else None
+            Codebook.load(folder.path / "codebook.npz") if "codebook.npz" in folder.settings["files"] else None
         )
         self._session = session(folder.path / "model.onnx")
 
