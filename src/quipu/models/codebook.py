@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 CENTRES = 256
 _BITS = 8
+_FILES = ("centres", "mean", "into", "out", "place")
 _FLOOR = 1e-6  # of the largest: below it a direction of questions counts as if it had this
 
 
@@ -50,14 +51,14 @@ class Codebook:
         """An ``.npz`` file of half precision; no pickle."""
         try:
             with np.load(path, allow_pickle=False) as content:
-                return cls(*(content[name] for name in ("centres", "mean", "into", "out", "place")))
+                return cls(*(content[name] for name in _FILES))
         except (OSError, ValueError, KeyError) as error:
             raise FormatError(f"{path} holds no codebook ({error}); export the encoder again") from error
 
     def save(self, path: Path) -> None:
         """As half precision."""
-        halves = {"centres": self.centres, "mean": self._mean, "into": self._into, "out": self._out}
-        np.savez(path, **{name: value.astype(np.float16) for name, value in halves.items()}, place=self._place)
+        halves = (value.astype(np.float16) for value in (self.centres, self._mean, self._into, self._out))
+        np.savez(path, **dict(zip(_FILES, (*halves, self._place), strict=True)))  # type: ignore[arg-type]
 
     @classmethod
     def learn(cls, vectors: Floats, questions: Floats, parts: int, *, seed: int = 0) -> Codebook:

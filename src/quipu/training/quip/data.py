@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from tokenizers import Encoding, Tokenizer
 
 from quipu.errors import FormatError
 from quipu.training.corpora import Context, compose, cut, read_jsonl
+from quipu.training.lines import Lines
 
 NO_ANSWER = -1  # the character that stands for it; the passage's first token
 KEPT = 8  # probabilities of a distribution that are kept (QuIP section 3.3)
@@ -86,7 +87,7 @@ def _labelled(row: dict[str, Any], place: str) -> Labelled:
 
 
 class LabelledFiles(Sequence[Labelled]):
-    """Files of labelled passages by number, read when asked for: in memory are where each line begins and its length.
+    """Files of labelled passages by number, read when asked for.
 
     ``limit``: a sample of so many, drawn by ``seed``. ``corrupt``: see ``corrupted``.
     """
@@ -94,23 +95,12 @@ class LabelledFiles(Sequence[Labelled]):
     def __init__(
         self, paths: Sequence[Path], *, limit: int | None = None, corrupt: float = 0.0, seed: int = 13
     ) -> None:
-        places = []
-        for number, path in enumerate(paths):
-            at = 0
-            with path.open("rb") as file:
-                for line in file:
-                    if line.strip():
-                        places.append((number, at, max(1, line.find(b'"questions"'))))
-                    at += len(line)
-        table = np.array(places, dtype=np.int64).reshape(-1, 3)
-        if limit is not None and limit < len(table):
-            table = table[sorted(random.Random(seed).sample(range(len(table)), limit))]
-        self._files, self._starts, self.lengths = table[:, 0], table[:, 1], table[:, 2]  # bytes of the passages
-        self._paths, self._corrupt, self._seed = paths, corrupt, seed
-        self._open: dict[int, IO[bytes]] = {}
+        self._lines = Lines(paths, limit=limit, seed=seed, before='"questions"')
+        self._corrupt, self._seed = corrupt, seed
+        self.lengths = self._lines.lengths  # bytes of the passages
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._lines)
 
     @overload
     def __getitem__(self, row: int) -> Labelled: ...
@@ -119,17 +109,9 @@ class LabelledFiles(Sequence[Labelled]):
     def __getitem__(self, row: int | slice) -> Labelled | list[Labelled]:
         if isinstance(row, slice):
             return [self[at] for at in range(*row.indices(len(self)))]
-        number, start = int(self._files[row]), int(self._starts[row])
-        if number not in self._open:
-            self._open[number] = self._paths[number].open("rb")
-        file = self._open[number]
-        file.seek(start)
-        line = file.readline()
-        place = f"{self._paths[number]}, byte {start}"
-        try:
-            item = _labelled(json.loads(line), place)
-        except json.JSONDecodeError as error:
-            raise FormatError(f"{place}: not JSON ({error}); label it again") from error
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        item = _labelled(self._lines[row], self._lines.place(row))
         return corrupted(item, self._corrupt, self._seed * 1_000_003 + row) if self._corrupt else item
 
 

@@ -48,9 +48,9 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         )
         if recipe.codebook:
             prose = [" ".join(text.split()[:110]) for text in rng.sample(corpora.prose(recipe.data), 600)]
-            asked = [item.question for context in corpora.qamr(recipe.data) for item in context.asked]
-            asked += [item.question for context in corpora.fairytaleqa(recipe.data) for item in context.asked]
-            figures |= add_codebook(recipe.out, prose, rng.sample(asked, 3000), recipe.codebook)
+            contexts = corpora.qamr(recipe.data) + corpora.fairytaleqa(recipe.data)
+            questions = rng.sample([item.question for context in contexts for item in context.asked], 3000)
+            figures |= add_codebook(recipe.out, prose, questions, recipe.codebook)
     elif recipe.kind == "reader":
         made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]

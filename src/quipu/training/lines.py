@@ -1,0 +1,63 @@
+"""JSONL files by line number, read when asked for: in memory are only where each line begins."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from quipu.errors import FormatError, InputError
+
+
+class Lines:
+    """The lines of files as one sequence of objects. ``limit``: a sample of so many, drawn by ``seed``.
+
+    ``before``: a piece of text in each line; ``lengths`` counts the bytes in front of it (of the line where None).
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, limit: int | None = None, seed: int = 13, before: str | None = None
+    ) -> None:
+        places = []
+        mark = None if before is None else before.encode()
+        for number, path in enumerate(paths):
+            at = 0
+            if not path.is_file():
+                raise InputError(f"{path}: training data not found")
+            with path.open("rb") as file:
+                for line in file:
+                    if line.strip():
+                        places.append((number, at, len(line) if mark is None else max(1, line.find(mark))))
+                    at += len(line)
+        table = np.array(places, dtype=np.int64).reshape(-1, 3)
+        if limit is not None and limit < len(table):
+            table = table[sorted(random.Random(seed).sample(range(len(table)), limit))]
+        self._files, self._starts, self.lengths = table[:, 0], table[:, 1], table[:, 2]
+        self._paths = paths
+        self._open: dict[int, IO[bytes]] = {}
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        """The object of a line; FormatError where it is none."""
+        number, start = int(self._files[row]), int(self._starts[row])
+        if number not in self._open:
+            self._open[number] = self._paths[number].open("rb")
+        file = self._open[number]
+        file.seek(start)
+        try:
+            content = json.loads(file.readline())
+        except json.JSONDecodeError as error:
+            raise FormatError(f"{self.place(row)}: not JSON ({error}); make the file again") from error
+        if not isinstance(content, dict):
+            raise FormatError(f"{self.place(row)}: not a JSON object; make the file again")
+        return content
+
+    def place(self, row: int) -> str:
+        """Where a line stands, for messages."""
+        return f"{self._paths[int(self._files[row])]}, byte {int(self._starts[row])}"

@@ -1,0 +1,316 @@
+"""The encoder-decoders that QAMAT stands on: T5 and BART of Hugging Face, and the copying reader of quipu-mini."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import nn
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, BertConfig, BertModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from quipu.errors import FormatError, InputError
+from quipu.training.base import load_tokenizer
+
+MASKS = ("[MASK]", "<mask>", "<extra_id_0>")
+IGNORED = -1  # of target pieces: padding
+_LOWEST = -1e4
+
+
+class Backbone(nn.Module):
+    """An encoder, a decoder, and the marks of their tokenizer. ``x_first``: X stands in front of the memory."""
+
+    x_first = False
+
+    def __init__(self, tokenizer: Tokenizer, width: int, pad: int) -> None:
+        super().__init__()
+        self.tokenizer, self.width, self.pad = tokenizer, width, pad
+        marks = tokenizer.encode("").ids
+        if not marks:
+            raise InputError("the tokenizer puts no mark at the end of a text; QAMAT needs one")
+        self.begin, self.end = marks[:-1], marks[-1:]
+        self.separator = self.end
+        known = (tokenizer.token_to_id(mark) for mark in MASKS)
+        mask = next((number for number in known if number is not None), None)
+        if mask is None:
+            raise InputError(f"the tokenizer has none of {', '.join(MASKS)}; QAMAT asks at a mask")
+        self.mask_id: int = mask
+
+    def pieces(self, texts: Sequence[str], longest: int) -> list[list[int]]:
+        """Ids of each text without marks, at most ``longest``."""
+        return [item.ids[:longest] for item in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def targets(self, texts: Sequence[str], longest: int) -> torch.Tensor:
+        """What the decoder is to say, (B, U) int64, ``IGNORED`` at padding."""
+        rows = [[*self.target_begin(), *ids, *self.end] for ids in self.pieces(texts, longest)]
+        length = max(len(row) for row in rows)
+        return torch.tensor([[*row, *[IGNORED] * (length - len(row))] for row in rows])
+
+    def target_begin(self) -> list[int]:
+        """Marks in front of a target."""
+        return self.begin
+
+    def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(N, T) -> states (N, T, D)."""
+        raise NotImplementedError
+
+    def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """-log p of each target piece given states (B, S, D), mask and ids (B, S): (B, U), 0 at padding."""
+        raise NotImplementedError
+
+    def generate(
+        self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, longest: int = 20, beams: int = 1
+    ) -> list[list[int]]:
+        """The most probable pieces of each example, without marks."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        """A folder that ``load_backbone`` reads."""
+        raise NotImplementedError
+
+
+class HubBackbone(Backbone):
+    """T5, BART or another encoder-decoder of Hugging Face. Dropout is off."""
+
+    def __init__(self, model: Any, tokenizer: Tokenizer) -> None:
+        config = model.config
+        super().__init__(tokenizer, int(getattr(config, "d_model", 0) or config.hidden_size), int(config.pad_token_id))
+        self.model = model
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> HubBackbone:
+        """A local folder with safetensors weights and tokenizer.json; InputError where it is none."""
+        try:
+            config = AutoConfig.from_pretrained(folder)
+            for name in ("dropout_rate", "dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop"):
+                if hasattr(config, name):
+                    setattr(config, name, 0.0)
+            model = AutoModelForSeq2SeqLM.from_pretrained(folder, config=config, use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder}: no Hugging Face encoder-decoder with safetensors weights ({error})") from error
+        if not (folder / "tokenizer.json").is_file():
+            raise InputError(f"{folder}: tokenizer.json is missing; save the checkpoint with a fast tokenizer")
+        return cls(model, load_tokenizer(folder))
+
+    def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See ``Backbone``."""
+        return cast(torch.Tensor, self.model.get_encoder()(input_ids=ids, attention_mask=mask).last_hidden_state)
+
+    def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """See ``Backbone``."""
+        labels = targets.masked_fill(targets == IGNORED, -100)
+        out = self.model(encoder_outputs=BaseModelOutput(last_hidden_state=states), attention_mask=mask, labels=labels)
+        return nn.functional.cross_entropy(out.logits.float().transpose(1, 2), labels, reduction="none")
+
+    def generate(
+        self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, longest: int = 20, beams: int = 1
+    ) -> list[list[int]]:
+        """See ``Backbone``."""
+        marks = {*self.begin, *self.end, self.pad, self.model.config.decoder_start_token_id}
+        with torch.inference_mode():
+            made = self.model.generate(
+                encoder_outputs=BaseModelOutput(last_hidden_state=states), attention_mask=mask,
+                max_new_tokens=longest, num_beams=beams, do_sample=False,
+            )  # fmt: skip
+        return [[piece for piece in row if piece not in marks] for row in made.tolist()]
+
+    def save(self, folder: Path) -> None:
+        """See ``Backbone``."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+
+
+@dataclass(frozen=True, slots=True)
+class CopyConfig:
+    """Sizes of the copying decoder; ``vocabulary`` pieces can be said (the first of the word table's), any copied."""
+
+    heads: int = 6
+    layers: int = 2
+    inner: int = 1536
+    vocabulary: int = 30522
+    longest: int = 24
+
+
+class CopyBackbone(Backbone):
+    """A BERT encoder with a shallow decoder that says a piece or copies one from what it reads (See et al. 2017).
+
+    The words of the decoder are rows of the encoder's own word table, which stays as it was pre-trained. Beside the
+    piece said before, the decoder sees the state of the place that this piece stands at, chosen by attention (CopyNet's
+    selective read, Gu et al. 2016), so that it knows what comes next there.
+    """
+
+    x_first = True  # a BERT has read questions in front of their text
+
+    def __init__(self, encoder_config: BertConfig, tokenizer: Tokenizer, config: CopyConfig) -> None:
+        width = int(encoder_config.hidden_size)
+        super().__init__(tokenizer, width, int(encoder_config.pad_token_id or 0))
+        self.config = config
+        self.encoder = BertModel(encoder_config, add_pooling_layer=False)
+        self.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
+        self.adapter, self.read_query, self.read = (nn.Linear(width, width) for _ in range(3))
+        self.position = nn.Parameter(torch.randn(config.longest, width) * 0.02)
+        self.start = nn.Parameter(torch.randn(width) * 0.02)
+        self.layers = nn.ModuleList(CopyLayer(width, config.heads, config.inner) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(width)
+        self.say = nn.Linear(width, width)
+        self.say_bias = nn.Parameter(torch.zeros(config.vocabulary))
+        self.copy_query, self.copy_key = nn.Linear(width, width), nn.Linear(width, width)
+        self.gate = nn.Linear(width, 1)
+
+    @classmethod
+    def from_base(cls, folder: Path, config: CopyConfig) -> CopyBackbone:
+        """Encoder and tokenizer of a BERT folder; the decoder is new (seed it before)."""
+        encoder_config = BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+        made = cls(encoder_config, load_tokenizer(folder), config)
+        base = BertModel.from_pretrained(folder, config=encoder_config, add_pooling_layer=False, use_safetensors=True)
+        made.encoder.load_state_dict(base.state_dict())
+        return made
+
+    def target_begin(self) -> list[int]:
+        """See ``Backbone``."""
+        return []
+
+    def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See ``Backbone``."""
+        return cast(torch.Tensor, self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state)
+
+    def words(self, ids: torch.Tensor) -> torch.Tensor:
+        """Rows of the word table, scaled to the width of states."""
+        return cast(torch.Tensor, self.encoder.embeddings.word_embeddings(ids))
+
+    def memory(self, states: torch.Tensor) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
+        """What the decoder needs of the states once: keys and values of each layer, copy keys (B, S, D)."""
+        return [layer.memory(states) for layer in self.layers], self.copy_key(states)
+
+    def decode(
+        self,
+        previous: torch.Tensor,
+        states: torch.Tensor,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        memory: tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """previous (B, U - 1) pieces -> log p of saying (B, U, V) and of copying (B, U, S), joint over both."""
+        size, width = len(states), self.width
+        blocked = (1 - mask.float()).unsqueeze(1) * _LOWEST  # (B, 1, S)
+        words = self.adapter(self.words(previous))
+        match = (previous.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)  # (B, U - 1, S)
+        scores = (self.read_query(words) @ states.transpose(1, 2)).float() / math.sqrt(width)
+        chosen = torch.softmax(scores.masked_fill(~match, _LOWEST), dim=-1) * match.any(-1, keepdim=True)
+        words = words + self.read(chosen.to(states.dtype) @ states)
+        start = self.start.to(words.dtype).expand(size, 1, width)
+        x = torch.cat([start, words], dim=1) + self.position[: previous.shape[1] + 1]
+        keys, copy_keys = memory
+        for layer, known in zip(self.layers, keys, strict=True):
+            x = layer(x, *known, blocked)
+        x = self.norm(x)
+        scores = (self.copy_query(x) @ copy_keys.transpose(1, 2)).float() / math.sqrt(width)
+        copying = torch.log_softmax(scores + blocked, dim=-1)
+        table = self.encoder.embeddings.word_embeddings.weight[: self.config.vocabulary]
+        saying = torch.log_softmax((self.say(x) @ table.t().to(x.dtype)).float() + self.say_bias, dim=-1)
+        gate = self.gate(x).float()
+        return saying + nn.functional.logsigmoid(gate), copying + nn.functional.logsigmoid(-gate)
+
+    def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """See ``Backbone``."""
+        given = targets.clamp(min=0)
+        saying, copying = self.decode(given[:, :-1], states, ids, mask, self.memory(states))
+        lowest = torch.finfo(torch.float32).min
+        sayable = given < self.config.vocabulary
+        said = saying.gather(-1, given.clamp(max=self.config.vocabulary - 1).unsqueeze(-1)).squeeze(-1)
+        places = (given.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)
+        copied = torch.logsumexp(copying.masked_fill(~places, lowest), dim=-1)
+        both = torch.logaddexp(said.masked_fill(~sayable, lowest), copied).clamp(min=-30.0)
+        return -both.masked_fill(targets == IGNORED, 0.0)
+
+    def generate(
+        self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, longest: int = 20, beams: int = 1
+    ) -> list[list[int]]:
+        """See ``Backbone``."""
+        if beams != 1:
+            raise InputError("the copying reader decodes greedily; set beams to 1")
+        with torch.inference_mode():
+            memory = self.memory(states)
+            said = torch.zeros(len(states), 0, dtype=torch.long, device=states.device)
+            done = torch.zeros(len(states), dtype=torch.bool, device=states.device)
+            for _ in range(min(longest, self.config.longest - 1)):
+                saying, copying = self.decode(said, states, ids, mask, memory)
+                p = torch.zeros(len(states), self.encoder.config.vocab_size, device=states.device)
+                p[:, : self.config.vocabulary] = saying[:, -1].exp()
+                p.scatter_add_(1, ids, copying[:, -1].exp())
+                piece = p.argmax(dim=1)
+                done |= piece == self.end[0]
+                said = torch.cat([said, piece.unsqueeze(1)], dim=1)
+                if bool(done.all()):
+                    break
+        return [row[: row.index(self.end[0])] if self.end[0] in row else row for row in said.tolist()]
+
+    def save(self, folder: Path) -> None:
+        """See ``Backbone``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous() for name, value in self.state_dict().items()}, folder / "model.safetensors")
+        (folder / "copy.json").write_text(json.dumps(asdict(self.config), indent=1) + "\n", encoding="utf-8")
+        self.encoder.config.save_pretrained(folder)
+        self.tokenizer.save(str(folder / "tokenizer.json"))
+
+
+class CopyLayer(nn.Module):
+    """Pre-norm: causal self-attention over the answer so far, attention to what is read, feed-forward."""
+
+    def __init__(self, width: int, heads: int, inner: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm_self, self.norm_cross, self.norm_inner = (nn.LayerNorm(width) for _ in range(3))
+        self.projection, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.query, self.key, self.value, self.cross = (nn.Linear(width, width) for _ in range(4))
+        self.inner = nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width))
+
+    def memory(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of what is read: two (B, H, S, D / H)."""
+        return self._split(self.key(states)), self._split(self.value(states))
+
+    def forward(self, x: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, blocked: torch.Tensor) -> torch.Tensor:
+        """x (B, U, D), blocked (B, 1, S) -> (B, U, D)."""
+        length = x.shape[1]
+        query, key, value = (self._split(part) for part in self.projection(self.norm_self(x)).chunk(3, dim=-1))
+        causal = torch.full((length, length), _LOWEST, device=x.device).triu(1)
+        x = x + self.out(self._attended(query, key, value, causal))
+        query = self._split(self.query(self.norm_cross(x)))
+        x = x + self.cross(self._attended(query, keys, values, blocked.unsqueeze(1)))
+        return cast(torch.Tensor, x + self.inner(self.norm_inner(x)))
+
+    def _attended(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, blocked: torch.Tensor
+    ) -> torch.Tensor:
+        scores = (query @ key.transpose(-1, -2)).float() / math.sqrt(query.shape[-1]) + blocked
+        mixed = torch.softmax(scores, dim=-1).to(value.dtype) @ value
+        return mixed.transpose(1, 2).flatten(2)
+
+    def _split(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+def load_backbone(folder: Path, copying: CopyConfig | None = None) -> Backbone:
+    """What QAMAT starts from: a saved reader, a Hugging Face encoder-decoder, or a BERT, which gets a new decoder."""
+    try:
+        content = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: no Hugging Face model folder ({error})") from error
+    if (folder / "copy.json").is_file():
+        config = CopyConfig(**json.loads((folder / "copy.json").read_text(encoding="utf-8")))
+        made = CopyBackbone(BertConfig.from_pretrained(folder), load_tokenizer(folder), config)
+        try:
+            made.load_state_dict(load_file(folder / "model.safetensors"))
+        except (RuntimeError, OSError) as error:
+            raise FormatError(f"{folder}: not a reader of this version ({error}); train it again") from error
+        return made
+    if content.get("model_type") == "bert":
+        return CopyBackbone.from_base(folder, copying or CopyConfig())
+    return HubBackbone.from_pretrained(folder)
