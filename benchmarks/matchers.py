@@ -66,7 +66,8 @@ def quipu(work: Path, pairs: list[dict[str, str]], rerank: bool) -> tuple[Ask, N
     memory = library.open(work / "memory.quipu", read_only=True)
 
     def ask(questions: Sequence[str]) -> list[str]:
-        return [item.text or "" for item in memory.ask_many(questions, rerank=rerank, min_probability=0)]
+        said = memory.ask_many(questions, method="lookup", rerank=rerank, min_probability=0)
+        return [item.text or "" for item in said]
 
     return ask, None
 

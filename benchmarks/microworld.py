@@ -13,7 +13,7 @@ import argparse
 import random
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from quipu.evaluation.report import Report
 from quipu.evaluation.tasks import open_domain
 from quipu.generate.pipeline import GenerateSettings, generate
 from quipu.memory.store import Store
-from quipu.records import Example, Passage, QAPair, Span
+from quipu.records import Answer, Example, Passage, QAPair, Span
 
 COLUMNS = ("EM", "F1", "recall@1", "recall@5", "recall@10", "recall@50", "questions/s", "p50 ms", "p95 ms")
 
@@ -57,6 +57,11 @@ class RecordingWriter:
             for span, questions in zip(of_text, of_spans, strict=True):
                 self.written += [(text, span, item.question) for item in questions]
         return made
+
+
+def asked(memory: quipu.Memory, rows: Sequence[Mapping[str, Any]], **options: Any) -> list[Answer]:
+    """What look-up says to the questions of rows."""
+    return memory.ask_many([row["question"] for row in rows], method="lookup", **options)
 
 
 def filter_pairs(passages: Sequence[Passage], models: Models, seed: int) -> tuple[list[QAPair], set[str]]:
@@ -92,11 +97,11 @@ def twins(memory: Any, world: World, limit: int) -> list[Report]:
         rows = [row for row in world.questions("twins") if row["kind"] == kind][:limit]
         if not rows:
             continue
-        answers = memory.ask_many([row["question"] for row in rows], min_probability=0.0)
+        answers = asked(memory, rows, min_probability=0.0)
         said = [answer.text or "" for answer in answers]
         right = [exact_match(text, row["answer"]) for text, row in zip(said, rows, strict=True)]
         other = [exact_match(text, [row["twin_answer"]]) for text, row in zip(said, rows, strict=True)]
-        held = [float(answer.text is None) for answer in memory.ask_many([row["question"] for row in rows])]
+        held = [float(answer.text is None) for answer in asked(memory, rows)]
         given = [value for value, back in zip(other, held, strict=True) if not back]
         scores = (
             mean_score("EM", right, scale=100), mean_score("the twin's answer, %", other, scale=100),
@@ -120,10 +125,10 @@ def removal(path: Path, world: World, rows: Sequence[dict[str, Any]], seed: int)
             for name in gone:
                 memory.remove(document=next(i for source, i in stored.items() if source.endswith(name)))
             after = _right(memory, rows)
-            refused = [answer.text is None for answer in memory.ask_many([row["question"] for row in never])]
+            refused = [answer.text is None for answer in asked(memory, never)]
             lost = [row for row in rows if row["document"] in gone]
-            held = [answer.text is None for answer in memory.ask_many([row["question"] for row in lost])]
-            answered = [answer.text is not None for answer in memory.ask_many([row["question"] for row in rows])]
+            held = [answer.text is None for answer in asked(memory, lost)]
+            answered = [answer.text is not None for answer in asked(memory, rows)]
     of_gone = [row["document"] in gone for row in rows]
 
     def em(values: list[float], wanted: bool) -> float:
@@ -140,7 +145,7 @@ def removal(path: Path, world: World, rows: Sequence[dict[str, Any]], seed: int)
 
 
 def _right(memory: Any, rows: Sequence[dict[str, Any]]) -> list[float]:
-    said = memory.ask_many([row["question"] for row in rows], min_probability=0.0)
+    said = asked(memory, rows, min_probability=0.0)
     return [exact_match(answer.text or "", row["answer"]) for answer, row in zip(said, rows, strict=True)]
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from quipu.answering.cascade import Ask, cascade
 from quipu.answering.extract import EACH, Passages, SpanFound, Weights, extract, find_spans
 from quipu.answering.lookup import Found, find, lookup
 from quipu.answering.probability import PLAIN, Calibration, shipped
+from quipu.answering.read import Odds, ReadFound, find_read, read
 from quipu.answering.retrieve import Method, retrieve
 from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
@@ -29,15 +31,17 @@ from quipu.models.protocols import (
     SupportsEncode,
     SupportsJudge,
     SupportsRead,
+    SupportsReadMemory,
     SupportsRerank,
     SupportsWrite,
 )
-from quipu.records import Answer, Hit, QAPair
+from quipu.records import Answer, Hit, QAPair, Route
 from quipu.settings import from_mapping
 from quipu.text import is_unicode, normalize_answer
 
-Way = Literal["lookup", "span"]
-WAYS: tuple[Way, ...] = ("lookup", "span")
+Way = Literal["cascade", "lookup", "read", "span"]
+Step = Literal["lookup", "read", "span"]
+WAYS: tuple[Way, ...] = ("cascade", "lookup", "read", "span")
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
 
@@ -87,11 +91,15 @@ def open(
     read_only: bool = False,
     encoder: SupportsEncode | str | Path | None = None,
     reranker: SupportsRerank | str | Path | None = None,
+    memory_reader: SupportsReadMemory | str | Path | None = None,
 ) -> Memory:
     """An existing memory. The encoder is the one that it was built with, unless one is given."""
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
-    return Memory(store, Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker))
+    models = Models(
+        encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader
+    )
+    return Memory(store, models)
 
 
 class Memory:
@@ -141,60 +149,101 @@ class Memory:
         question: str,
         *,
         k: int = 50,
-        method: Way = "lookup",
+        method: Way = "cascade",
         rerank: bool = True,
         min_probability: float | None = None,
+        budget_ms: float | None = None,
     ) -> Answer:
         """The answer with its source and probability, or none, with the reason.
 
-        method: "lookup" gives the answer of the best stored pair, "span" reads it from the tokens of the best passages.
+        method: "lookup" gives the answer of the best stored pair; "read" reads the best pairs together; "span" reads
+        the tokens of the best passages; "cascade" does these in this order until one is sure enough.
 
         ``k`` pairs are looked at. ``rerank=False`` leaves the retriever's order (and is faster). An answer is held back
-        below ``min_probability``; None: below the threshold of the memory's calibration, 0: never.
+        below ``min_probability``; None: below the threshold of the memory's calibration, 0: never. ``budget_ms``: a
+        cascade takes no further step when it has used so many milliseconds.
         """
-        return self.ask_many([question], k=k, method=method, rerank=rerank, min_probability=min_probability)[0]
+        options: dict[str, Any] = {"method": method, "min_probability": min_probability, "budget_ms": budget_ms}
+        return self.ask_many([question], k=k, rerank=rerank, **options)[0]
 
     def ask_many(
         self,
         questions: Sequence[str],
         *,
         k: int = 50,
-        method: Way = "lookup",
+        method: Way = "cascade",
         rerank: bool = True,
         min_probability: float | None = None,
+        budget_ms: float | None = None,
     ) -> list[Answer]:
         """An answer for each question, in order; the time of each is an equal share of the batch's."""
         if method not in WAYS:
             raise InputError(f"the method must be one of {', '.join(WAYS)}, not {method!r}")
         if min_probability is not None and not 0 <= min_probability <= 1:
             raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
-        if method == "span":
-            return self._ask_spans(questions, k, min_probability)
-        if rerank:  # loaded now, so that no question's time holds the loading of models
-            self._models.load()
+        if budget_ms is not None and (budget_ms <= 0 or method != "cascade"):
+            raise InputError("a budget is more than 0 milliseconds, and for the method cascade only")
         self._wake()
+        if method != "cascade":
+            return self._timed(method, questions, k, rerank, min_probability)
+
+        def step(way: Step) -> tuple[Route, Ask]:
+            return way, lambda some: self._timed(way, some, k, rerank, None)
+
+        return cascade(questions, [step(way) for way in self._steps(rerank)], min_probability, budget_ms)
+
+    def _steps(self, rerank: bool) -> list[Step]:
+        """The steps of a cascade that this memory can take: each but the first needs its model and a calibration."""
+        steps: list[Step] = ["lookup"]
+        reader, encoder = self._models.memory_reader(), self._models.span_encoder()
+        if self.calibration(rerank=rerank) is None:  # nothing says when to go on
+            return steps
+        if reader is not None and getattr(reader, "odds", None) is not None:
+            steps.append("read")
+        if encoder is not None and encoder.span is not None and tokens.made_by(self._store, encoder):
+            steps.append("span")
+        return steps
+
+    def _timed(
+        self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None
+    ) -> list[Answer]:
+        """Answers of one way, each with its share of the time; what is loaded is loaded before."""
+        if way == "lookup" and rerank:
+            self._models.load()
+        elif way == "read":
+            self._reader()
+        elif way == "span":
+            self._models.span_encoder()
         began = time.perf_counter()
-        found = self.find_many(questions, k=k, rerank=rerank)
-        calibration = self.calibration(rerank=rerank)
-        answers = [
-            lookup(question, item, calibration, min_probability)
-            for question, item in zip(questions, found, strict=True)
-        ]
+        if way == "lookup":
+            pairs, calibration = self.find_many(questions, k=k, rerank=rerank), self.calibration(rerank=rerank)
+            answers = [lookup(q, item, calibration, min_probability) for q, item in zip(questions, pairs, strict=True)]
+        elif way == "read":
+            odds, readings = Odds.of(getattr(self._reader(), "odds", None)), self.find_read_many(questions, k=k)
+            answers = [
+                read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
+            ]
+        else:
+            weights = Weights.of(getattr(self._models.span_encoder(), "span", None))
+            answers = [
+                extract(q, item, self._store, weights, min_probability)
+                for q, item in zip(questions, self.find_spans_many(questions, k=k), strict=True)
+            ]
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
 
-    def _ask_spans(self, questions: Sequence[str], k: int, min_probability: float | None) -> list[Answer]:
-        self._wake()
-        self._models.span_encoder()  # loaded now, so that no question's time holds it
-        began = time.perf_counter()
-        found = self.find_spans_many(questions, k=k)
-        weights = Weights.of(self._models.span_encoder().span)
-        answers = [
-            extract(question, item, self._store, weights, min_probability)
-            for question, item in zip(questions, found, strict=True)
-        ]
-        each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
-        return [replace(answer, milliseconds=each) for answer in answers]
+    def _reader(self) -> SupportsReadMemory:
+        reader = self._models.memory_reader()
+        if reader is None:
+            raise InputError("there is no reader of memories; train one with recipes/mini/qamat and name its folder")
+        return reader
+
+    def find_read_many(self, questions: Sequence[str], *, k: int = 50) -> list[ReadFound | None]:
+        """What ``ask_many(method="read")`` judges: an answer read from the best pairs, as many as the reader takes."""
+        _not_empty(questions)
+        reader = self._reader()
+        hits = self.search_many(questions, min(k, reader.k), method=SEARCH)
+        return find_read(questions, hits, reader, self._store)
 
     def find_spans_many(self, questions: Sequence[str], *, k: int = 50) -> list[list[SpanFound]]:
         """What ``ask_many(method="span")`` judges: a span of each passage that may hold the answer."""

@@ -35,6 +35,7 @@ from quipu.models.protocols import (
     SupportsExtract,
     SupportsJudge,
     SupportsRead,
+    SupportsReadMemory,
     SupportsRerank,
     SupportsWrite,
 )
@@ -44,6 +45,7 @@ Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
 _PAIRS = 512  # ready pairs a transaction
 SPANS = "quipu-mini/quip"
+QAMAT = "quipu-mini/qamat"
 _CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
 
@@ -82,6 +84,7 @@ class Models:
         writer: SupportsWrite | str | Path | None = None,
         reader: SupportsRead | str | Path | None = None,
         reranker: SupportsRerank | str | Path | None = None,
+        memory_reader: SupportsReadMemory | str | Path | None = None,
     ) -> None:
         """None stands for the model that ships; for the reranker only beside the encoder that ships."""
         self._given: dict[str, Any] = {
@@ -94,6 +97,8 @@ class Models:
             for kind, given in self._given.items()
         }
         self._given["reranker"] = reranker
+        if memory_reader is not None:
+            self._given["memory_reader"] = memory_reader
         """Names and paths as they were given, for the manifest; an object is named by its source or its name."""
 
     def encoder(self) -> SupportsEncode:
@@ -149,6 +154,16 @@ class Models:
             return True
         shipped = str(getattr(self.encoder(), "name", "")).startswith("quipu-mini/")
         return shipped and (BUNDLED / "quipu-mini/reranker").is_dir()
+
+    def memory_reader(self) -> SupportsReadMemory | None:
+        """What reads pairs; without one given, the one that ships, where it does."""
+        if "memory_reader" not in self._given:
+            self._given["memory_reader"] = QAMAT if (BUNDLED / QAMAT).is_dir() else None
+        if isinstance(self._given["memory_reader"], str | Path):
+            from quipu.models.memory_reader import MemoryReader
+
+            self._given["memory_reader"] = MemoryReader.from_pretrained(self._given["memory_reader"])
+        return cast("SupportsReadMemory | None", self._given["memory_reader"])
 
     def load(self) -> None:
         """Reranker and judge, one model a core, so that no question's time holds their loading."""

@@ -169,8 +169,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """One step of a cascade: what it answered (None: nothing that was sure enough), how probable that was, and why."""
+
+    route: str
+    text: str | None
+    probability: float | None
+    reason: str
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What quipu says to a question. ``text`` is None when it abstains; ``probability`` is None until calibrated."""
+    """What quipu says to a question. ``text`` is None when it abstains; ``probability`` is None until calibrated.
+
+    ``held`` is the answer that was held back because it was not probable enough; ``tried`` the steps of a cascade.
+    """
 
     question: str
     text: str | None
@@ -180,6 +194,8 @@ class Answer:
     route: Route
     reason: str
     milliseconds: float
+    held: str | None = None
+    tried: tuple[Tried, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``quipu ask --json`` prints."""
@@ -205,6 +221,8 @@ class Answer:
             "route": self.route,
             "reason": self.reason,
             "milliseconds": self.milliseconds,
+            "held": self.held,
+            "tried": [asdict(step) for step in self.tried],
         }
 
 

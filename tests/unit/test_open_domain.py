@@ -42,8 +42,15 @@ class StoredPairs:
         return Answer(question, self.pairs[0].answer, 1.0, None, (), "lookup", "", 0.1)
 
     def ask_many(
-        self, questions: Sequence[str], *, k: int = 50, rerank: bool = True, min_probability: float | None = None
+        self,
+        questions: Sequence[str],
+        *,
+        k: int = 50,
+        method: str = "cascade",
+        rerank: bool = True,
+        min_probability: float | None = None,
     ) -> list[Answer]:
+        assert method == "lookup"
         assert min_probability == 0.0  # nothing held back: an abstention is not an error of retrieval
         return [self.ask(question) for question in questions]
 

@@ -167,11 +167,10 @@ def extract(
         None, passage, span, score,
         document=store.source(passage.document_id), quote=store.quote(passage.document_id, span),
     )  # fmt: skip
-    probability = None
+    probability, text = None, passage.text[item.start : item.end]
     if weights.slope:
         probability = float(1 / (1 + np.exp(-np.clip(weights.slope * score + weights.shift, -30, 30))))
         if probability < (weights.threshold if min_probability is None else min_probability):
             reason = "no passage says it clearly enough"
-            return Answer(question, None, score, probability, (evidence,), "abstain", reason, 0.0)
-    text = passage.text[item.start : item.end]
+            return Answer(question, None, score, probability, (evidence,), "abstain", reason, 0.0, text)
     return Answer(question, text, score, probability, (evidence,), "span", "read from a passage, no pair holds it", 0.0)

@@ -164,7 +164,9 @@ def lookup(
     probability = float(calibration.probability(found.features)[0])
     if probability < (calibration.threshold if min_probability is None else min_probability):
         reason = reason_to_abstain(question, hit, found.features)
-        return Answer(question, None, hit.score, probability, found.evidence, "abstain", reason, milliseconds)
+        return Answer(
+            question, None, hit.score, probability, found.evidence, "abstain", reason, milliseconds, hit.pair.answer
+        )
     reason = "the stored pair that answers the question best"
     return Answer(question, hit.pair.answer, hit.score, probability, found.evidence, "lookup", reason, milliseconds)
 

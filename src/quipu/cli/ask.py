@@ -37,9 +37,12 @@ def ask(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     method: Annotated[
-        Literal["lookup", "span"],
-        typer.Option(help="The answer of a stored pair, or a span read from the tokens of the best passages."),
-    ] = "lookup",
+        Literal["cascade", "lookup", "read", "span"],
+        typer.Option(
+            help="The answer of the best stored pair; one read from the best pairs together; a span of the best "
+            "passages; or one after the other until one is sure enough."
+        ),
+    ] = "cascade",
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="Let the reranker choose among the pairs found.")
     ] = True,
@@ -52,6 +55,11 @@ def ask(
             help="Hold back answers that are less probable; 0 shows all. Without it: the memory's threshold.",
         ),
     ] = None,
+    budget_ms: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="MS", help="A cascade takes no further step after so many milliseconds."),
+    ] = None,
+    explain: Annotated[bool, typer.Option(help="Show every step of a cascade, and all evidence.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer questions from a memory, with sources and probabilities.
@@ -67,20 +75,25 @@ def ask(
     with quipu.open(memory, read_only=True) as opened:
 
         def answered(some: list[str]) -> list[Answer]:
-            return opened.ask_many(some, k=k, method=method, rerank=rerank, min_probability=min_probability)
+            return opened.ask_many(
+                some, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
+            )
+
+        def show(answer: Answer, with_question: bool = False) -> None:
+            _show(answer, as_json, with_question, explain)
 
         if question is not None:
-            _show(answered([question])[0], as_json)
+            show(answered([question])[0])
         elif questions is not None:
             for some in _batches(_questions(questions), QUESTIONS_PER_CALL):
                 for answer in answered(some):
-                    _show(answer, as_json, with_question=True)
+                    show(answer, with_question=True)
         elif sys.stdin.isatty():
-            _prompt(opened.path, answered, as_json)
+            _prompt(opened.path, answered, show)
         else:
             for line in sys.stdin:
                 if line.strip():
-                    _show(answered([_one_question(line, "standard input")])[0], as_json, True)
+                    show(answered([_one_question(line, "standard input")])[0], True)
 
 
 def search(
@@ -149,7 +162,7 @@ def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
         yield some
 
 
-def _prompt(memory: Path, answered: Callable[[list[str]], list[Answer]], as_json: bool) -> None:
+def _prompt(memory: Path, answered: Callable[[list[str]], list[Answer]], show: Callable[[Answer], None]) -> None:
     """Ask until the end of input."""
     import contextlib
 
@@ -163,10 +176,10 @@ def _prompt(memory: Path, answered: Callable[[list[str]], list[Answer]], as_json
             print(file=sys.stderr)
             return
         if line:
-            _show(answered([line])[0], as_json)
+            show(answered([line])[0])
 
 
-def _show(answer: Answer, as_json: bool, with_question: bool = False) -> None:
+def _show(answer: Answer, as_json: bool, with_question: bool, explain: bool) -> None:
     if as_json:
         print_json(answer.to_json())
         return
@@ -174,6 +187,9 @@ def _show(answer: Answer, as_json: bool, with_question: bool = False) -> None:
         print(f"? {answer.question}")
     for line in described(answer):
         print(line)
+    if explain:
+        for line in explained(answer):
+            print(line)
     if with_question:
         print()
 
@@ -200,6 +216,19 @@ def described(answer: Answer) -> list[str]:
         lines.append(f"    source    {best.passage.title or 'untitled'} ({place})")
     elif best.pair is not None:
         lines.append(f"    source    none: the pair was {best.pair.origin}")
+    return lines
+
+
+def explained(answer: Answer) -> list[str]:
+    """Every step of the cascade, and the pairs behind the answer beyond the first."""
+    lines = []
+    for step in answer.tried:
+        said = "-" if step.text is None else " ".join(step.text.split())
+        sure = "" if step.probability is None else f", probability {step.probability:.2f}"
+        lines.append(f"    {step.route:<9} {said} ({step.reason}{sure}, {step.milliseconds:.1f} ms)")
+    for item in answer.evidence[1:]:
+        if item.pair is not None:
+            lines.append(f"    also      {shortened(item.pair.question, 80)} {item.pair.answer}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""What generate and answering ask of a model: six small promises. Any object that keeps one can stand in."""
+"""What generate and answering ask of a model: seven small promises. Any object that keeps one can stand in."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ class Reading:
     text: str
     score: float
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReading:
+    """An answer and its log-probability; ``stored``: the first of the pairs read that has it, None where none has."""
+
+    text: str
+    log_p: float
+    stored: int | None
 
 
 class SupportsEncode(Protocol):
@@ -119,3 +128,22 @@ class SupportsJudge(Protocol):
         self, questions: Sequence[str], texts: Sequence[str], spans: Sequence[Sequence[Span]]
     ) -> list[list[float]]:
         """Log-odds, against "no answer", that each of ``spans[i]`` of ``texts[i]`` answers ``questions[i]``."""
+
+
+class SupportsReadMemory(Protocol):
+    """Question and pairs to an answer."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    @property
+    def k(self) -> int:
+        """How many pairs it was trained to read."""
+
+    @property
+    def sentence(self) -> bool:
+        """Whether it reads key texts, which hold the answer's sentence, instead of questions."""
+
+    def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
+        """An answer for ``questions[i]`` from ``pairs[i]`` (key text or question, answer), best first."""

@@ -24,6 +24,12 @@ _LONGEST = 8  # words and marks that the passage writes without a space, looked 
 
 def surface(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], casing: Mapping[str, str]) -> str:
     """The question of lower-case word pieces; ``casing`` says how the passage writes words (see ``casing_of``)."""
+    line = written(tokenizer, pieces, casing).strip(" ?.,;:")
+    return line[:1].upper() + line[1:] + "?" if line else ""
+
+
+def written(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], casing: Mapping[str, str]) -> str:
+    """The text of lower-case word pieces, as ``casing`` writes its words."""
     words: list[str] = []
     for piece in pieces:
         token = tokenizer.id_to_token(int(piece)) or ""
@@ -34,8 +40,7 @@ def surface(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], cas
     line = " ".join(_written(words, casing))
     for pattern, mended in _MENDS:
         line = pattern.sub(mended, line)
-    line = line.strip(" ?.,;:")
-    return line[:1].upper() + line[1:] + "?" if line else ""
+    return line.strip()
 
 
 def _written(words: Sequence[str], casing: Mapping[str, str]) -> Iterator[str]:

@@ -28,8 +28,9 @@ from quipu.evaluation.task import Prediction, run
 from quipu.records import Answer, Example, Hit, Score
 
 RECALLS = (1, 5, 10, 50)
-METHODS = ("lookup", "span")
+METHODS = ("cascade", "lookup", "read", "span")
 Search = Literal["vector", "words", "both"]
+NAMES = {"lookup": "look-up"}
 LATENCY_SAMPLE = 300  # questions asked one by one
 
 
@@ -37,7 +38,13 @@ class Memory(Protocol):
     """What this task needs of a :class:`quipu.Memory`."""
 
     def ask_many(
-        self, questions: Sequence[str], *, k: int = ..., rerank: bool = ..., min_probability: float | None = ...
+        self,
+        questions: Sequence[str],
+        *,
+        k: int = ...,
+        method: Any = ...,
+        rerank: bool = ...,
+        min_probability: float | None = ...,
     ) -> list[Answer]:
         """The answers to many."""
         ...
@@ -51,14 +58,22 @@ class Lookup:
     """A memory as a system: the best stored pair's answer, and the answers of the best ``k`` hits for recall."""
 
     def __init__(
-        self, memory: Memory, k: int = 50, search: Search = "vector", name: str = "look-up", rerank: bool = True
+        self,
+        memory: Memory,
+        k: int = 50,
+        search: Search = "vector",
+        name: str = "look-up",
+        rerank: bool = True,
+        method: str = "lookup",
     ) -> None:
-        self._memory, self._k, self._search, self._rerank = memory, k, search, rerank
+        self._memory, self._k, self._search, self._rerank, self._method = memory, k, search, rerank, method
         self.name = name
 
     def predict(self, questions: Sequence[str]) -> list[Prediction]:
         """Asks all questions in one call, then searches for the hits behind them. No answer is held back."""
-        answers = self._memory.ask_many(questions, k=self._k, rerank=self._rerank, min_probability=0.0)
+        answers = self._memory.ask_many(
+            questions, k=self._k, method=self._method, rerank=self._rerank, min_probability=0.0
+        )
         hits = self._memory.search_many(questions, self._k, method=self._search)
         return [
             Prediction(question, answer.text, tuple(hit.pair.answer for hit in found))
@@ -117,11 +132,12 @@ def evaluate(
     questions = [example.question for example in examples]
     settings = {"method": method, "k": k, "rerank": rerank}
     report = run(
-        OpenDomain(examples, k=k), Lookup(memory, k, rerank=rerank), settings=settings, predictions=predictions
-    )
+        OpenDomain(examples, k=k), Lookup(memory, k, name=NAMES.get(method, method), rerank=rerank, method=method),
+        settings=settings, predictions=predictions,
+    )  # fmt: skip
 
     def ask(some: Sequence[str]) -> object:
-        return memory.ask_many(some, k=k, rerank=rerank, min_probability=0.0)
+        return memory.ask_many(some, k=k, method=method, rerank=rerank, min_probability=0.0)
 
     start = time.perf_counter()
     ask(questions)

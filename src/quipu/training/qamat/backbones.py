@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, BertConfig, BertMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from quipu.errors import FormatError, InputError
+from quipu.models.joined import Marks
 from quipu.training.base import load_tokenizer
 
 MASKS = ("[MASK]", "<mask>", "<extra_id_0>")
@@ -36,12 +37,16 @@ class Backbone(nn.Module):
         if not marks:
             raise InputError("the tokenizer puts no mark at the end of a text; QAMAT needs one")
         self.begin, self.end = marks[:-1], marks[-1:]
-        self.separator = self.end
         known = (tokenizer.token_to_id(mark) for mark in MASKS)
         mask = next((number for number in known if number is not None), None)
         if mask is None:
             raise InputError(f"the tokenizer has none of {', '.join(MASKS)}; QAMAT asks at a mask")
         self.mask_id: int = mask
+
+    @property
+    def marks(self) -> Marks:
+        """How memory and X are put together."""
+        return Marks(self.begin, self.end, self.x_first)
 
     def pieces(self, texts: Sequence[str], longest: int) -> list[list[int]]:
         """Ids of each text without marks, at most ``longest``."""
@@ -73,6 +78,10 @@ class Backbone(nn.Module):
 
     def save(self, folder: Path) -> None:
         """A folder that ``load_backbone`` reads."""
+        raise NotImplementedError
+
+    def freeze_encoder(self) -> None:
+        """Leave the encoder as it is: only the decoder is trained."""
         raise NotImplementedError
 
 
@@ -125,6 +134,10 @@ class HubBackbone(Backbone):
         """See ``Backbone``."""
         self.model.save_pretrained(folder)
         self.tokenizer.save(str(folder / "tokenizer.json"))
+
+    def freeze_encoder(self) -> None:
+        """See ``Backbone``."""
+        self.model.get_encoder().requires_grad_(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +195,45 @@ class CopyBackbone(Backbone):
         return cast(torch.Tensor, self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state)
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """Rows of the word table, scaled to the width of states."""
+        """Rows of the word table (..., D). At run time this look-up is numpy's."""
         return cast(torch.Tensor, self.encoder.embeddings.word_embeddings(ids))
 
-    def memory(self, states: torch.Tensor) -> tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor]:
-        """What the decoder needs of the states once: keys and values of each layer, copy keys (B, S, D)."""
-        return [layer.memory(states) for layer in self.layers], self.copy_key(states)
+    def memory(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What the decoder needs of states (B, S, D) once: keys and values (L, B, H, S, D / H), copy keys (B, S, D)."""
+        both = [layer.memory(states) for layer in self.layers]
+        return torch.stack([key for key, _ in both]), torch.stack([value for _, value in both]), self.copy_key(states)
+
+    def distribution(
+        self,
+        words: torch.Tensor,
+        match: torch.Tensor,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        copy_keys: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """log p of saying (B, U, V) and of copying (B, U, S), joint over both.
+
+        words (B, U, D): rows of the word table of the piece before each position (the first row is not looked at);
+        match (B, U, S) float: 1 where that piece stands; states (B, S, D), mask (B, S); the rest is ``memory``'s.
+        """
+        blocked = (1 - mask.float()).unsqueeze(1) * _LOWEST  # (B, 1, S)
+        words = self.adapter(words)
+        scores = (self.read_query(words) @ states.transpose(1, 2)).float() / math.sqrt(self.width)
+        chosen = torch.softmax(scores + (1 - match) * _LOWEST, dim=-1) * match.amax(dim=-1, keepdim=True)
+        words = words + self.read(chosen.to(states.dtype) @ states)
+        start = self.start.to(words.dtype).expand(len(words), 1, self.width)
+        x = torch.cat([start, words[:, 1:]], dim=1) + self.position[: words.shape[1]]
+        for number, layer in enumerate(self.layers):
+            x = layer(x, keys[number], values[number], blocked)
+        x = self.norm(x)
+        scores = (self.copy_query(x) @ copy_keys.transpose(1, 2)).float() / math.sqrt(self.width)
+        copying = torch.log_softmax(scores + blocked, dim=-1)
+        table = self.encoder.embeddings.word_embeddings.weight[: self.config.vocabulary]
+        saying = torch.log_softmax((self.say(x) @ table.t().to(x.dtype)).float() + self.say_bias, dim=-1)
+        gate = self.gate(x).float()
+        return saying + nn.functional.logsigmoid(gate), copying + nn.functional.logsigmoid(-gate)
 
     def decode(
         self,
@@ -195,28 +241,12 @@ class CopyBackbone(Backbone):
         states: torch.Tensor,
         ids: torch.Tensor,
         mask: torch.Tensor,
-        memory: tuple[list[tuple[torch.Tensor, torch.Tensor]], torch.Tensor],
+        memory: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """previous (B, U - 1) pieces -> log p of saying (B, U, V) and of copying (B, U, S), joint over both."""
-        size, width = len(states), self.width
-        blocked = (1 - mask.float()).unsqueeze(1) * _LOWEST  # (B, 1, S)
-        words = self.adapter(self.words(previous))
-        match = (previous.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)  # (B, U - 1, S)
-        scores = (self.read_query(words) @ states.transpose(1, 2)).float() / math.sqrt(width)
-        chosen = torch.softmax(scores.masked_fill(~match, _LOWEST), dim=-1) * match.any(-1, keepdim=True)
-        words = words + self.read(chosen.to(states.dtype) @ states)
-        start = self.start.to(words.dtype).expand(size, 1, width)
-        x = torch.cat([start, words], dim=1) + self.position[: previous.shape[1] + 1]
-        keys, copy_keys = memory
-        for layer, known in zip(self.layers, keys, strict=True):
-            x = layer(x, *known, blocked)
-        x = self.norm(x)
-        scores = (self.copy_query(x) @ copy_keys.transpose(1, 2)).float() / math.sqrt(width)
-        copying = torch.log_softmax(scores + blocked, dim=-1)
-        table = self.encoder.embeddings.word_embeddings.weight[: self.config.vocabulary]
-        saying = torch.log_softmax((self.say(x) @ table.t().to(x.dtype)).float() + self.say_bias, dim=-1)
-        gate = self.gate(x).float()
-        return saying + nn.functional.logsigmoid(gate), copying + nn.functional.logsigmoid(-gate)
+        """``distribution`` behind previous (B, U - 1) pieces: (B, U, V) and (B, U, S)."""
+        given = torch.cat([torch.full_like(ids[:, :1], -1), previous], dim=1)
+        match = ((given.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)).float()
+        return self.distribution(self.words(given.clamp(min=0)), match, states, mask, *memory)
 
     def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See ``Backbone``."""
@@ -259,6 +289,10 @@ class CopyBackbone(Backbone):
         (folder / "copy.json").write_text(json.dumps(asdict(self.config), indent=1) + "\n", encoding="utf-8")
         self.encoder.config.save_pretrained(folder)
         self.tokenizer.save(str(folder / "tokenizer.json"))
+
+    def freeze_encoder(self) -> None:
+        """See ``Backbone``."""
+        self.encoder.requires_grad_(False)
 
 
 class CopyLayer(nn.Module):

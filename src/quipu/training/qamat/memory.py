@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from quipu.errors import FormatError
 from quipu.memory.store import Store
+from quipu.models.joined import value_text
 from quipu.records import QAPair
 from quipu.training.base import half_precision
 from quipu.training.qamat.backbones import Backbone
@@ -31,11 +32,6 @@ _BATCH = 256
 Rows = NDArray[np.int64]
 
 
-def value_text(pair: QAPair) -> str:
-    """What is read of a pair: the answer, then the question."""
-    return f"{pair.answer}; {pair.question}"
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A pair of the memory as word pieces."""
@@ -46,15 +42,22 @@ class Entry:
     value: list[int]
 
 
-def entries(backbone: Backbone, store: Store, rows: Sequence[int]) -> list[Entry]:
-    """Entries of rows, in order; FormatError where the memory has lost one since the rows were written."""
+def entries(
+    backbone: Backbone, store: Store, rows: Sequence[int], sentence: bool = False, length: int = VALUE_LENGTH
+) -> list[Entry]:
+    """Entries of rows, in order; FormatError where the memory has lost one since the rows were written.
+
+    ``sentence``: the value is the answer and the key text, which for a generated pair holds the answer's sentence.
+    """
     pairs = store.pairs_by_rows(list(rows))
     gone = [row for row, pair in zip(rows, pairs, strict=True) if pair is None]
     if gone:
         raise FormatError(f"{store.path}: the memory has no pair of row {gone[0]} any more; start the run anew")
     known = [pair for pair in pairs if pair is not None]
     keys = backbone.pieces([pair.question for pair in known], KEY_LENGTH)
-    values = backbone.pieces([value_text(pair) for pair in known], VALUE_LENGTH)
+    read = store.key_texts([pair.id for pair in known]) if sentence else {}
+    texts = [value_text(pair.answer, read.get(pair.id, pair.question)) for pair in known]
+    values = backbone.pieces(texts, length)
     return [Entry(int(row), *parts) for row, *parts in zip(rows, known, keys, values, strict=True)]
 
 
@@ -124,6 +127,14 @@ class KeyMemory:
     def _at(self, matrix: NDArray[np.float16], places: torch.Tensor) -> torch.Tensor:
         picked = np.asarray(matrix[places.cpu().numpy().reshape(-1)], dtype=np.float32)
         return torch.from_numpy(picked).reshape(*places.shape, -1).to(self._device)
+
+
+def stored(store: Store, device: str) -> KeyMemory:
+    """The memory's own keys as they lie in the record: retrieval by the encoder that it was built with."""
+    found = list(store.vectors())
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *(rows for rows, _ in found)])
+    keys = np.concatenate([np.zeros((0, store.width), dtype=np.float16), *(v.astype(np.float16) for _, v in found)])
+    return KeyMemory(rows, keys, None, device)
 
 
 def embed(

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
+from quipu.models.joined import Ids, joined
 from quipu.training.qamat.backbones import Backbone
-
-Ids = list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,50 +87,30 @@ def neural(states: torch.Tensor, mask_at: torch.Tensor, mixed: torch.Tensor) -> 
 
 
 def join(backbone: Backbone, entries: Sequence[Sequence[Ids]], xs: Sequence[Ids], per_block: int = 0) -> Joined:
-    """[m_K; ..; m_1; X]: ``entries`` (best first) of each X, with separators; where the backbone has it so, X first.
-
-    ``per_block``: entries are read in blocks of so many, each with X; 0: all in one. The last block holds the best.
-    """
-    most = max((len(some) for some in entries), default=0)
-    blocks = max(1, -(-most // per_block)) if per_block else 1
-    rows, places = [], []
-    for some, x in zip(entries, xs, strict=True):
-        for block in range(blocks - 1, -1, -1):
-            part = list(some[block * per_block : (block + 1) * per_block] if per_block else some)
-            if not backbone.x_first:
-                part.reverse()
-            memory = [token for entry in part for token in (*entry, *backbone.separator)]
-            if backbone.x_first:
-                row = [*backbone.begin, *x, *backbone.separator, *memory]
-                row = row[:-1] if memory else row  # it ends with a separator already
-                place = len(backbone.begin)
-            else:
-                row = [*backbone.begin, *memory, *x]
-                place = len(row) - len(x)
-            rows.append([*row, *backbone.end])
-        places.append(place)
+    """``quipu.models.joined`` as tensors; ``per_block``: see there."""
+    rows, places, blocks = joined(backbone.marks, entries, xs, per_block)
     ids, mask = padded(rows, backbone.pad)
     return Joined(ids, mask, torch.tensor(places), blocks)
 
 
-def discrete(backbone: Backbone, joined: Joined) -> Read:
+def discrete(backbone: Backbone, both: Joined) -> Read:
     """The encoder over memory and X; blocks are encoded apart and stand side by side for the decoder."""
-    states = backbone.encode(joined.ids, joined.mask)
-    size = len(joined.ids) // joined.blocks
+    states = backbone.encode(both.ids, both.mask)
+    size = len(both.ids) // both.blocks
     return Read(
-        states.reshape(size, joined.blocks * states.shape[1], -1),
-        joined.mask.reshape(size, -1), joined.ids.reshape(size, -1),
+        states.reshape(size, both.blocks * states.shape[1], -1),
+        both.mask.reshape(size, -1), both.ids.reshape(size, -1),
     )  # fmt: skip
 
 
-def fused(read: Read, joined: Joined, h: torch.Tensor, lengths: torch.Tensor, begin: int, weight: float) -> Read:
+def fused(read: Read, both: Joined, h: torch.Tensor, lengths: torch.Tensor, begin: int, weight: float) -> Read:
     """H^(X) + weight * [0; H(X)]: the decoder's input of both integrations.
 
     h (B, T, D) is ``neural``'s, whose X stands after ``begin`` marks and has ``lengths`` (B,) tokens; what stands
     around X in ``read`` gets nothing.
     """
     size, length = read.ids.shape
-    first = joined.x_at.to(h.device) + length // joined.blocks * (joined.blocks - 1)
+    first = both.x_at.to(h.device) + length // both.blocks * (both.blocks - 1)
     offset = torch.arange(length, device=h.device).unsqueeze(0) - first.unsqueeze(1)  # (B, S): which token of X
     inside = (offset >= 0) & (offset < lengths.to(h.device).unsqueeze(1))
     rows = (offset + begin).clamp(min=0, max=h.shape[1] - 1).unsqueeze(-1).expand(size, length, h.shape[2])

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from quipu.memory.store import Store
+from quipu.models.joined import Ids
 from quipu.records import QAPair
 from quipu.text import normalize_answer
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone
 from quipu.training.qamat.data import MemoryExample, x_pieces
-from quipu.training.qamat.memory import Entry, KeyMemory, entries
-from quipu.training.qamat.model import Ids
+from quipu.training.qamat.memory import VALUE_LENGTH, Entry, KeyMemory, entries
 
 Loss = tuple[torch.Tensor, dict[str, float]]
+Ask = Callable[[Sequence[str]], torch.Tensor]  # texts to queries (B, D)
 
 
 @dataclass(frozen=True, slots=True)
 class Ways:
-    """How the memory is used. ``weight`` is lambda, which the paper does not state; for ``scale`` see ``retrieve``."""
+    """How the memory is used. ``weight`` is lambda, which the paper does not state; for ``scale`` see ``retrieve``.
+
+    ``sentence``, ``value_length``: what is read of an entry, see ``memory.entries``.
+    """
 
     k: int = 4
     neural: bool = True
@@ -33,13 +37,15 @@ class Ways:
     hop_weight: float = 1.0
     answer_length: int = 20
     x_length: int = 200
+    sentence: bool = False
+    value_length: int = VALUE_LENGTH
 
 
 def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExample], ways: Ways) -> Loss:
     """Stage 1: the memory is the positives and negatives of the batch; keys, values and queries share the encoder."""
     device = next(backbone.parameters()).device
     rows = list(dict.fromkeys(row for item in examples for row in (*item.positives, *item.negatives)))
-    known = entries(backbone, store, rows)
+    known = entries(backbone, store, rows, ways.sentence, ways.value_length)
     xs = x_pieces(backbone, [item.x for item in examples], ways.x_length)
     ids, mask, mask_at = (tensor.to(device) for tensor in model.alone(backbone, xs))
     states = backbone.encode(ids, mask)
@@ -56,12 +62,18 @@ def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExa
 
 
 def global_loss(
-    backbone: Backbone, store: Store, memory: KeyMemory, examples: Sequence[MemoryExample], ways: Ways
+    backbone: Backbone,
+    store: Store,
+    memory: KeyMemory,
+    examples: Sequence[MemoryExample],
+    ways: Ways,
+    ask: Ask | None = None,
 ) -> Loss:
     """Stage 2 and fine-tuning: frozen keys and values of everything; p(m | X) gets no gradient.
 
     With more hops than one, all but the last get their own loss, -log p of the examples' ``first`` rows over the
-    retrieved and the right ones, and their entries stand in front of X from then on (QAMAT+).
+    retrieved and the right ones, and their entries stand in front of X from then on (QAMAT+). ``ask``: another
+    encoder makes the queries, of the questions' text; it is not trained, and there is one hop.
     """
     device = next(backbone.parameters()).device
     xs = x_pieces(backbone, [item.x for item in examples], ways.x_length)
@@ -71,16 +83,17 @@ def global_loss(
         places, _ = memory.search(queries, ways.k)
         right = [memory.places_of(item.first) for item in examples]
         hop_losses.append(_hop_loss(memory, queries, places, right, ways.scale))
-        known = _entries_at(backbone, store, memory, places)
+        known = _entries_at(backbone, store, memory, places, ways)
         xs = [_in_front(backbone, entry_row, x) for entry_row, x in zip(known, xs, strict=True)]
     ids, mask, mask_at = (tensor.to(device) for tensor in model.alone(backbone, xs))
     states = backbone.encode(ids, mask)
-    places, scores = memory.search(model.at_mask(states, mask_at), ways.k)
+    queries = model.at_mask(states, mask_at) if ask is None else ask([item.x for item in examples])
+    places, scores = memory.search(queries, ways.k)
     h = states
     if ways.neural:
         mixed = model.mixture(ways.scale * scores.to(device), memory.values_at(places))
         h = model.neural(states, mask_at, mixed)
-    chosen = _entries_at(backbone, store, memory, places)
+    chosen = _entries_at(backbone, store, memory, places, ways)
     loss = _decoded(backbone, examples, xs, chosen, model.Read(h, mask, ids), ways)
     figures = {"loss_a_piece": loss.item(), **_found(examples, chosen)}
     if hop_losses:
@@ -100,7 +113,13 @@ class Said:
 
 
 def answers(
-    backbone: Backbone, store: Store, memory: KeyMemory, questions: Sequence[str], ways: Ways, beams: int = 1
+    backbone: Backbone,
+    store: Store,
+    memory: KeyMemory,
+    questions: Sequence[str],
+    ways: Ways,
+    beams: int = 1,
+    ask: Ask | None = None,
 ) -> list[Said]:
     """Answers as at run time: discrete integration alone where it was trained, the neural one is dropped."""
     device = next(backbone.parameters()).device
@@ -110,9 +129,9 @@ def answers(
         for hop in range(ways.hops):
             if hop:
                 xs = [_in_front(backbone, row, x) for row, x in zip(hops[-1], xs, strict=True)]
-            queries = _query(backbone, xs)
+            queries = _query(backbone, xs) if ask is None else ask(questions)
             places, scores = memory.search(queries, ways.k)
-            hops.append(_entries_at(backbone, store, memory, places))
+            hops.append(_entries_at(backbone, store, memory, places, ways))
         if ways.discrete:
             joined = _on(device, model.join(backbone, _values(hops[-1]), xs, ways.per_block))
             read = model.discrete(backbone, joined)
@@ -153,10 +172,12 @@ def _query(backbone: Backbone, xs: Sequence[Ids]) -> torch.Tensor:
     return model.at_mask(backbone.encode(ids.to(device), mask.to(device)), mask_at.to(device))
 
 
-def _entries_at(backbone: Backbone, store: Store, memory: KeyMemory, places: torch.Tensor) -> list[list[Entry]]:
+def _entries_at(
+    backbone: Backbone, store: Store, memory: KeyMemory, places: torch.Tensor, ways: Ways
+) -> list[list[Entry]]:
     rows = memory.rows[places.cpu().numpy()]
     flat = list(dict.fromkeys(rows.reshape(-1).tolist()))
-    known = {entry.row: entry for entry in entries(backbone, store, flat)}
+    known = {entry.row: entry for entry in entries(backbone, store, flat, ways.sentence, ways.value_length)}
     return [[known[row] for row in line] for line in rows.tolist()]
 
 
@@ -166,9 +187,9 @@ def _values(chosen: Sequence[Sequence[Entry]]) -> list[list[Ids]]:
 
 def _in_front(backbone: Backbone, line: Sequence[Entry], x: Ids) -> Ids:
     """X1 = [TopK(M, 1); X]; the mask stays X's."""
-    memory = [token for entry in reversed(line) for token in (*entry.value, *backbone.separator)]
+    memory = [token for entry in reversed(line) for token in (*entry.value, *backbone.end)]
     if backbone.x_first:
-        return [*x, *backbone.separator, *memory[:-1]]
+        return [*x, *backbone.end, *memory[:-1]]
     return [*memory, *x]
 
 

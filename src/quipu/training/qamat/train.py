@@ -14,13 +14,14 @@ import torch
 
 from quipu.errors import InputError, SettingsError
 from quipu.memory.store import Store
+from quipu.models.encoder import Encoder
 from quipu.settings import from_mapping
 from quipu.training.base import base_folder, device, half_precision
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.qamat.backbones import Backbone, CopyConfig, load_backbone
-from quipu.training.qamat.data import NEGATIVES, ExampleFiles, Order, mine, write_examples
-from quipu.training.qamat.memory import KeyMemory, embed
-from quipu.training.qamat.steps import Ways, global_loss, in_batch_loss
+from quipu.training.qamat.data import MASK, NEGATIVES, ExampleFiles, Order, mine, write_examples
+from quipu.training.qamat.memory import KeyMemory, embed, stored
+from quipu.training.qamat.steps import Ask, Ways, global_loss, in_batch_loss
 
 Stage = Literal["in_batch", "global", "finetune"]
 STAGES: tuple[Stage, ...] = ("in_batch", "global", "finetune")
@@ -33,7 +34,9 @@ class QamatRecipe:
 
     ``base``: what the first stage starts from ("minilm", a folder, "hub:OWNER/NAME"), or an earlier stage's run/hf.
     ``examples``: files of questions (finetune); the other stages mine theirs from the memory into run/examples.jsonl.
-    ``share`` of the memory's pairs that the global stages know, ``examples_share`` of the examples that are mined.
+    ``retriever``: whose keys the later stages search, the model's own or the memory's, made by the encoder that it was
+    built with (which then makes the queries too; neural integration must be off). ``share`` of the memory's pairs that
+    the later stages know, ``examples_share`` of the examples that are mined.
     """
 
     run: Path
@@ -47,6 +50,8 @@ class QamatRecipe:
     share: float = 1.0
     examples_share: float = 1.0
     limit: int | None = None
+    retriever: Literal["own", "memory"] = "own"
+    freeze_encoder: bool = False  # the decoder alone is trained
     shuffled: bool = False  # control: each key leads to another pair's value
     bf16: bool = True
     checkpointing: bool = False
@@ -62,12 +67,16 @@ def run(recipe: QamatRecipe, report: Callable[[dict[str, Any]], None] = lambda l
         raise SettingsError(f"stage must be one of {', '.join(STAGES)}, not {recipe.stage!r}")
     torch.manual_seed(recipe.seed)
     ways = from_mapping(Ways, recipe.ways, "ways")
+    if recipe.retriever == "memory" and (ways.neural or ways.hops > 1 or recipe.stage == "in_batch"):
+        raise SettingsError('retriever = "memory" goes with neural = false, one hop, and the stages global or finetune')
     if not (ways.neural or ways.discrete):
         raise SettingsError("neural and discrete are both off: nothing would read the memory")
     folder = base_folder(recipe.base)
     backbone = load_backbone(folder, from_mapping(CopyConfig, recipe.decoder, "decoder")).to(device())
     if recipe.checkpointing:
         _checkpoint(backbone)
+    if recipe.freeze_encoder:
+        backbone.freeze_encoder()
     with Store.open(recipe.memory, read_only=True) as store:
         items = ExampleFiles(_examples(recipe, store, report), limit=recipe.limit, seed=recipe.seed)
         if not len(items):
@@ -75,7 +84,10 @@ def run(recipe: QamatRecipe, report: Callable[[dict[str, Any]], None] = lambda l
         order = Order(items.lengths, recipe.batch, recipe.seed)
         frozen: Backbone | None = None
         memory: KeyMemory | None = None
-        if recipe.stage != "in_batch":
+        ask: Ask | None = None
+        if recipe.stage != "in_batch" and recipe.retriever == "memory":
+            memory, ask = stored(store, device()), memory_queries(store)
+        elif recipe.stage != "in_batch":
             frozen = _frozen(folder, backbone)
             memory = embed(
                 frozen, store, recipe.run, device(), values=ways.neural, share=recipe.share, shuffled=recipe.shuffled,
@@ -86,12 +98,18 @@ def run(recipe: QamatRecipe, report: Callable[[dict[str, Any]], None] = lambda l
             with half_precision(recipe.bf16):
                 if memory is None:
                     return in_batch_loss(backbone, store, examples, ways)
-                return global_loss(backbone, store, memory, examples, ways)
+                return global_loss(backbone, store, memory, examples, ways, ask)
 
         steps = -(-len(items) // recipe.batch)
         settings = LoopSettings(**{"steps": steps, "seed": recipe.seed, **recipe.loop})
         fit(backbone, lambda step: [items[row] for row in order.at(step)], loss_of, settings, recipe.run, report)
     return save(recipe.run / "hf", backbone, frozen, ways, recipe.stage)
+
+
+def memory_queries(store: Store) -> Ask:
+    """Queries by the encoder that the memory was built with; X is asked without its mask."""
+    encoder = Encoder(store.manifest.get("settings", {}).get("encoder", "quipu-mini/encoder"))
+    return lambda texts: torch.from_numpy(encoder.encode([text.replace(MASK, "").strip() for text in texts]))
 
 
 def save(out: Path, backbone: Backbone, frozen: Backbone | None, ways: Ways, stage: Stage) -> Path:

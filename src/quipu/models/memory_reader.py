@@ -1,0 +1,143 @@
+"""The reader of memories (QAMAT's discrete path, Chen et al. 2023) by ONNX Runtime: a question and pairs to an answer.
+
+The encoder reads the question with all pairs, in blocks; a shallow decoder says or copies the answer, piece by piece.
+It was trained by ``quipu.training.qamat`` and exported by ``quipu.training.export_qamat``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from quipu.models.hub import parallel, resolve, session
+from quipu.models.joined import Ids, Marks, joined, value_text
+from quipu.models.protocols import MemoryReading
+from quipu.models.surface import casing_of, written
+from quipu.models.words import WordTable
+from quipu.text import normalize_answer
+
+QUESTIONS_PER_BATCH = 8
+Floats = NDArray[np.float32]
+
+
+class MemoryReader:
+    """Reads pairs for a question; ``SupportsReadMemory``."""
+
+    def __init__(self, name_or_path: str | Path = "quipu-mini/qamat") -> None:
+        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
+        folder = resolve(name_or_path, "memory-reader")
+        self.source = str(name_or_path)
+        self.name = folder.name
+        self.sha256 = folder.sha256
+        settings = folder.settings
+        self.k = int(settings["k"])
+        self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
+        self.odds = settings.get("odds")  # weights of quipu.answering.read
+        self._per_block, self._value_length = int(settings["per_block"]), int(settings["value_length"])
+        self._longest = int(settings["answer_length"])
+        self._question_length = int(settings["question_length"])
+        self._vocabulary = int(settings["vocabulary"])
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        around = self._tokenizer.encode("").ids
+        self._marks = Marks(around[:-1], around[-1:], True)
+        self._mask = self._tokenizer.token_to_id("[MASK]") or 0
+        self._words = WordTable.of(folder.path, settings)
+        self._encoder, self._decoder = (session(folder.path / f"{part}.onnx") for part in ("encoder", "decoder"))
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path) -> MemoryReader:
+        """The reader in a folder, or the one that ships: "quipu-mini/qamat"."""
+        return cls(name_or_path)
+
+    def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
+        """An answer for each question from its pairs (key text or question, answer), best first; greedy."""
+        texts = [value_text(answer, text) for row in pairs for text, answer in row]
+        values = iter(self._pieces(texts, self._value_length))
+        entries = [[next(values) for _ in row] for row in pairs]
+        xs = [[self._mask, *ids] for ids in self._pieces(questions, self._question_length)]
+        order = sorted(range(len(questions)), key=lambda at: sum(map(len, entries[at])))
+        batches = [order[first : first + QUESTIONS_PER_BATCH] for first in range(0, len(order), QUESTIONS_PER_BATCH)]
+        if len(batches) == 1 and len(order) > 1:  # a batch a core
+            batches = [order[::2], order[1::2]]
+        found: list[MemoryReading] = [MemoryReading("", -np.inf, None)] * len(questions)
+
+        def run(batch: list[int]) -> list[tuple[Ids, float]]:
+            return self._batch([entries[at] for at in batch], [xs[at] for at in batch])
+
+        for batch, said in zip(batches, parallel(run, batches), strict=True):
+            for at, (pieces, log_p) in zip(batch, said, strict=True):
+                found[at] = self._reading(pieces, log_p, questions[at], pairs[at])
+        return found
+
+    def _pieces(self, texts: Sequence[str], longest: int) -> list[Ids]:
+        return [item.ids[:longest] for item in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def _batch(self, entries: Sequence[Sequence[Ids]], xs: Sequence[Ids]) -> list[tuple[Ids, float]]:
+        """Pieces and log p of the most probable answer of each."""
+        rows, _, blocks = joined(self._marks, entries, xs, self._per_block)
+        length = max(map(len, rows))
+        ids, mask = np.zeros((2, len(rows), length), dtype=np.int64)
+        for at, row in enumerate(rows):
+            ids[at, : len(row)], mask[at, : len(row)] = row, 1
+        feeds: dict[str, Any] = {"words": self._words(ids), "mask": mask}
+        states, keys, values, copy_keys = self._encoder.run(["states", "keys", "values", "copy_keys"], feeds)
+        size, width = len(xs), states.shape[-1]
+        ids, mask = ids.reshape(size, -1), mask.reshape(size, -1)
+        fixed = {
+            "states": states.reshape(size, -1, width), "mask": mask,
+            "keys": _side_by_side(keys, blocks), "values": _side_by_side(values, blocks),
+            "copy_keys": copy_keys.reshape(size, -1, width),
+        }  # fmt: skip
+        said = np.full((size, 1), -1, dtype=np.int64)
+        total, ended = np.zeros(size), np.zeros(size, dtype=bool)
+        stop = self._marks.end[0]
+        for _ in range(self._longest):
+            match = ((said[:, :, None] == ids[:, None, :]) & (mask[:, None, :] > 0)).astype(np.float32)
+            saying, copying = self._decoder.run(
+                None, {**fixed, "previous": self._words(np.maximum(said, 0)), "match": match}
+            )
+            p = np.zeros((size, max(self._vocabulary, int(ids.max()) + 1)))
+            p[:, : self._vocabulary] = np.exp(saying)
+            np.add.at(p, (np.arange(size)[:, None], ids), np.exp(copying))
+            piece = p.argmax(axis=1)
+            total += np.where(ended, 0.0, np.log(p.max(axis=1) + 1e-12))
+            ended |= piece == stop
+            said = np.concatenate([said, piece[:, None]], axis=1)
+            if ended.all():
+                break
+        lines = [row[1:] for row in said.tolist()]
+        return [
+            (line[: line.index(stop)] if stop in line else line, float(score))
+            for line, score in zip(lines, total, strict=True)
+        ]
+
+    def _reading(self, pieces: Ids, log_p: float, question: str, pairs: Sequence[tuple[str, str]]) -> MemoryReading:
+        """The stored answer of the same pieces, else the pieces written as question and pairs write them."""
+        answers = self._pieces([answer for _, answer in pairs], self._value_length)
+        for at, ids in enumerate(answers):
+            if ids == pieces:
+                return MemoryReading(pairs[at][1], log_p, at)
+        texts = [question, *(value_text(answer, text) for text, answer in pairs)]
+        casing: dict[str, str] = {}
+        for text in texts:
+            casing |= casing_of(self._tokenizer.encode(text, add_special_tokens=False), text)
+        text = written(self._tokenizer, pieces, casing)
+        normal = normalize_answer(text)
+        for at, (_, answer) in enumerate(pairs):
+            if normal and normalize_answer(answer) == normal:
+                return MemoryReading(answer, log_p, at)
+        return MemoryReading(text, log_p, None)
+
+
+def _side_by_side(states: Floats, blocks: int) -> Floats:
+    """(L, B * blocks, H, S, d) -> (L, B, H, blocks * S, d)."""
+    layers, rows, heads, length, depth = states.shape
+    apart = states.reshape(layers, rows // blocks, blocks, heads, length, depth).transpose(0, 1, 3, 2, 4, 5)
+    return np.ascontiguousarray(apart.reshape(layers, rows // blocks, heads, blocks * length, depth))

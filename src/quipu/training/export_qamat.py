@@ -1,0 +1,138 @@
+"""A copying reader of memories to a folder that ``quipu.models.memory_reader`` runs, through a gate."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from quipu.errors import InputError
+from quipu.models.joined import value_text
+from quipu.models.memory_reader import MemoryReader
+from quipu.training.export import (
+    _gate,
+    place_tokenizer,
+    quantised_words,
+    shared_table,
+    to_int8,
+    to_onnx,
+    write_listing,
+)
+from quipu.training.qamat import model
+from quipu.training.qamat.backbones import CopyBackbone
+from quipu.training.qamat.steps import Ways
+from quipu.training.qamat.train import load
+
+Asked = tuple[str, Sequence[tuple[str, str]]]
+QUESTION_LENGTH = 60  # word pieces
+
+
+class _Reading(nn.Module):
+    """words, mask -> states, and what the decoder needs of them."""
+
+    def __init__(self, backbone: CopyBackbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        states = self.backbone.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
+        return states, *self.backbone.memory(states)
+
+
+class _Saying(nn.Module):
+    """The distribution over the next piece alone."""
+
+    def __init__(self, backbone: CopyBackbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        saying, copying = self.backbone.distribution(*inputs)
+        return saying[:, -1], copying[:, -1]
+
+
+def export_memory_reader(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    asked: Sequence[Asked],
+    words_from: str | None = None,
+) -> dict[str, float]:
+    """Export the copying reader of a QAMAT checkpoint. ``asked``: questions with pairs (text, answer) each.
+
+    Gate: int8 and torch give the same answer to >= 90 % of ``asked``. ``words_from``: a bundled writer with the same
+    word table.
+    """
+    backbone, _, ways = load(checkpoint)
+    if not isinstance(backbone, CopyBackbone):
+        raise InputError(f"{checkpoint}: not a copying reader; export T5 and BART with export_ctranslate")
+    backbone.encoder.set_attn_implementation("eager")
+    expected = [_greedy(backbone, question, pairs, ways) for question, pairs in asked]
+    out.mkdir(parents=True, exist_ok=True)
+    width, config = backbone.width, backbone.config
+    words, mask = torch.randn(2, 7, width), torch.ones(2, 7, dtype=torch.long)
+    batch = {0: "b", 1: "s"}
+    with tempfile.TemporaryDirectory() as scratch:
+        reading = _Reading(backbone)
+        to_onnx(
+            reading, (words, mask), {"words": batch, "mask": batch},
+            {"states": batch, "keys": {1: "b", 3: "s"}, "values": {1: "b", 3: "s"}, "copy_keys": batch},
+            Path(scratch) / "encoder.onnx",
+        )  # fmt: skip
+        with torch.inference_mode():
+            states, keys, values, copy_keys = reading(words, mask)
+        arguments = {
+            "previous": (torch.randn(2, 3, width), {0: "b", 1: "u"}),
+            "match": (torch.zeros(2, 3, 7), {0: "b", 1: "u", 2: "s"}),
+            "states": (states, batch),
+            "mask": (mask, batch),
+            "keys": (keys, {1: "b", 3: "s"}),
+            "values": (values, {1: "b", 3: "s"}),
+            "copy_keys": (copy_keys, batch),
+        }
+        to_onnx(
+            _Saying(backbone), tuple(value for value, _ in arguments.values()),
+            {key: axes for key, (_, axes) in arguments.items()}, {"saying": {0: "b"}, "copying": batch},
+            Path(scratch) / "decoder.onnx",
+        )  # fmt: skip
+        for graph in ("encoder.onnx", "decoder.onnx"):
+            to_int8(Path(scratch) / graph, out / graph)
+    settings: dict[str, Any] = {
+        "width": width, "k": ways.k, "sentence": ways.sentence, "per_block": ways.per_block,
+        "value_length": ways.value_length, "answer_length": ways.answer_length, "question_length": QUESTION_LENGTH,
+        "vocabulary": config.vocabulary,
+    }  # fmt: skip
+    table = backbone.encoder.embeddings.word_embeddings.weight.detach().numpy()
+    place_tokenizer(checkpoint, out, words_from)
+    if words_from is not None:
+        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, table)}
+    else:
+        quantised, scales = quantised_words(table)
+        np.save(out / "words.npy", quantised)
+        np.save(out / "scales.npy", scales)
+    write_listing(out, "memory-reader", name, version, settings)
+    made = MemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
+    same = [ours.text.lower() == theirs.lower() for ours, theirs in zip(made, expected, strict=True)]
+    figures = {"same_answer": float(np.mean(same)), "asked": float(len(asked))}
+    _gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
+    return figures
+
+
+def _greedy(backbone: CopyBackbone, question: str, pairs: Sequence[tuple[str, str]], ways: Ways) -> str:
+    """The answer by torch, with the stored spelling where a pair has it."""
+    values = backbone.pieces([value_text(answer, text) for text, answer in pairs], ways.value_length)
+    (x,) = backbone.pieces([question], QUESTION_LENGTH)
+    with torch.inference_mode():
+        read = model.discrete(backbone, model.join(backbone, [values], [[backbone.mask_id, *x]], ways.per_block))
+        (pieces,) = backbone.generate(read.states, read.mask, read.ids, ways.answer_length)
+    for _, answer in pairs:
+        if backbone.pieces([answer], ways.value_length)[0] == pieces:
+            return answer
+    return str(backbone.tokenizer.decode(pieces))

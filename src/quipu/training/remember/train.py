@@ -1,0 +1,92 @@
+"""Labelled passages to a memory and questions about it: ``quipu train recipes/mini/qamat/1-remember.toml``.
+
+A part of each passage's questions becomes pairs, with the teacher's best span as answer; the others are kept as
+questions to fine-tune on, which the memory can answer only by another pair. No passage is on both sides of the split
+into training and held-out questions.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quipu.corpus.passages import sentences
+from quipu.memory.store import Store
+from quipu.models.encoder import Encoder
+from quipu.models.keys import key_text
+from quipu.records import Document, Passage, QAPair, Span
+from quipu.training.qamat.data import MemoryExample, asked, write_examples
+from quipu.training.quip.data import NO_ANSWER, LabelledFiles, Soft
+
+_BATCH = 64
+_LONGEST = 80  # characters of an answer
+
+
+@dataclass(frozen=True, slots=True)
+class RememberRecipe:
+    """``remembered``: share of a passage's questions that become pairs. ``held``: share of passages held out."""
+
+    run: Path
+    labelled: tuple[Path, ...]
+    encoder: str = "quipu-mini/encoder"
+    remembered: float = 0.6
+    held: float = 0.03
+    sure: float = 0.3  # least probability of the teacher's best start and end
+    limit: int | None = None
+    seed: int = 13
+
+
+def run(recipe: RememberRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Write run/memory.quipu, run/questions.jsonl and run/held.jsonl; returns the memory's folder."""
+    items = LabelledFiles(recipe.labelled, limit=recipe.limit, seed=recipe.seed)
+    encoder = Encoder(recipe.encoder)
+    rng = random.Random(recipe.seed)
+    questions: list[MemoryExample] = []
+    held: list[MemoryExample] = []
+    names = {encoder.name: encoder.sha256}
+    path = recipe.run / "memory.quipu"
+    with Store.create(path, width=encoder.width, models=names, settings={"encoder": recipe.encoder}) as store:
+        batch: list[tuple[QAPair, str]] = []
+        for at in range(len(items)):
+            item = items[at]
+            document = Document.make(f"passage-{at}", "", item.passage)
+            store.add_documents([document], [Passage.make(document, Span(0, len(item.passage)))])
+            out = held if rng.random() < recipe.held else questions
+            marks = sentences(item.passage)
+            for soft, span in _answered(item.questions, recipe.sure):
+                answer = item.passage[span.start : span.end]
+                if rng.random() < recipe.remembered:
+                    around = next((mark for mark in marks if mark.start <= span.start < mark.end), None)
+                    text = item.passage[around.start : around.end] if around else ""
+                    pair = QAPair.make(soft.question, answer, document_id=document.id, span=span, origin="generated")
+                    batch.append((pair, key_text(soft.question, answer, text)))
+                else:
+                    out.append(asked(soft.question, [answer]))
+            if len(batch) >= _BATCH or at + 1 == len(items):
+                texts = [text for _, text in batch]
+                if batch:
+                    store.add([pair for pair, _ in batch], encoder.encode(texts), texts)
+                batch = []
+            if (at + 1) % 500 == 0:
+                report({"doing": "passages", "done": at + 1, "of": len(items)})
+        report({"doing": "memory", "pairs": store.count(), "questions": len(questions), "held": len(held)})
+    write_examples(recipe.run / "questions.jsonl", questions)
+    write_examples(recipe.run / "held.jsonl", held)
+    return path
+
+
+def _answered(questions: tuple[Soft, ...], sure: float) -> Iterator[tuple[Soft, Span]]:
+    """Questions that the teacher answers with enough certainty, with the span."""
+    for soft in questions:
+        starts = [(p, at) for at, p in soft.start if at != NO_ANSWER]
+        ends = [(p, at) for at, p in soft.end if at != NO_ANSWER]
+        found = max(
+            ((left * right, start, end) for left, start in starts for right, end in ends
+             if start < end <= start + _LONGEST),
+            default=None,
+        )  # fmt: skip
+        if found is not None and found[0] >= sure**2:
+            yield soft, Span(found[1], found[2])
