@@ -30,9 +30,10 @@ _WHICH = re.compile(r"^(?:which|what)\s+([a-z]+)\s+(.+)$", re.I)
 _DID = re.compile(r"^(who|what|where|when)\s+(did|do|does)\s+(.+)$", re.I)
 _ASKS_WHEN = re.compile(r"^when (?:was|were) (.+?) (\w+(?:ed|t|n|wn|ilt|un|und))$", re.I)
 _NOUNS = {"who": "the person whom", "what": "the thing that", "where": "the place where", "when": "the time when"}
-_DAYS = set(
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday".split()
+_DAY = re.compile(
+    r"january|february|march|april|may|june|july|august|september|october|november|december|"
+    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    re.I,
 )
 _VERBS = {"is", "was", "are", "were", "did", "does", "do", "has", "have", "had", "can", "could", "will", "would"}
 
@@ -86,7 +87,7 @@ def compose(
 def bridges(answer: str) -> bool:
     """Whether an answer is a name that another question may ask about: numbers and long phrases are not."""
     match = _NAME.fullmatch(answer.strip())
-    return match is not None and 3 <= len(answer) <= 40 and answer.strip().lower() not in _DAYS
+    return match is not None and 3 <= len(answer) <= 40 and not _DAY.fullmatch(answer.strip())
 
 
 def bridge(store: Store, first: QAPair, rng: random.Random) -> list[Composed]:
