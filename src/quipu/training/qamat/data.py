@@ -1,8 +1,8 @@
 """Examples of QAMAT: passages with a masked answer and the pairs that hold it, mined from a built memory; questions.
 
-A file of examples is JSONL: {"x", "answers", "positives", "negatives", "first", "without"}. ``x`` holds [MASK] where the
-memory is asked; the last four are rows of the memory's pairs: ``first`` should be found by the first hop, ``without``
-must not be given.
+A file of examples is JSONL: {"x", "answers", "positives", "negatives", "first", "without"}. ``x`` holds [MASK] where
+the memory is asked; the last four are rows of the memory's pairs: ``first`` should be found by the first hop,
+``without`` must not be given.
 """
 
 from __future__ import annotations
