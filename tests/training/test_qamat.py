@@ -322,7 +322,7 @@ def test_exact_search_and_shuffled_values(backbone: Backbone, memory: Path, tmp_
 def test_three_stages_learn_the_memory_and_leave_the_keys_alone(folder: Path, memory: Path, tmp_path: Path) -> None:
     """In-batch on all pairs, then global, then questions; a copy of the keys' encoder travels with the checkpoint."""
     decoder = {"heads": 2, "layers": 1, "inner": 64, "vocabulary": 40}
-    loop = {"steps": 30, "learning_rate": 5e-3, "report_every": 10}
+    loop = {"steps": 30, "learning_rate": 2e-3, "report_every": 10}
     common = {"memory": memory, "batch": 4, "bf16": False, "decoder": decoder}
     lines: list[dict[str, float]] = []
     first = run(

@@ -47,6 +47,9 @@ class MemoryReader:
         self._tokenizer.no_truncation()
         around = self._tokenizer.encode("").ids
         self._marks = Marks(around[:-1], around[-1:], True)
+        self._stop = self._tokenizer.token_to_id(";") or 0
+        known = self._tokenizer.get_added_tokens_decoder()
+        self._special = np.array([token for token, content in known.items() if content.special], dtype=np.int64)
         self._mask = self._tokenizer.token_to_id("[MASK]") or 0
         self._words = WordTable.of(folder.path, settings)
         self._encoder, self._decoder = (session(folder.path / f"{part}.onnx") for part in ("encoder", "decoder"))
@@ -92,17 +95,16 @@ class MemoryReader:
         ids, mask = ids.reshape(size, -1), mask.reshape(size, -1)
         fixed = {
             "states": states.reshape(size, -1, width), "mask": mask,
+            "copyable": mask * ~np.isin(ids, self._special),
             "keys": _side_by_side(keys, blocks), "values": _side_by_side(values, blocks),
             "copy_keys": copy_keys.reshape(size, -1, width),
         }  # fmt: skip
-        said = np.full((size, 1), -1, dtype=np.int64)
+        said = np.full((size, 1), self._marks.end[0], dtype=np.int64)
         total, ended = np.zeros(size), np.zeros(size, dtype=bool)
-        stop = self._marks.end[0]
+        stop = self._stop
         for _ in range(self._longest):
             match = ((said[:, :, None] == ids[:, None, :]) & (mask[:, None, :] > 0)).astype(np.float32)
-            saying, copying = self._decoder.run(
-                None, {**fixed, "previous": self._words(np.maximum(said, 0)), "match": match}
-            )
+            saying, copying = self._decoder.run(None, {**fixed, "previous": self._words(said), "match": match})
             p = np.zeros((size, max(self._vocabulary, int(ids.max()) + 1)))
             p[:, : self._vocabulary] = np.exp(saying)
             np.add.at(p, (np.arange(size)[:, None], ids), np.exp(copying))

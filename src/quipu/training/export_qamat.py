@@ -93,6 +93,7 @@ def export_memory_reader(
             "match": (torch.zeros(2, 3, 7), {0: "b", 1: "u", 2: "s"}),
             "states": (states, batch),
             "mask": (mask, batch),
+            "copyable": (mask, batch),
             "keys": (keys, {1: "b", 3: "s"}),
             "values": (values, {1: "b", 3: "s"}),
             "copy_keys": (copy_keys, batch),

@@ -20,6 +20,7 @@ from quipu.errors import FormatError, InputError
 from quipu.models.joined import Marks
 from quipu.training.base import load_tokenizer
 
+STOP = ";"  # between answer and question of an entry; ends what the copying decoder says
 MASKS = ("[MASK]", "<mask>", "<extra_id_0>")
 IGNORED = -1  # of target pieces: padding
 _LOWEST = -1e4
@@ -54,13 +55,17 @@ class Backbone(nn.Module):
 
     def targets(self, texts: Sequence[str], longest: int) -> torch.Tensor:
         """What the decoder is to say, (B, U) int64, ``IGNORED`` at padding."""
-        rows = [[*self.target_begin(), *ids, *self.end] for ids in self.pieces(texts, longest)]
+        rows = [[*self.target_begin(), *ids, *self.target_end()] for ids in self.pieces(texts, longest)]
         length = max(len(row) for row in rows)
         return torch.tensor([[*row, *[IGNORED] * (length - len(row))] for row in rows])
 
     def target_begin(self) -> list[int]:
         """Marks in front of a target."""
         return self.begin
+
+    def target_end(self) -> list[int]:
+        """The mark behind a target."""
+        return self.end
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(N, T) -> states (N, T, D)."""
@@ -156,7 +161,9 @@ class CopyBackbone(Backbone):
 
     The words of the decoder are rows of the encoder's own word table, which stays as it was pre-trained. Beside the
     piece said before, the decoder sees the state of the place that this piece stands at, chosen by attention (CopyNet's
-    selective read, Gu et al. 2016), so that it knows what comes next there.
+    selective read, Gu et al. 2016). Copying goes on where it was: a place behind the piece said before has an advantage
+    (``follow``). An entry is "answer; question" behind a separator, so an answer begins behind a separator and ends at
+    a semicolon, which is copied too: what is left to learn is which entry to begin with.
     """
 
     x_first = True  # a BERT has read questions in front of their text
@@ -176,6 +183,11 @@ class CopyBackbone(Backbone):
         self.say_bias = nn.Parameter(torch.zeros(config.vocabulary))
         self.copy_query, self.copy_key = nn.Linear(width, width), nn.Linear(width, width)
         self.gate = nn.Linear(width, 1)
+        self.follow = nn.Parameter(torch.tensor(6.0))
+        nn.init.constant_(self.gate.bias, -2.0)  # most answers are copied
+        self.stop = int(tokenizer.token_to_id(STOP) or 0)
+        special = [token for token, content in tokenizer.get_added_tokens_decoder().items() if content.special]
+        self.register_buffer("special", torch.tensor(special or [self.pad]), persistent=False)
 
     @classmethod
     def from_base(cls, folder: Path, config: CopyConfig) -> CopyBackbone:
@@ -189,6 +201,10 @@ class CopyBackbone(Backbone):
     def target_begin(self) -> list[int]:
         """See ``Backbone``."""
         return []
+
+    def target_end(self) -> list[int]:
+        """See ``Backbone``."""
+        return [self.stop]
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """See ``Backbone``."""
@@ -209,6 +225,7 @@ class CopyBackbone(Backbone):
         match: torch.Tensor,
         states: torch.Tensor,
         mask: torch.Tensor,
+        copyable: torch.Tensor,
         keys: torch.Tensor,
         values: torch.Tensor,
         copy_keys: torch.Tensor,
@@ -216,7 +233,8 @@ class CopyBackbone(Backbone):
         """log p of saying (B, U, V) and of copying (B, U, S), joint over both.
 
         words (B, U, D): rows of the word table of the piece before each position (the first row is not looked at);
-        match (B, U, S) float: 1 where that piece stands; states (B, S, D), mask (B, S); the rest is ``memory``'s.
+        match (B, U, S) float: 1 where that piece stands, before the first the separator; states (B, S, D); mask,
+        copyable (B, S); the rest is ``memory``'s.
         """
         blocked = (1 - mask.float()).unsqueeze(1) * _LOWEST  # (B, 1, S)
         words = self.adapter(words)
@@ -229,7 +247,9 @@ class CopyBackbone(Backbone):
             x = layer(x, keys[number], values[number], blocked)
         x = self.norm(x)
         scores = (self.copy_query(x) @ copy_keys.transpose(1, 2)).float() / math.sqrt(self.width)
-        copying = torch.log_softmax(scores + blocked, dim=-1)
+        behind = nn.functional.pad(match, (1, 0))[:, :, :-1]  # the piece before stands at the place before
+        barred = (1 - copyable.float()).unsqueeze(1) * _LOWEST
+        copying = torch.log_softmax(scores + self.follow * behind + barred, dim=-1)
         table = self.encoder.embeddings.word_embeddings.weight[: self.config.vocabulary]
         saying = torch.log_softmax((self.say(x) @ table.t().to(x.dtype)).float() + self.say_bias, dim=-1)
         gate = self.gate(x).float()
@@ -244,9 +264,10 @@ class CopyBackbone(Backbone):
         memory: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``distribution`` behind previous (B, U - 1) pieces: (B, U, V) and (B, U, S)."""
-        given = torch.cat([torch.full_like(ids[:, :1], -1), previous], dim=1)
+        given = torch.cat([torch.full_like(ids[:, :1], self.end[0]), previous], dim=1)
         match = ((given.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)).float()
-        return self.distribution(self.words(given.clamp(min=0)), match, states, mask, *memory)
+        copyable = mask * (~torch.isin(ids, self.special)).long()
+        return self.distribution(self.words(given), match, states, mask, copyable, *memory)
 
     def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See ``Backbone``."""
@@ -276,11 +297,11 @@ class CopyBackbone(Backbone):
                 p[:, : self.config.vocabulary] = saying[:, -1].exp()
                 p.scatter_add_(1, ids, copying[:, -1].exp())
                 piece = p.argmax(dim=1)
-                done |= piece == self.end[0]
+                done |= piece == self.stop
                 said = torch.cat([said, piece.unsqueeze(1)], dim=1)
                 if bool(done.all()):
                     break
-        return [row[: row.index(self.end[0])] if self.end[0] in row else row for row in said.tolist()]
+        return [row[: row.index(self.stop)] if self.stop in row else row for row in said.tolist()]
 
     def save(self, folder: Path) -> None:
         """See ``Backbone``."""
