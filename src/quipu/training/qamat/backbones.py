@@ -241,7 +241,7 @@ class CopyBackbone(Backbone):
         scores = (self.read_query(words) @ states.transpose(1, 2)).float() / math.sqrt(self.width)
         chosen = torch.softmax(scores + (1 - match) * _LOWEST, dim=-1) * match.amax(dim=-1, keepdim=True)
         words = words + self.read(chosen.to(states.dtype) @ states)
-        start = self.start.to(words.dtype).expand(len(words), 1, self.width)
+        start = self.start.to(words.dtype).expand(words.shape[0], 1, self.width)
         x = torch.cat([start, words[:, 1:]], dim=1) + self.position[: words.shape[1]]
         for number, layer in enumerate(self.layers):
             x = layer(x, keys[number], values[number], blocked)

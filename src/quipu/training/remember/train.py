@@ -57,6 +57,7 @@ def run(recipe: RememberRecipe, report: Callable[[dict[str, Any]], None] = lambd
     rng = random.Random(recipe.seed)
     questions: list[MemoryExample] = []
     held: list[MemoryExample] = []
+    held_documents: set[str] = set()
     names = {encoder.name: encoder.sha256}
     path = recipe.run / "memory.quipu"
     with Store.create(path, width=encoder.width, models=names, settings={"encoder": recipe.encoder}) as store:
@@ -65,7 +66,10 @@ def run(recipe: RememberRecipe, report: Callable[[dict[str, Any]], None] = lambd
             item = items[at]
             document = Document.make(f"passage-{at}", "", item.passage)
             store.add_documents([document], [Passage.make(document, Span(0, len(item.passage)))])
-            out = held if rng.random() < recipe.held else questions
+            out = questions
+            if rng.random() < recipe.held:
+                out = held
+                held_documents.add(document.id)
             marks = sentences(item.passage)
             for soft, span in _answered(item.questions, recipe.sure):
                 answer = item.passage[span.start : span.end]
@@ -85,7 +89,10 @@ def run(recipe: RememberRecipe, report: Callable[[dict[str, Any]], None] = lambd
                 report({"doing": "passages", "done": at + 1, "of": len(items)})
         report({"doing": "memory", "pairs": store.count(), "questions": len(questions), "held": len(held)})
         write_examples(recipe.run / "held.jsonl", held)
-        questions += [asked(pair.question, [pair.answer], without=[row]) for row, pair in store.pairs()]
+        questions += [
+            asked(pair.question, [pair.answer], without=[row])
+            for row, pair in store.pairs() if pair.document_id not in held_documents
+        ]  # fmt: skip
         count = write_examples(recipe.run / "questions.jsonl", _worth(questions, store, encoder, recipe, rng, report))
         report({"doing": "examples", "kept": count})
     return path

@@ -1,0 +1,93 @@
+"""The exported reader of memories against the torch model that it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import quipu
+from quipu.errors import FormatError, InputError
+from quipu.models.memory_reader import MemoryReader
+from quipu.training.export_qamat import export_memory_reader
+from quipu.training.qamat import model
+from quipu.training.qamat.backbones import CopyConfig, load_backbone
+from quipu.training.qamat.steps import Ways
+from quipu.training.qamat.train import save
+from tests.handmade import models
+from tests.training.test_qamat import checkpoint
+
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
+PAIRS = [
+    ("When was the Suez Canal opened?", "1869"),
+    ("How long is the canal?", "193 kilometres"),
+    ("Who took tea plants to India?", "Fortune"),
+    ("What is glass made of?", "sand"),
+]
+QUESTIONS = ["In what year was the canal opened?", "Who took the plants?", "What is it made of?", "How long is it?"]
+
+
+@pytest.fixture(scope="module", params=[0, 2])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny copying reader, taught to copy, that reads pairs all at once or in blocks of two."""
+    root = tmp_path_factory.mktemp("qamat")
+    torch.manual_seed(0)
+    config = CopyConfig(heads=2, layers=2, inner=64, vocabulary=30)
+    reader = load_backbone(checkpoint(root / "base", "bert"), config)
+    ways = Ways(k=4, neural=False, per_block=request.param, value_length=20, answer_length=6)
+    values = reader.pieces([f"{answer}; {question}" for question, answer in PAIRS], 20)
+    xs = [[reader.mask_id, *ids] for ids in reader.pieces(QUESTIONS, 60)]
+    targets = reader.targets(["1869", "Fortune", "sand", "193 kilometres"], 6)
+    optimizer = torch.optim.Adam([p for p in reader.parameters() if p.requires_grad], 3e-3)
+    for _ in range(150):
+        read = model.discrete(reader, model.join(reader, [values] * 4, xs, ways.per_block))
+        loss = reader.nll(read.states, read.mask, read.ids, targets).sum() / (targets >= 0).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return save(root / "hf", reader.eval(), None, ways, "finetune")
+
+
+def test_int8_says_what_torch_says(trained: Path, tmp_path: Path) -> None:
+    asked = [(question, PAIRS) for question in QUESTIONS]
+    figures = export_memory_reader(trained, tmp_path / "out", name="tiny", version="0", asked=asked)
+    assert figures["same_answer"] >= 0.9
+    reader = MemoryReader(tmp_path / "out")
+    together = reader.read(QUESTIONS, [PAIRS] * 4)
+    assert [item.text for item in together].count("1869") >= 1
+    one = reader.read(QUESTIONS[:1], [PAIRS])[0]
+    assert one.text == together[0].text and one.log_p == pytest.approx(together[0].log_p, abs=0.05)
+    for item in together:
+        if item.stored is not None:
+            assert PAIRS[item.stored][1] == item.text
+    assert reader.read([], []) == []
+    with quipu.open(memory(tmp_path), read_only=True, memory_reader=reader, encoder=models()["encoder"]) as opened:
+        (said,) = opened.ask_many(["In what year was the canal opened?"], method="read")
+        assert said.route == "read" and said.probability is None and said.evidence
+        assert said.text is not None and ("generated" in said.reason) == (said.text not in [a for _, a in PAIRS])
+        assert opened.ask("In what year was the canal opened?").route == "lookup"  # nothing says when to go on
+
+
+def memory(folder: Path) -> Path:
+    rows = folder / "pairs.csv"
+    rows.write_text("question,answer\n" + "\n".join(f"{q},{a}" for q, a in PAIRS), encoding="utf-8")
+    quipu.build([], folder / "m.quipu", pairs=rows, **models()).close()
+    return folder / "m.quipu"
+
+
+def test_what_cannot_be_exported_or_read_says_so(trained: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "bart", load_backbone(checkpoint(tmp_path / "b", "bart")), None, Ways(), "finetune")
+    with pytest.raises(InputError, match="not a copying reader"):
+        export_memory_reader(other, tmp_path / "out", name="tiny", version="0", asked=[])
+    export_memory_reader(trained, tmp_path / "out", name="t", version="0", asked=[(QUESTIONS[0], PAIRS)])
+    (tmp_path / "out" / "decoder.onnx").write_bytes(b"broken")
+    with pytest.raises(FormatError, match="sha256"):
+        MemoryReader(tmp_path / "out")
+    with quipu.open(memory(tmp_path), read_only=True, encoder=models()["encoder"]) as opened:
+        opened._models._given["memory_reader"] = None
+        with pytest.raises(InputError, match="no reader of memories"):
+            opened.ask("Who?", method="read")
+        with pytest.raises(InputError, match="budget"):
+            opened.ask("Who?", method="lookup", budget_ms=5)
