@@ -8,6 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tests.handmade import models
+from tests.training.test_qamat import checkpoint
+
 import quipu
 from quipu.errors import FormatError, InputError
 from quipu.models.memory_reader import MemoryReader
@@ -16,8 +19,6 @@ from quipu.training.qamat import model
 from quipu.training.qamat.backbones import CopyConfig, load_backbone
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import save
-from tests.handmade import models
-from tests.training.test_qamat import checkpoint
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 PAIRS = [
