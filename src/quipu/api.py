@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from quipu.answering.cascade import Ask, cascade
-from quipu.answering.extract import EACH, Passages, SpanFound, Weights, extract, find_spans
-from quipu.answering.lookup import Found, find, lookup
-from quipu.answering.probability import PLAIN, Calibration, shipped
-from quipu.answering.read import Odds, ReadFound, find_read, read
+from quipu.answering.extract import Passages
+from quipu.answering.probability import Calibration, shipped
 from quipu.answering.retrieve import Method, retrieve
+from quipu.asking import SEARCH, Asking
 from quipu.building import Builder, BuildReport, Models, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
@@ -35,14 +31,9 @@ from quipu.models.protocols import (
     SupportsRerank,
     SupportsWrite,
 )
-from quipu.records import Answer, Hit, QAPair, Route
+from quipu.records import Hit, QAPair
 from quipu.settings import from_mapping
-from quipu.text import is_unicode, normalize_answer
-
-Way = Literal["cascade", "lookup", "read", "span"]
-Step = Literal["lookup", "read", "span"]
-WAYS: tuple[Way, ...] = ("cascade", "lookup", "read", "span")
-SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
+from quipu.text import is_unicode
 
 
 def build(
@@ -102,7 +93,7 @@ def open(
     return Memory(store, models)
 
 
-class Memory:
+class Memory(Asking):
     """A folder of question-answer pairs that answers questions. A context manager."""
 
     def __init__(self, store: Store, models: Models, report: BuildReport | None = None) -> None:
@@ -143,140 +134,6 @@ class Memory:
                 Index.bring_up_to_date(self._store)
         finally:
             self._store.close()
-
-    def ask(
-        self,
-        question: str,
-        *,
-        k: int = 50,
-        method: Way = "cascade",
-        rerank: bool = True,
-        min_probability: float | None = None,
-        budget_ms: float | None = None,
-    ) -> Answer:
-        """The answer with its source and probability, or none, with the reason.
-
-        method: "lookup" gives the answer of the best stored pair; "read" reads the best pairs together; "span" reads
-        the tokens of the best passages; "cascade" does these in this order until one is sure enough.
-
-        ``k`` pairs are looked at. ``rerank=False`` leaves the retriever's order (and is faster). An answer is held back
-        below ``min_probability``; None: below the threshold of the memory's calibration, 0: never. ``budget_ms``: a
-        cascade takes no further step when it has used so many milliseconds.
-        """
-        options: dict[str, Any] = {"method": method, "min_probability": min_probability, "budget_ms": budget_ms}
-        return self.ask_many([question], k=k, rerank=rerank, **options)[0]
-
-    def ask_many(
-        self,
-        questions: Sequence[str],
-        *,
-        k: int = 50,
-        method: Way = "cascade",
-        rerank: bool = True,
-        min_probability: float | None = None,
-        budget_ms: float | None = None,
-    ) -> list[Answer]:
-        """An answer for each question, in order; the time of each is an equal share of the batch's."""
-        if method not in WAYS:
-            raise InputError(f"the method must be one of {', '.join(WAYS)}, not {method!r}")
-        if min_probability is not None and not 0 <= min_probability <= 1:
-            raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
-        if budget_ms is not None and (budget_ms <= 0 or method != "cascade"):
-            raise InputError("a budget is more than 0 milliseconds, and for the method cascade only")
-        self._wake()
-        if method != "cascade":
-            return self._timed(method, questions, k, rerank, min_probability)
-
-        def step(way: Step) -> tuple[Route, Ask]:
-            return way, lambda some: self._timed(way, some, k, rerank, None)
-
-        return cascade(questions, [step(way) for way in self._steps(rerank)], min_probability, budget_ms)
-
-    def _steps(self, rerank: bool) -> list[Step]:
-        """The steps of a cascade that this memory can take: each but the first needs its model and a calibration."""
-        steps: list[Step] = ["lookup"]
-        reader, encoder = self._models.memory_reader(), self._models.span_encoder()
-        if self.calibration(rerank=rerank) is None:  # nothing says when to go on
-            return steps
-        if reader is not None and getattr(reader, "odds", None) is not None:
-            steps.append("read")
-        if encoder is not None and encoder.span is not None and tokens.made_by(self._store, encoder):
-            steps.append("span")
-        return steps
-
-    def _timed(
-        self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None
-    ) -> list[Answer]:
-        """Answers of one way, each with its share of the time; what is loaded is loaded before."""
-        if way == "lookup" and rerank:
-            self._models.load()
-        elif way == "read":
-            self._reader()
-        elif way == "span":
-            self._models.span_encoder()
-        began = time.perf_counter()
-        if way == "lookup":
-            pairs, calibration = self.find_many(questions, k=k, rerank=rerank), self.calibration(rerank=rerank)
-            answers = [lookup(q, item, calibration, min_probability) for q, item in zip(questions, pairs, strict=True)]
-        elif way == "read":
-            odds, readings = Odds.of(getattr(self._reader(), "odds", None)), self.find_read_many(questions, k=k)
-            answers = [
-                read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
-            ]
-        else:
-            weights = Weights.of(getattr(self._models.span_encoder(), "span", None))
-            answers = [
-                extract(q, item, self._store, weights, min_probability)
-                for q, item in zip(questions, self.find_spans_many(questions, k=k), strict=True)
-            ]
-        each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
-        return [replace(answer, milliseconds=each) for answer in answers]
-
-    def _reader(self) -> SupportsReadMemory:
-        reader = self._models.memory_reader()
-        if reader is None:
-            raise InputError("there is no reader of memories; train one with recipes/mini/qamat and name its folder")
-        return reader
-
-    def find_read_many(self, questions: Sequence[str], *, k: int = 50) -> list[ReadFound | None]:
-        """What ``ask_many(method="read")`` judges: an answer read from the best pairs, as many as the reader takes."""
-        _not_empty(questions)
-        reader = self._reader()
-        hits = self.search_many(questions, min(k, reader.k), method=SEARCH)
-        return find_read(questions, hits, reader, self._store)
-
-    def find_spans_many(self, questions: Sequence[str], *, k: int = 50) -> list[list[SpanFound]]:
-        """What ``ask_many(method="span")`` judges: a span of each passage that may hold the answer."""
-        encoder = self._models.span_encoder()
-        if encoder is None:
-            name = self._models.encoder().name
-            raise InputError(f"the encoder {name} reads no spans; use one that was trained with QuIP")
-        if not tokens.made_by(self._store, encoder):
-            raise InputError(f"{self.path} holds no token vectors by {encoder.name}; run: quipu rekey {self.path}")
-        _not_empty(questions)
-        hits = self.search_many(questions, min(k, EACH))
-        if self._passages is None:
-            self._passages = Passages(self._store)
-        queries = encoder.queries(questions)
-        return find_spans(questions, hits, queries, self._store, self._passages, encoder.codebook)
-
-    def find_many(
-        self, questions: Sequence[str], *, k: int = 50, rerank: bool = True, without: Sequence[QAPair | None] = ()
-    ) -> list[Found | None]:
-        """What ``ask_many`` judges: the best pairs, reranked, with the features behind each probability.
-
-        ``without``: a pair for each question that is left out with everything of its document (to ask what the memory
-        would say if it had never read it).
-        """
-        _not_empty(questions)
-        hits = self.search_many(questions, k + 50 if without else k, method=SEARCH)
-        if without:
-            hits = [_apart(row, pair)[:k] for row, pair in zip(hits, without, strict=True)]
-        if not rerank:
-            return find(questions, hits, self._store, None)
-        calibration = self.calibration()
-        blend = PLAIN if calibration is None else calibration.blend
-        return find(questions, hits, self._store, self._models.reranker(), self._models.judge(), blend)
 
     def calibration(self, *, rerank: bool = True) -> Calibration | None:
         """How probabilities are made: the memory's own curve, else the one that ships; None for other models."""
@@ -488,21 +345,3 @@ def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
 def _hash(model: SupportsEncode | SupportsRerank | SupportsJudge) -> str:
     return str(getattr(model, "sha256", model.name))
 
-
-def _not_empty(questions: Sequence[str]) -> None:
-    if any(not question.strip() for question in questions):
-        raise InputError("a question is empty")
-
-
-def _apart(hits: Sequence[Hit], pair: QAPair | None) -> list[Hit]:
-    """The hits without a pair, its document's, and other pairs that ask the same."""
-    if pair is None:
-        return list(hits)
-    asked = normalize_answer(pair.question)
-    return [
-        hit
-        for hit in hits
-        if hit.pair.id != pair.id
-        and normalize_answer(hit.pair.question) != asked
-        and (pair.document_id is None or hit.pair.document_id != pair.document_id)
-    ]

@@ -134,7 +134,7 @@ def test_impossible_questions_are_refused(docs: Path, tmp_path: Path) -> None:
             memory.ask("  ")
         with pytest.raises(InputError, match="k must be"):
             memory.search("When?", 0)
-        with pytest.raises(InputError, match="method must be one of lookup, span"):
+        with pytest.raises(InputError, match="method must be one of cascade, lookup"):
             memory.ask("When?", method="magic")  # type: ignore[arg-type]
 
 

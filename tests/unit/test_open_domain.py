@@ -90,7 +90,7 @@ def test_figures_of_a_memory_made_by_hand(tmp_path: Path) -> None:
     assert figures["questions/s"] > 0 and figures["p95 ms"] >= figures["p50 ms"]
     rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert rows[1]["prediction"] == "1859" and rows[1]["answers"] == ["1869", "17 November 1869"]
-    with pytest.raises(InputError, match="choose one of: lookup"):
+    with pytest.raises(InputError, match="choose one of: cascade, lookup"):
         evaluate(StoredPairs(), SUEZ, method="guess")
 
 

@@ -37,10 +37,10 @@ def ask(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     method: Annotated[
-        Literal["cascade", "lookup", "read", "span"],
+        Literal["cascade", "lookup", "read", "chain", "span"],
         typer.Option(
-            help="The answer of the best stored pair; one read from the best pairs together; a span of the best "
-            "passages; or one after the other until one is sure enough."
+            help="The answer of the best stored pair; one read from the best pairs together; one that a chain of two "
+            "pairs leads to; a span of the best passages; or one after the other until one is sure enough."
         ),
     ] = "cascade",
     rerank: Annotated[

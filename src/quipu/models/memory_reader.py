@@ -38,6 +38,7 @@ class MemoryReader:
         self.k = int(settings["k"])
         self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
         self.odds = settings.get("odds")  # weights of quipu.answering.read
+        self.chain = settings.get("chain")  # weights of quipu.answering.chain
         self._per_block, self._value_length = int(settings["per_block"]), int(settings["value_length"])
         self._longest = int(settings["answer_length"])
         self._question_length = int(settings["question_length"])

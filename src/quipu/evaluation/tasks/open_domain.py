@@ -28,7 +28,7 @@ from quipu.evaluation.task import Prediction, run
 from quipu.records import Answer, Example, Hit, Score
 
 RECALLS = (1, 5, 10, 50)
-METHODS = ("cascade", "lookup", "read", "span")
+METHODS = ("cascade", "lookup", "read", "chain", "span")
 Search = Literal["vector", "words", "both"]
 NAMES = {"lookup": "look-up"}
 LATENCY_SAMPLE = 300  # questions asked one by one

@@ -1,0 +1,1 @@
+"""Composed multi-hop questions over a memory, split by entity."""

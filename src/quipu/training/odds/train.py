@@ -1,0 +1,147 @@
+"""Fit the odds of reading and of chains for a memory reader: ``quipu train recipes/mini/qamat/4-odds.toml``.
+
+Reading: questions that no model was trained on are asked of two memories, one that a teacher answered and one that the
+writer made; questions of the one that are asked of the other have no answer there. Chains: composed questions of
+entities that are in no training question; half of the fit are single questions, so that one pair wins where it is
+enough.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import quipu
+from quipu.answering import chain, read
+from quipu.errors import SettingsError
+from quipu.evaluation.metrics import expected_calibration_error
+from quipu.models.hub import BUNDLED
+from quipu.records import Example
+from quipu.text import exact_match
+from quipu.training import corpora
+from quipu.training.export import change_listing
+from quipu.training.qamat.data import MASK, ExampleFiles
+
+_TOGETHER = 64
+
+
+@dataclass(frozen=True, slots=True)
+class OddsRecipe:
+    """``remembered``: the run of ``remember``; ``stories``: that of ``spans``, with FairytaleQA's val stories."""
+
+    data: Path
+    remembered: Path
+    stories: Path
+    out: Path = BUNDLED / "quipu-mini/qamat"
+    composed: Path | None = None  # JSONL of composed questions over the remembered memory
+    elsewhere: int = 200  # questions asked of the memory that does not hold them, each way
+    singles: int = 400
+    threshold: float = 0.5
+    seed: int = 21
+
+
+def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Fit both and write them into the listing of the reader in ``recipe.out``."""
+    rng = random.Random(recipe.seed)
+    held = ExampleFiles([recipe.remembered / "held.jsonl"])
+    known = [Example(str(at), item.x.replace(MASK, "").strip(), item.answers) for at, item in enumerate(held)]
+    contexts = corpora.fairytaleqa(recipe.data, "val")
+    stories = [
+        Example(f"{at}", item.question, (context.text[item.start : item.end],))
+        for at, context in enumerate(contexts) for item in context.asked
+    ]  # fmt: skip
+    features: list[tuple[float, ...]] = []
+    right: list[bool] = []
+    folders = [recipe.remembered / "memory.quipu", recipe.stories / "memory.quipu"]
+    for path, own, foreign in zip(folders, (known, stories), (stories, known), strict=True):
+        asked = [*own, *(Example(item.id, item.question, ()) for item in rng.sample(foreign, recipe.elsewhere))]
+        with quipu.open(path, read_only=True, memory_reader=recipe.out) as memory:
+            for first in range(0, len(asked), _TOGETHER):
+                some = asked[first : first + _TOGETHER]
+                for example, item in zip(some, memory.find_read_many([e.question for e in some]), strict=True):
+                    if item is not None:
+                        features.append(item.features)
+                        right.append(bool(exact_match(item.reading.text, example.answers)))
+        report({"memory": path.parent.name, "questions": len(asked), "right": float(np.mean(right))})
+    weights, bias, figures = fit(np.array(features), np.array(right), recipe.threshold)
+    report(figures)
+    named = {name: round(float(value), 6) for name, value in zip(read.FEATURES, weights, strict=True)}
+    change_listing(recipe.out, odds={"weights": named, "bias": bias, "threshold": recipe.threshold})
+    if recipe.composed is not None:
+        change_listing(recipe.out, chain=_chains(recipe, known, rng, report))
+    return recipe.out
+
+
+def _chains(
+    recipe: OddsRecipe, singles: Sequence[Example], rng: random.Random, report: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Weights of chains: a chain is right where its pairs are those that the question was composed of."""
+    assert recipe.composed is not None
+    rows = list(corpora.read_jsonl(recipe.composed))
+    bridges = [row for row in rows if row["kind"] == "bridge"]
+    if not bridges:
+        raise SettingsError(f"{recipe.composed}: no composed bridge questions to fit chains on")
+    alone = rng.sample(list(singles), min(recipe.singles, len(singles)))
+    questions = [row["question"] for row in bridges] + [item.question for item in alone]
+    golds = [tuple(row["answers"]) for row in bridges] + [item.answers for item in alone]
+    features: list[tuple[float, ...]] = []
+    right: list[bool] = []
+    owner: list[int] = []
+    with quipu.open(recipe.remembered / "memory.quipu", read_only=True) as memory:
+        for first in range(0, len(questions), _TOGETHER):
+            found = chain.find_chains(questions[first : first + _TOGETHER], memory.search_many)
+            for at, line in enumerate(found, start=first):
+                for item in line:
+                    features.append(item.features)
+                    owner.append(at)
+                    good = bool(exact_match(item.hits[-1].pair.answer, golds[at]))
+                    two = at < len(bridges)
+                    right.append(good and len(item.hits) == (2 if two else 1))
+    weights, slope, shift, figures = fit_best(np.array(features), np.array(right), np.array(owner), recipe.threshold)
+    report(figures)
+    named = {name: round(float(value), 6) for name, value in zip(chain.FEATURES, weights, strict=True)}
+    return {"weights": named, "slope": slope, "shift": shift, "threshold": recipe.threshold}
+
+
+def fit(features: Any, right: Any, threshold: float) -> tuple[Any, float, dict[str, Any]]:
+    """Weights and bias of a logistic regression; its figures on every fifth row, which a first fit does not see."""
+    from sklearn.linear_model import LogisticRegression
+
+    fifth = np.arange(len(right)) % 5 == 4
+    trial = LogisticRegression(C=1.0, max_iter=2000).fit(features[~fifth], right[~fifth])
+    p = trial.predict_proba(features[fifth])[:, 1]
+    sure = p >= threshold
+    figures = {
+        "questions": len(right), "right": float(right.mean()), "answered": float(sure.mean()),
+        "right of the answered": float(right[fifth][sure].mean()) if sure.any() else 0.0,
+        "ece": expected_calibration_error(p.tolist(), right[fifth].tolist()),
+    }  # fmt: skip
+    model = LogisticRegression(C=1.0, max_iter=2000).fit(features, right)
+    return model.coef_[0], float(model.intercept_[0]), figures
+
+
+def fit_best(features: Any, right: Any, owner: Any, threshold: float) -> tuple[Any, float, float, dict[str, Any]]:
+    """Weights that order the candidates of each question, and slope and shift of the best one's log-odds."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1.0, max_iter=2000).fit(features, right)
+    weights = model.coef_[0]
+    scores = features @ weights
+    best = np.array(
+        [rows[scores[rows].argmax()] for at in np.unique(owner) if len(rows := np.flatnonzero(owner == at))]
+    )
+    line = LogisticRegression(C=1e6).fit(scores[best, None], right[best])
+    slope, shift = float(line.coef_[0][0]), float(line.intercept_[0])
+    p = 1 / (1 + np.exp(-(slope * scores[best] + shift)))
+    sure = p >= threshold
+    figures = {
+        "chains": len(right), "questions": len(best), "right": float(right[best].mean()),
+        "answered": float(sure.mean()), "right of the answered": float(right[best][sure].mean()) if sure.any() else 0.0,
+        "ece": expected_calibration_error(p.tolist(), right[best].tolist()),
+    }  # fmt: skip
+    return weights, slope, shift, figures
