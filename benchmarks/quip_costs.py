@@ -31,12 +31,12 @@ from quipu.training.quip.train import span_loss
 
 def sparse(labelled: Path, teacher_folder: Path, student: str, count: int = 64) -> None:
     """The student's loss under labels of eight places and of all."""
-    items = list(itertools.islice(data.read_labelled(labelled), count))
+    items = list(itertools.islice(data.read_labelled(labelled), 0, 100 * count, 100))  # of all kinds
     reader = AutoModelForQuestionAnswering.from_pretrained(teacher_folder).eval()
     tokenizer = load_tokenizer(teacher_folder)
     model = QuipModel.from_pretrained(base_folder(student)).eval()
     losses = {}
-    for kept in (8, 1000):
+    for kept, spread in ((8, False), (8, True), (1000, False)):
         data.KEPT = kept
         recipe = teacher.LabelRecipe(teacher_folder, Path(), kept=kept)
         made = teacher.label(reader, tokenizer, items, recipe)
@@ -47,12 +47,15 @@ def sparse(labelled: Path, teacher_folder: Path, student: str, count: int = 64) 
             with torch.inference_mode():
                 tokens = model.tokens(batch["ids"], batch["mask"])
                 start, end = model.questions(batch["question_ids"], batch["question_mask"])
-                loss, _ = span_loss(tokens, batch, {"start": start, "end": end}, concat=False)
+                loss, _ = span_loss(tokens, batch, {"start": start, "end": end}, concat=False, spread=spread)
             total += float(loss) * len(batch["passage"])
-        losses[kept] = total / sum(len(item.questions) for item in made)
+        losses[kept, spread] = total / sum(len(item.questions) for item in made)
     data.KEPT = 8
-    few, everything = losses[8], losses[1000]
-    print(f"| loss with 8 labels; with all | {few:.4f}; {everything:.4f} | {100 * abs(few / everything - 1):.2f} % |")
+    everything = losses[1000, False]
+    for name, spread in (("8 labels", False), ("8 labels and `spread`", True)):
+        few = losses[8, spread]
+        off = 100 * abs(few / everything - 1)
+        print(f"| loss with {name}; with all | {few:.4f}; {everything:.4f} | {off:.2f} % |")
 
 
 def once(system: Any, labelled: Path, count: int = 100) -> None:

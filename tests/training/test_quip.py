@@ -77,6 +77,16 @@ def test_distillation_worked_by_hand() -> None:
     assert distillation(logits, places, weights).item() == pytest.approx(expected)
 
 
+def test_mass_beyond_the_labels_lies_as_the_root_of_the_students_by_hand() -> None:
+    """p = .64, .32, .04; a label of .9 on the first: .1 lies on the others as sqrt .32 to sqrt .04."""
+    logits = torch.tensor([[0.64, 0.32, 0.04]]).log()
+    places, weights = torch.tensor([[0, 0]]), torch.tensor([[0.9, 0.0]])  # the empty label stands at the same place
+    root = math.sqrt(0.32) + math.sqrt(0.04)
+    rest = sum(math.sqrt(p) / root * math.log(p) for p in (0.32, 0.04))
+    expected = -0.9 * math.log(0.64) - 0.1 * rest
+    assert distillation(logits, places, weights, spread=True).item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_gradients_of_the_loss_are_those_of_finite_differences() -> None:
     torch.manual_seed(0)
     tokens = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)

@@ -158,14 +158,25 @@ def token_logits(
     return logits.flatten(1) if concat else logits[torch.arange(len(passage), device=passage.device), passage]
 
 
-def distillation(logits: torch.Tensor, places: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def distillation(
+    logits: torch.Tensor, places: torch.Tensor, weights: torch.Tensor, *, spread: bool = False
+) -> torch.Tensor:
     """Cross-entropy to sparse soft labels, mean over questions (QuIP section 3.3; KL up to the labels' entropy).
 
     logits (Q, N); places (Q, 8) int64 columns of the labels; weights (Q, 8) their probabilities, 0 where there is no
-    label. Mass beyond the labels kept counts as nothing, as in the paper.
+    label. Mass beyond the labels kept counts as nothing, as in the paper. ``spread``: it lies on the other places as
+    the square root of the student's own probabilities there, which is near to what all of the labels give.
     """
-    log_p = torch.log_softmax(logits, dim=-1).gather(1, places)
-    return -(weights * log_p.masked_fill(weights == 0, 0.0)).sum(1).mean()
+    log_p = torch.log_softmax(logits, dim=-1)
+    kept = log_p.gather(1, places)
+    loss = -(weights * kept.masked_fill(weights == 0, 0.0)).sum(1)
+    if spread:
+        labelled = torch.zeros_like(logits).scatter_add(1, places, weights) > 0
+        # Padding, at the lowest float, gets none.
+        root = torch.softmax((0.5 * log_p.detach()).masked_fill(labelled, torch.finfo(log_p.dtype).min), dim=-1)
+        rest = (1 - weights.sum(1)).clamp(min=0)
+        loss = loss - rest * (root * log_p.masked_fill(root == 0, 0.0)).sum(1)
+    return loss.mean()
 
 
 def _under(prefix: str, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -32,6 +32,7 @@ class QuipRecipe:
     labelled: tuple[Path, ...]
     base: str = "minilm"  # or a Hugging Face folder or name; a folder with heads goes on from them
     loss: Loss = "teacher"
+    spread: bool = False  # the teacher's mass beyond its eight labels counts too, see ``model.distillation``
     pooling: Pooling = "first"
     passages: int = 16  # a batch
     per_passage: int = 10
@@ -83,7 +84,7 @@ def run(recipe: QuipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
             asked = model.tokens(batch["question_ids"], batch["question_mask"])
             pooled = model.pooled(asked, batch["question_mask"])
             vectors = {"start": model.start_head(pooled), "end": model.end_head(pooled)}
-        total, figures = span_loss(tokens, batch, vectors, concat=recipe.loss == "concat")
+        total, figures = span_loss(tokens, batch, vectors, concat=recipe.loss == "concat", spread=recipe.spread)
         if kept is not None:
             moved = _moved(model, kept, asked, batch, recipe.bf16)
             figures["moved"] = moved.item()
@@ -121,7 +122,7 @@ def student(recipe: QuipRecipe) -> tuple[QuipModel, Path]:
 
 
 def span_loss(
-    tokens: torch.Tensor, batch: Any, vectors: dict[str, torch.Tensor], *, concat: bool
+    tokens: torch.Tensor, batch: Any, vectors: dict[str, torch.Tensor], *, concat: bool, spread: bool = False
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """Sum of the start and end losses of a batch (``data.batch_of``), and how often the best start is the label's."""
     total = torch.zeros((), device=tokens.device)
@@ -131,7 +132,7 @@ def span_loss(
         places, weights = batch[f"{side}_places"], batch[f"{side}_weights"]
         if concat:
             places = places + batch["passage"].unsqueeze(1) * tokens.shape[1]
-        total = total + distillation(logits, places, weights)
+        total = total + distillation(logits, places, weights, spread=spread)
         if side == "start":
             with torch.no_grad():
                 gold = places.gather(1, weights.argmax(1, keepdim=True)).squeeze(1)
