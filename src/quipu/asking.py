@@ -147,6 +147,10 @@ class Asking:
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
 
+    def memory_reader(self) -> SupportsReadMemory | None:
+        """What reads pairs for ``method="read"``; None where there is none."""
+        return self._models.memory_reader()
+
     def _reader(self) -> SupportsReadMemory:
         reader = self._models.memory_reader()
         if reader is None:

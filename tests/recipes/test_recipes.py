@@ -13,6 +13,8 @@ pytest.importorskip("torch")
 
 from quipu.settings import from_mapping, read_toml
 from quipu.training.loop import LoopSettings
+from quipu.training.qamat.backbones import CopyConfig
+from quipu.training.qamat.steps import Ways
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.toml"))
 pytestmark = pytest.mark.torch
@@ -26,3 +28,6 @@ def test_recipe_fits_what_it_trains(path: Path) -> None:
     recipe = from_mapping(typing.get_type_hints(run)["recipe"], settings, str(path))
     loop = getattr(recipe, "loop", {})
     assert set(loop) <= {item.name for item in fields(LoopSettings)}
+    if run.__module__ == "quipu.training.qamat.train":
+        assert set(recipe.ways) <= {item.name for item in fields(Ways)}
+        assert set(recipe.decoder) <= {item.name for item in fields(CopyConfig)}

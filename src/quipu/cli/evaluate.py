@@ -36,6 +36,35 @@ def open_domain(
         print(report.text())
 
 
+def compare(
+    memory: MemoryPath,
+    questions: Annotated[
+        Path,
+        typer.Argument(metavar="QUESTIONS", help="NQ-open JSONL, SQuAD JSON or WebQuestions JSON.", show_default=False),
+    ],
+    methods: Annotated[
+        list[str] | None, typer.Option(metavar="M", help="Only these rows; may be given again.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Every n-th question, N in all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """All ways to answer beside each other: quipu's own, readers of passages, and controls."""
+    import quipu
+    from quipu.evaluation.report import table
+    from quipu.evaluation.tasks import compare as task
+    from quipu.evaluation.tasks.open_domain import read_examples
+
+    examples = read_examples(questions)
+    if limit is not None and limit < len(examples):
+        examples = [examples[at * len(examples) // limit] for at in range(limit)]
+    with quipu.open(memory, read_only=True) as opened:
+        reports = task.compare(opened, examples, methods or ())
+    if as_json:
+        print_json({report.system: report.to_json() for report in reports})
+    else:
+        print(table(reports, ("EM", "F1", "recall@50", "questions/s", "p50 ms", "p95 ms", "words read", "MB")))
+
+
 def twins(
     encoder: Annotated[
         list[str] | None,

@@ -62,6 +62,7 @@ app.command("verify")(memory.verify)
 app.command("export")(memory.export)
 app.command("import")(memory.import_)
 evaluations.command("open-domain")(evaluate.open_domain)
+evaluations.command("compare")(evaluate.compare)
 evaluations.command("twins")(evaluate.twins)
 evaluations.command("selective")(evaluate.selective)
 for _task in ("squad", "mrqa", "paraphrase", "paraphrase_few_shot", "ner_few_shot", "sentiment", "probe"):

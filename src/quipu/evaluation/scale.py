@@ -141,7 +141,7 @@ def _asked(path: str, asked: Sequence[str]) -> dict[str, float]:
     with quipu.open(path, read_only=True) as memory:
         memory.ask(asked[0], method="lookup", rerank=False)
         opened = time.perf_counter() - began
-        private, mapped = _memory()
+        private, mapped = private_and_mapped()
         index, encoder = Index.load(memory.store), quipu.Encoder.from_pretrained("quipu-mini/encoder")
         keys = np.concatenate([encoder.encode([question]) for question in asked])
         covered = index._covered
@@ -209,7 +209,7 @@ def _recall(store: Store, index: Index, keys: Vectors, k: int = 10) -> float:
     return float(np.mean([len(set(a) & set(b)) / k for a, b in zip(found.tolist(), rows_of.tolist(), strict=True)]))
 
 
-def _memory() -> tuple[float, float]:
+def private_and_mapped() -> tuple[float, float]:
     """Private (anonymous) and mapped bytes of this process that are in memory now; Linux only, else zeros."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")

@@ -32,7 +32,7 @@ _NEEDS = {
         ("encoder.onnx", "decoder.onnx", "words.npy", "scales.npy", "tokenizer.json"),
         ("max_length", "question_length", "pieces", "bucket_edges"),
     ),
-    "memory-reader": (("encoder.onnx", "decoder.onnx", "tokenizer.json"), ("k", "vocabulary", "value_length")),
+    "memory-reader": (("project.onnx", "decoder.onnx", "tokenizer.json"), ("k", "vocabulary", "value_length")),
     "ctranslate-writer": (("model.bin", "config.json", "tokenizer.json"), ("max_length", "question_length")),
 }
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from quipu.models.hub import parallel, resolve, session
+from quipu.errors import FormatError
+from quipu.models.hub import ModelFolder, parallel, resolve, session
 from quipu.models.joined import Ids, Marks, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.models.surface import casing_of, written
@@ -53,7 +54,8 @@ class MemoryReader:
         self._special = np.array([token for token, content in known.items() if content.special], dtype=np.int64)
         self._mask = self._tokenizer.token_to_id("[MASK]") or 0
         self._words = WordTable.of(folder.path, settings)
-        self._encoder, self._decoder = (session(folder.path / f"{part}.onnx") for part in ("encoder", "decoder"))
+        self._project, self._decoder = (session(folder.path / f"{part}.onnx") for part in ("project", "decoder"))
+        self._encoder = session(_encoder(folder))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> MemoryReader:
@@ -90,8 +92,11 @@ class MemoryReader:
         ids, mask = np.zeros((2, len(rows), length), dtype=np.int64)
         for at, row in enumerate(rows):
             ids[at, : len(row)], mask[at, : len(row)] = row, 1
-        feeds: dict[str, Any] = {"words": self._words(ids), "mask": mask}
-        states, keys, values, copy_keys = self._encoder.run(["states", "keys", "values", "copy_keys"], feeds)
+        marks = ids == self._marks.end[0]
+        types = ((marks.cumsum(axis=1) - marks) > 0).astype(np.int64)  # 1 behind the first separator
+        feeds: dict[str, Any] = {"words": self._words(ids), "attention_mask": mask, "token_type_ids": types}
+        (states,) = self._encoder.run(["states"], feeds)
+        keys, values, copy_keys = self._project.run(["keys", "values", "copy_keys"], {"states": states})
         size, width = len(xs), states.shape[-1]
         ids, mask = ids.reshape(size, -1), mask.reshape(size, -1)
         fixed = {
@@ -137,6 +142,16 @@ class MemoryReader:
             if normal and normalize_answer(answer) == normal:
                 return MemoryReading(answer, log_p, at)
         return MemoryReading(text, log_p, None)
+
+
+def _encoder(folder: ModelFolder) -> Path:
+    """The encoder's graph: its own, or that of the bundled reader whose encoder was left as it was."""
+    if "encoder_from" not in folder.settings:
+        return folder.path / "encoder.onnx"
+    reader = resolve(str(folder.settings["encoder_from"]), "reader")
+    if reader.settings["files"]["model.onnx"] != folder.settings.get("encoder_sha256"):
+        raise FormatError(f"{folder.path}: the encoder of {reader.name} is another than it was trained with")
+    return reader.path / "model.onnx"
 
 
 def _side_by_side(states: Floats, blocks: int) -> Floats:

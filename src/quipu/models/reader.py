@@ -88,7 +88,7 @@ class Reader:
 
         def run(batch: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             feeds, _ = self._feeds([encodings[at] for at in batch])
-            start, end = self._session.run(None, feeds)
+            start, end = self._session.run(["start", "end"], feeds)
             return start, end
 
         for batch, (start, end) in zip(batches, parallel(run, batches), strict=True):
@@ -118,7 +118,7 @@ class Reader:
 
     def _batch(self, batch: Sequence[tuple[int, Encoding]], passages: Sequence[str]) -> list[Reading]:
         feeds, allowed = self._feeds([encoding for _, encoding in batch])
-        start_logits, end_logits = self._session.run(None, feeds)
+        start_logits, end_logits = self._session.run(["start", "end"], feeds)
         first, last, score, probability = best_spans(start_logits, end_logits, allowed, LONGEST)
         found = []
         for row, (index, item) in enumerate(batch):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 from quipu.errors import InputError
+from quipu.models.hub import resolve
 from quipu.models.joined import value_text
 from quipu.models.memory_reader import MemoryReader
 from quipu.training.export import (
@@ -32,16 +33,27 @@ Asked = tuple[str, Sequence[tuple[str, str]]]
 QUESTION_LENGTH = 60  # word pieces
 
 
-class _Reading(nn.Module):
-    """words, mask -> states, and what the decoder needs of them."""
+class _Encoding(nn.Module):
+    """words, mask, types -> states."""
+
+    def __init__(self, backbone: CopyBackbone) -> None:
+        super().__init__()
+        self.encoder = backbone.encoder
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+        out = self.encoder(inputs_embeds=words, attention_mask=mask, token_type_ids=types)
+        return cast(torch.Tensor, out.last_hidden_state)
+
+
+class _Projecting(nn.Module):
+    """states -> what the decoder needs of them once."""
 
     def __init__(self, backbone: CopyBackbone) -> None:
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, words: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        states = self.backbone.encoder(inputs_embeds=words, attention_mask=mask).last_hidden_state
-        return states, *self.backbone.memory(states)
+    def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.backbone.memory(states)
 
 
 class _Saying(nn.Module):
@@ -64,11 +76,13 @@ def export_memory_reader(
     version: str,
     asked: Sequence[Asked],
     words_from: str | None = None,
+    encoder_from: str | None = None,
 ) -> dict[str, float]:
     """Export the copying reader of a QAMAT checkpoint. ``asked``: questions with pairs (text, answer) each.
 
     Gate: int8 and torch give the same answer to >= 90 % of ``asked``. ``words_from``: a bundled writer with the same
-    word table.
+    word table. ``encoder_from``: a bundled reader whose encoder is the same (``freeze_encoder`` left it as it was), so
+    that it need not lie there twice; the gate sees where it is another.
     """
     backbone, _, ways = load(checkpoint)
     if not isinstance(backbone, CopyBackbone):
@@ -78,24 +92,29 @@ def export_memory_reader(
     out.mkdir(parents=True, exist_ok=True)
     width, config = backbone.width, backbone.config
     words, mask = torch.randn(2, 7, width), torch.ones(2, 7, dtype=torch.long)
-    batch = {0: "b", 1: "s"}
+    batch, side = {0: "b", 1: "s"}, {1: "b", 3: "s"}
+    graphs = ["project.onnx", "decoder.onnx", *(["encoder.onnx"] if encoder_from is None else [])]
     with tempfile.TemporaryDirectory() as scratch:
-        reading = _Reading(backbone)
-        to_onnx(
-            reading, (words, mask), {"words": batch, "mask": batch},
-            {"states": batch, "keys": {1: "b", 3: "s"}, "values": {1: "b", 3: "s"}, "copy_keys": batch},
-            Path(scratch) / "encoder.onnx",
-        )  # fmt: skip
+        encoding, projecting = _Encoding(backbone), _Projecting(backbone)
         with torch.inference_mode():
-            states, keys, values, copy_keys = reading(words, mask)
+            states = encoding(words, mask, mask * 0)
+            keys, values, copy_keys = projecting(states)
+        to_onnx(
+            encoding, (words, mask, mask * 0), {"words": batch, "attention_mask": batch, "token_type_ids": batch},
+            {"states": batch}, Path(scratch) / "encoder.onnx",
+        )  # fmt: skip
+        to_onnx(
+            projecting, (states,), {"states": batch}, {"keys": side, "values": side, "copy_keys": batch},
+            Path(scratch) / "project.onnx",
+        )  # fmt: skip
         arguments = {
             "previous": (torch.randn(2, 3, width), {0: "b", 1: "u"}),
             "match": (torch.zeros(2, 3, 7), {0: "b", 1: "u", 2: "s"}),
             "states": (states, batch),
             "mask": (mask, batch),
             "copyable": (mask, batch),
-            "keys": (keys, {1: "b", 3: "s"}),
-            "values": (values, {1: "b", 3: "s"}),
+            "keys": (keys, side),
+            "values": (values, side),
             "copy_keys": (copy_keys, batch),
         }
         to_onnx(
@@ -103,7 +122,7 @@ def export_memory_reader(
             {key: axes for key, (_, axes) in arguments.items()}, {"saying": {0: "b"}, "copying": batch},
             Path(scratch) / "decoder.onnx",
         )  # fmt: skip
-        for graph in ("encoder.onnx", "decoder.onnx"):
+        for graph in graphs:
             to_int8(Path(scratch) / graph, out / graph)
     settings: dict[str, Any] = {
         "width": width, "k": ways.k, "sentence": ways.sentence, "per_block": ways.per_block,
@@ -118,6 +137,9 @@ def export_memory_reader(
         quantised, scales = quantised_words(table)
         np.save(out / "words.npy", quantised)
         np.save(out / "scales.npy", scales)
+    if encoder_from is not None:
+        files = resolve(encoder_from, "reader").settings["files"]
+        settings |= {"encoder_from": encoder_from, "encoder_sha256": files["model.onnx"]}
     write_listing(out, "memory-reader", name, version, settings)
     made = MemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
     same = [ours.text.lower() == theirs.lower() for ours, theirs in zip(made, expected, strict=True)]

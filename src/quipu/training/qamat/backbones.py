@@ -207,8 +207,16 @@ class CopyBackbone(Backbone):
         return [self.stop]
 
     def encode(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """See ``Backbone``."""
-        return cast(torch.Tensor, self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state)
+        """See ``Backbone``; what stands behind the first separator is of type 1, as a BERT reads question and text."""
+        return cast(
+            torch.Tensor,
+            self.encoder(input_ids=ids, attention_mask=mask, token_type_ids=self.types(ids)).last_hidden_state,
+        )
+
+    def types(self, ids: torch.Tensor) -> torch.Tensor:
+        """0 up to the first separator, 1 behind it."""
+        marks = (ids == self.end[0]).long()
+        return ((marks.cumsum(dim=1) - marks) > 0).long()
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
         """Rows of the word table (..., D). At run time this look-up is numpy's."""

@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from quipu.errors import SettingsError
+from quipu.memory.store import Store
 from quipu.training import corpora
 from quipu.training.base import base_folder
 from quipu.training.cards import write_card
 from quipu.training.export import add_codebook, export_encoder, export_reader, export_writer
+from quipu.training.export_qamat import Asked, export_memory_reader
 from quipu.training.export_reranker import export_reranker
+from quipu.training.qamat.data import MASK, ExampleFiles
+from quipu.training.qamat.memory import stored
+from quipu.training.qamat.train import load, memory_queries
 from quipu.training.reader.data import examples
 
 _PLACE = re.compile(r"[A-Z]\w+|\d+")
@@ -25,7 +30,7 @@ class ShipRecipe:
     """What to export and where to; ``compared`` texts go through the gate."""
 
     data: Path
-    kind: str  # encoder, reader, reranker or writer
+    kind: str  # encoder, reader, memory-reader, reranker or writer
     checkpoint: str  # a folder, or "minilm"
     out: Path
     version: str
@@ -34,6 +39,8 @@ class ShipRecipe:
     words_from: str | None = None  # of an encoder or a reader: a bundled writer with the same word table
     codebook: int = 0  # of an encoder with heads: bytes a token; 0: none
     groups: Path | None = None  # of a reranker's run: what it is compared on
+    memory: Path | None = None  # of a memory reader: a run of ``remember``, whose held-out questions it is compared on
+    encoder_from: str | None = None  # of a memory reader: a bundled reader with the same encoder
 
 
 def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
@@ -78,8 +85,31 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
                 places.append((text, (match.start(), match.end())))
         places = places[: recipe.compared]
         figures = export_writer(checkpoint, recipe.out, name=name, version=recipe.version, asked=places)
+    elif recipe.kind == "memory-reader":
+        if recipe.memory is None:
+            raise SettingsError("a memory reader is compared on held-out questions: set memory to a run of remember")
+        figures = export_memory_reader(
+            checkpoint, recipe.out, name=name, version=recipe.version, words_from=recipe.words_from,
+            asked=held_out(recipe.memory, checkpoint, recipe.compared), encoder_from=recipe.encoder_from,
+        )  # fmt: skip
     else:
-        raise SettingsError(f"kind must be encoder, reader, reranker or writer, not {recipe.kind!r}")
+        raise SettingsError(f"kind must be encoder, reader, memory-reader, reranker or writer, not {recipe.kind!r}")
     report(dict(figures))
     write_card(recipe.out, recipe.about, figures)
     return recipe.out
+
+
+def held_out(remembered: Path, checkpoint: Path, count: int) -> list[Asked]:
+    """Held-out questions of a run of ``remember`` with the pairs that its memory finds for them."""
+    _, _, ways = load(checkpoint)
+    examples = ExampleFiles([remembered / "held.jsonl"])[:count]
+    questions = [item.x.replace(MASK, "").strip() for item in examples]
+    with Store.open(remembered / "memory.quipu", read_only=True) as store:
+        memory = stored(store, "cpu")
+        places, _ = memory.search(memory_queries(store)(questions), ways.k)
+        asked: list[Asked] = []
+        for question, rows in zip(questions, memory.rows[places.numpy()].tolist(), strict=True):
+            pairs = [pair for pair in store.pairs_by_rows(rows) if pair is not None]
+            texts = store.key_texts([pair.id for pair in pairs]) if ways.sentence else {}
+            asked.append((question, [(texts.get(pair.id, pair.question), pair.answer) for pair in pairs]))
+    return asked

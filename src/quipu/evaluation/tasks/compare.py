@@ -1,0 +1,126 @@
+"""One table of all ways to answer from a memory, on the same questions: quipu's own, and rivals of equal size.
+
+EM and F1 of the first answer, nothing held back; recall@50 of an accepted answer among the pairs (or the passages
+read); questions/s of all together, milliseconds of one by one; stored words that a transformer reads for a question;
+private memory of the process after the last question. Controls: the reader without a memory (closed book), and with the
+answers of the pairs that it reads shuffled.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from quipu.api import Memory
+from quipu.asking import SEARCH
+from quipu.errors import InputError
+from quipu.evaluation.baselines.bm25 import BM25
+from quipu.evaluation.baselines.dense import Dense
+from quipu.evaluation.baselines.systems import PassageReader
+from quipu.evaluation.metrics import latencies
+from quipu.evaluation.report import Report
+from quipu.evaluation.scale import private_and_mapped
+from quipu.evaluation.task import Prediction, System, run
+from quipu.evaluation.tasks.open_domain import LATENCY_SAMPLE, Lookup, OpenDomain, spread, timing
+from quipu.models.encoder import Encoder
+from quipu.models.joined import value_text
+from quipu.models.reader import Reader
+from quipu.records import Example, Score
+
+READ = 5  # passages that the rivals read
+
+
+class Controlled:
+    """The memory reader with other pairs than were found: none, or those of the question with shuffled answers."""
+
+    def __init__(self, memory: Memory, name: str, shuffled: bool) -> None:
+        reader = memory.memory_reader()
+        if reader is None:
+            raise InputError(f"{memory.path}: {name} needs a reader of memories")
+        self.name, self._memory, self._reader, self._shuffled = name, memory, reader, shuffled
+
+    def predict(self, questions: Sequence[str]) -> list[Prediction]:
+        """What the reader makes of them."""
+        pairs: list[list[tuple[str, str]]] = [[] for _ in questions]
+        if self._shuffled:
+            pairs = self.given(questions)
+            answers = [answer for row in pairs for _, answer in row]
+            random.Random(0).shuffle(answers)
+            turned = iter(answers)
+            pairs = [[(text, next(turned)) for text, _ in row] for row in pairs]
+        said = self._reader.read(questions, pairs)
+        return [
+            Prediction(question, item.text, tuple(answer for _, answer in row))
+            for question, item, row in zip(questions, said, pairs, strict=True)
+        ]
+
+    def given(self, questions: Sequence[str]) -> list[list[tuple[str, str]]]:
+        """Key text (or question) and answer of the pairs that the reader reads for each question."""
+        hits = self._memory.search_many(questions, self._reader.k, method=SEARCH)
+        texts: dict[str, str] = {}
+        if self._reader.sentence:
+            texts = self._memory.store.key_texts(list({hit.pair.id for row in hits for hit in row}))
+        return [[(texts.get(hit.pair.id, hit.pair.question), hit.pair.answer) for hit in row] for row in hits]
+
+
+def systems(memory: Memory) -> dict[str, Callable[[], System]]:
+    """Every row of the table by its name; each is made when it is asked for."""
+    passages = partial(_texts, memory)
+    return {
+        "lookup": lambda: Lookup(memory, name="lookup", rerank=False),
+        "lookup-reranked": lambda: Lookup(memory, name="lookup-reranked"),
+        "read": lambda: Lookup(memory, name="read", method="read"),
+        "chain": lambda: Lookup(memory, name="chain", method="chain"),
+        "span": lambda: Lookup(memory, name="span", method="span"),
+        "cascade": lambda: Lookup(memory, name="cascade", method="cascade"),
+        "bm25-reader": lambda: PassageReader("bm25-reader", BM25(passages()), passages(), Reader(), READ),
+        "dense-reader": lambda: PassageReader("dense-reader", Dense(Encoder(), passages()), passages(), Reader(), READ),
+        "closed-book": lambda: Controlled(memory, "closed-book", shuffled=False),
+        "read-shuffled": lambda: Controlled(memory, "read-shuffled", shuffled=True),
+    }
+
+
+def compare(memory: Memory, examples: Sequence[Example], methods: Sequence[str] = ()) -> list[Report]:
+    """A report for each method, in order; all of them where none is named. InputError where one is unknown."""
+    known = systems(memory)
+    unknown = [name for name in methods if name not in known]
+    if unknown:
+        raise InputError(f"the method {unknown[0]!r} is unknown; choose from: {', '.join(known)}")
+    questions = [example.question for example in examples]
+    reports = []
+    for name in methods or known:
+        system = known[name]()
+        system.predict(questions[:4])  # loads what it needs
+        start = time.perf_counter()
+        report = run(OpenDomain(examples), system)
+        rate = len(questions) / (time.perf_counter() - start)
+        times = latencies(partial(_one, system), spread(questions, LATENCY_SAMPLE), time.perf_counter)
+        figures = (
+            Score("questions/s", rate, len(questions)),
+            *timing(times),
+            Score("words read", _words_read(memory, name, spread(questions, 50)), min(50, len(questions))),
+            Score("MB", private_and_mapped()[0] / 1e6, 1, None, False),
+        )
+        reports.append(Report(report.task, name, (*report.scores, *figures), report.settings))
+    return reports
+
+
+def _one(system: System, question: str) -> object:
+    return system.predict([question])
+
+
+def _texts(memory: Memory) -> list[str]:
+    return [passage.text for passage in memory.store.passages()]
+
+
+def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
+    """Words that a transformer reads of what is stored, a question."""
+    if name in ("read", "read-shuffled", "cascade"):
+        rows = Controlled(memory, name, shuffled=True).given(questions)
+        return sum(len(value_text(answer, text).split()) for row in rows for text, answer in row) / len(questions)
+    if name in ("bm25-reader", "dense-reader"):
+        texts = _texts(memory)
+        return READ * sum(len(text.split()) for text in texts) / max(1, len(texts))
+    return 0.0
