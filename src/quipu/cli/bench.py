@@ -186,3 +186,39 @@ def _asking(memory: Memory, questions: list[str]) -> Figures:
         "question_p95_ms": quantiles(times, n=20)[-1],
         "questions_per_second_together": len(questions) / together,
     }
+
+
+@group.command("claims")
+def claims(
+    work: Annotated[Path, typer.Argument(metavar="FOLDER", help="Keeps world and models; given again it goes on.")],
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="CLAIM", help="Only this claim; may be given again.", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings a row.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of each pre-training stage.")] = 150,
+    tuning: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of fine-tuning.")] = 100,
+    documents: Annotated[int, typer.Option(min=20, metavar="N", help="Documents of the world.")] = 300,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="An .svg or .png with a plot a claim.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Re-test the claims of the QAMAT paper at small size, on a world whose answers are known."""
+    from dataclasses import asdict
+
+    from quipu.cli.terminal import log
+    from quipu.cli.train import training
+
+    module = training("qamat.claims")
+    unknown = [name for name in only or () if name not in module.CLAIMS]
+    if unknown:
+        raise InputError(f"the claim {unknown[0]!r} is unknown; choose from: {', '.join(module.CLAIMS)}")
+    settings = module.ClaimSettings(work, documents=documents, seeds=seeds, steps=steps, tuning=tuning)
+    rows = module.claims(settings, only or (), log())
+    if plot is not None:
+        module.draw(rows, plot)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    else:
+        print_table(
+            [(row.claim, row.name, row.em, row.em_error, row.f1, row.recall) for row in rows],
+            head=("claim", "row", "EM", "s.e.", "F1", "recall"),
+        )

@@ -11,7 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from quipu.errors import FormatError, InputError
+from quipu.errors import FormatError, InputError, SettingsError
 
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -65,3 +65,17 @@ def load_tokenizer(folder: Path, max_length: int | None = None) -> Tokenizer:
     if max_length is not None:
         tokenizer.enable_truncation(max_length)
     return tokenizer
+
+
+def keep_layers(encoder: Any, layers: int) -> None:
+    """Leave so many layers of a Hugging Face encoder, evenly spread; SettingsError where it has fewer."""
+    import torch
+
+    stack = getattr(encoder, "encoder", None)
+    if stack is None or not 1 <= layers <= len(stack.layer):
+        there = len(stack.layer) if stack is not None else "no"
+        raise SettingsError(f"`layers` is {layers}; the base has {there} layers")
+    last = len(stack.layer) - 1
+    rows = [round(i * last / max(1, layers - 1)) for i in range(layers)]
+    stack.layer = torch.nn.ModuleList(stack.layer[row] for row in rows)
+    encoder.config.num_hidden_layers = layers

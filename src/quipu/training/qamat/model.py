@@ -70,14 +70,16 @@ def retrieve(
 
     ``scale`` multiplies the inner products; the paper has 1, which saturates the softmax of encoders with wide states.
     """
-    scores = scale * _wide(queries) @ _wide(keys).t()
+    with torch.autocast(queries.device.type, enabled=False):  # in half precision near entries would tie
+        scores = scale * _wide(queries) @ _wide(keys).t()
     found = scores.topk(min(k, keys.shape[0]), dim=1)
     return found.values, found.indices
 
 
 def mixture(scores: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     """sum_m p(m | X) f(v_m), p the softmax over the K retrieved: scores (B, K), values (B, K, D) -> (B, D)."""
-    return torch.einsum("bk,bkd->bd", torch.softmax(_wide(scores), dim=-1), _wide(values))
+    with torch.autocast(scores.device.type, enabled=False):
+        return torch.einsum("bk,bkd->bd", torch.softmax(_wide(scores), dim=-1), _wide(values))
 
 
 def neural(states: torch.Tensor, mask_at: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:

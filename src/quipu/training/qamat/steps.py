@@ -259,7 +259,8 @@ def _hop_loss(
     """-log p(m1 | X) over the entries retrieved and all right ones of the batch."""
     extra = sorted({at for line in right for at in line})
     both = torch.cat([places.cpu(), torch.tensor(extra, dtype=torch.long).expand(len(places), -1)], dim=1)
-    scores = scale * torch.einsum("bd,bnd->bn", queries.float(), memory.keys_at(both).to(queries.device))
+    with torch.autocast(queries.device.type, enabled=False):
+        scores = scale * torch.einsum("bd,bnd->bn", queries.float(), memory.keys_at(both).to(queries.device))
     gold = torch.zeros(both.shape, dtype=torch.bool)
     for at, line in enumerate(right):
         for place in line:

@@ -16,7 +16,7 @@ from quipu.errors import InputError, SettingsError
 from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
 from quipu.settings import from_mapping
-from quipu.training.base import base_folder, device, half_precision
+from quipu.training.base import base_folder, device, half_precision, keep_layers
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.qamat.backbones import Backbone, CopyConfig, load_backbone
 from quipu.training.qamat.data import MASK, NEGATIVES, ExampleFiles, Order, mine, write_examples
@@ -52,6 +52,7 @@ class QamatRecipe:
     limit: int | None = None
     retriever: Literal["own", "memory"] = "own"
     freeze_encoder: bool = False  # the decoder alone is trained
+    layers: int | None = None  # of a BERT: keep so many layers, evenly spread
     shuffled: bool = False  # control: each key leads to another pair's value
     bf16: bool = True
     checkpointing: bool = False
@@ -73,6 +74,8 @@ def run(recipe: QamatRecipe, report: Callable[[dict[str, Any]], None] = lambda l
         raise SettingsError("neural and discrete are both off: nothing would read the memory")
     folder = base_folder(recipe.base)
     backbone = load_backbone(folder, from_mapping(CopyConfig, recipe.decoder, "decoder")).to(device())
+    if recipe.layers is not None:
+        keep_layers(getattr(backbone, "encoder", None), recipe.layers)
     if recipe.checkpointing:
         _checkpoint(backbone)
     if recipe.freeze_encoder:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from quipu.errors import SettingsError
-from quipu.training.base import base_folder, device, half_precision, load_tokenizer
+from quipu.training.base import base_folder, device, half_precision, keep_layers, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.quip.data import Batches, LabelledFiles, padded
 from quipu.training.quip.model import Pooling, QuipModel, distillation, mean_of, token_logits
@@ -105,13 +105,7 @@ def student(recipe: QuipRecipe) -> tuple[QuipModel, Path]:
     model = QuipModel.from_pretrained(folder, recipe.pooling)
     stack: Any = getattr(model.encoder, "encoder", None)
     if recipe.layers is not None:
-        if stack is None or not 1 <= recipe.layers <= len(stack.layer):
-            there = len(stack.layer) if stack is not None else "no"
-            raise SettingsError(f"`layers` is {recipe.layers}; the base has {there} layers")
-        last = len(stack.layer) - 1
-        rows = [round(i * last / max(1, recipe.layers - 1)) for i in range(recipe.layers)]
-        stack.layer = torch.nn.ModuleList(stack.layer[row] for row in rows)
-        model.encoder.config.num_hidden_layers = recipe.layers
+        keep_layers(model.encoder, recipe.layers)
     if recipe.freeze_words:
         model.encoder.get_input_embeddings().weight.requires_grad_(False)
     for layer in stack.layer[: recipe.freeze_layers] if stack is not None else ():

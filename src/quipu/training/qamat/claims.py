@@ -1,0 +1,250 @@
+"""The claims of the QAMAT paper, re-tested at small size on a world whose answers are known: ``quipu bench claims``.
+
+Memory: every fact of a micro-world, in one phrasing. Trained: examples and questions of seven tenths of the documents.
+Asked: the facts of the other documents, whose entities no training text holds, in phrasings that no training has. Every
+row has the same base, batches and steps; each is trained once a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quipu.corpus.passages import split
+from quipu.evaluation.microworld import make
+from quipu.evaluation.microworld.world import read_rows
+from quipu.memory.store import Store
+from quipu.models.encoder import Encoder
+from quipu.records import Document, QAPair, Span
+from quipu.text import best_f1, exact_match
+from quipu.training.base import device, half_precision
+from quipu.training.qamat.data import MASK, ExampleFiles, asked, mine, write_examples
+from quipu.training.qamat.memory import embed
+from quipu.training.qamat.steps import answers
+from quipu.training.qamat.train import QamatRecipe, load, run
+
+Report = Callable[[dict[str, Any]], None]
+_TOGETHER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimSettings:
+    """Size of the world and of each training."""
+
+    work: Path
+    documents: int = 300
+    seeds: int = 3
+    steps: int = 150  # of each pre-training stage
+    tuning: int = 100
+    batch: int = 16
+    k: int = 8
+    asked: int = 300
+    base: str = "minilm"
+    layers: int | None = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a claim's table: mean and spread over seeds."""
+
+    claim: str
+    name: str
+    em: float
+    em_error: float
+    f1: float
+    recall: float
+
+
+def prepare(settings: ClaimSettings) -> None:
+    """World, memory, examples and questions under ``work``; what is there stays."""
+    work = settings.work
+    if (work / "asked.jsonl").exists():
+        return
+    if not (work / "world").exists():
+        make(work / "world", settings.documents, 0)
+    encoder = Encoder()
+    first: dict[tuple[str, ...], dict[str, Any]] = {}
+    later: list[dict[str, Any]] = []
+    for row in read_rows(work / "world" / "questions-train.jsonl"):
+        if first.setdefault(tuple(row["chain"]), row) is not row:
+            later.append(row)
+    names = sorted({row["document"] for row in first.values()})
+    held = {name for at, name in enumerate(names) if at % 10 < 3}
+    with Store.create(work / "memory.quipu", width=encoder.width, models={encoder.name: encoder.sha256}) as store:
+        known = {}
+        for name in names:
+            text = (work / "world" / name).read_text(encoding="utf-8")
+            known[name] = Document.make(name, Path(name).stem, text)
+        for document in known.values():
+            store.add_documents([document], split(document))
+        pairs = [
+            QAPair.make(
+                row["question"], row["answer"][0], document_id=known[row["document"]].id, span=Span(*row["span"])
+            )
+            for row in first.values()
+        ]
+        texts = [pair.question for pair in pairs]
+        store.add(pairs, encoder.encode(texts), texts)
+        rows = {pair.id: row for row, pair in store.pairs()}
+        chains = {fact: rows[pair.id] for (fact,), pair in zip(first, pairs, strict=True)}
+        trained = {row for row, pair in store.pairs() if _name(known, pair) not in held}
+        write_examples(work / "examples.jsonl", (item for item in mine(store) if set(item.positives) <= trained))
+    tuned = [asked(row["question"], row["answer"]) for row in later if row["document"] not in held]
+    write_examples(work / "tuned.jsonl", tuned)
+    hops = [row for row in read_rows(work / "world" / "two-hop.jsonl") if all(fact in chains for fact in row["chain"])]
+    for name, wanted in (("hops-train", False), ("hops-asked", True)):
+        part = [row for row in hops if any(hop["document"] in held for hop in row["hops"]) == wanted]
+        first_hops = [asked(row["question"], row["answer"], [chains[row["chain"][0]]]) for row in part]
+        write_examples(work / f"{name}.jsonl", first_hops)
+    unseen = [row for row in read_rows(work / "world" / "questions-test.jsonl") if row["document"] in held]
+    step = max(1, len(unseen) // settings.asked)
+    write_examples(work / "asked.jsonl", [asked(row["question"], row["answer"]) for row in unseen[::step]])
+
+
+def _name(known: dict[str, Document], pair: QAPair) -> str:
+    return next(name for name, document in known.items() if document.id == pair.document_id)
+
+
+def trained(
+    settings: ClaimSettings, name: str, stages: Sequence[str], seed: int, report: Report, *,
+    limit: int | None = None, files: str = "tuned", hops: int = 1, **ways: Any,
+) -> Path:  # fmt: skip
+    """A model after ``stages`` and fine-tuning; stages that another row of the same seed has had are not run twice."""
+    base, work = settings.base, settings.work
+    made = (
+        f"{seed}-{'n' if ways.get('neural', True) else ''}{'d' if ways.get('discrete', True) else ''}-{limit or 'all'}"
+    )
+    for at, stage in enumerate([*stages, "finetune"]):
+        made += f"-{stage}" if stage != "finetune" else f"-{name}"
+        folder = work / "runs" / made
+        if not (folder / "hf" / "qamat.json").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            tuning = stage == "finetune"
+            if not tuning and not (folder / "examples.jsonl").exists():
+                (folder / "examples.jsonl").symlink_to((work / "examples.jsonl").resolve())
+            recipe = QamatRecipe(
+                folder, work / "memory.quipu", stage=stage, base=base,
+                examples=(work / f"{files}.jsonl",) if tuning else (), batch=settings.batch,
+                limit=None if tuning else limit, layers=settings.layers if at == 0 else None, seed=seed,
+                ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 120, **ways,
+                      "hops": hops if tuning else 1},
+                decoder={"layers": 2, "inner": 768, "vocabulary": 30522},
+                loop={"steps": settings.tuning if tuning else settings.steps, "learning_rate": 1e-3,
+                      "encoder_rate": 0.3, "report_every": 50},
+            )  # fmt: skip
+            run(recipe, report)
+        base = str(folder / "hf")
+    return Path(base)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """EM and F1 in per cent, recall: an accepted answer among the pairs of the last hop."""
+
+    em: float
+    f1: float
+    recall: float
+
+
+def measure(
+    settings: ClaimSettings, folder: Path, *, questions: str = "asked", share: float = 1.0, k: int | None = None
+) -> Figures:
+    """Ask a checkpoint the held-out questions with ``share`` of the memory and ``k`` pairs."""
+    reader, frozen, ways = load(folder)
+    reader.to(device())
+    ways = replace(ways, k=k or ways.k)
+    items = list(ExampleFiles([settings.work / f"{questions}.jsonl"])[: settings.asked])
+    said = []
+    with Store.open(settings.work / "memory.quipu", read_only=True) as store:
+        keys = folder.parent / f"asked-{share}"
+        memory = embed(
+            frozen.to(device()), store, keys, device(), values=ways.neural and not ways.discrete, share=share
+        )
+        for first in range(0, len(items), _TOGETHER):
+            some = [item.x.replace(MASK, "").strip() for item in items[first : first + _TOGETHER]]
+            with half_precision():
+                said += answers(reader, store, memory, some, ways)
+    exact = [exact_match(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
+    f1 = [best_f1(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
+    there = [
+        any(exact_match(pair.answer, item.answers) for pair in answer.hops[-1])
+        for answer, item in zip(said, items, strict=True)
+    ]
+    return Figures(*(100 * float(np.mean(values)) for values in (exact, f1, there)))
+
+
+CLAIMS = ("stages", "integration", "k", "memory", "examples", "hops")
+
+
+def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = lambda line: None) -> list[Row]:
+    """The rows of each claim (all of ``CLAIMS`` where none is named), trained and measured."""
+    prepare(settings)
+    rows: list[Row] = []
+
+    def add(claim: str, name: str, once: Callable[[int], Figures]) -> None:
+        found = [once(seed) for seed in range(settings.seeds)]
+        em = np.array([item.em for item in found])
+        error = float(em.std(ddof=1) / len(em) ** 0.5) if len(em) > 1 else 0.0
+        f1, recall = (float(np.mean([getattr(item, name) for item in found])) for name in ("f1", "recall"))
+        rows.append(Row(claim, name, float(em.mean()), error, f1, recall))
+        report({"claim": claim, "row": name, "EM": rows[-1].em, "recall": recall})
+
+    def both(seed: int) -> Path:
+        return trained(settings, "tuned", ("in_batch", "global"), seed, report)
+
+    wanted = only or CLAIMS
+    if "stages" in wanted:
+        for name, stages in (("in batch, then global", ("in_batch", "global")), ("in batch only", ("in_batch",)),
+                             ("global only", ("global",)), ("neither", ())):  # fmt: skip
+            add("stages", name, lambda seed, stages=stages: measure(  # type: ignore[misc]
+                settings, trained(settings, "tuned", stages, seed, report)))  # fmt: skip
+    if "integration" in wanted:
+        for name, ways in (("neural and discrete", {}), ("neural only", {"discrete": False}),
+                           ("discrete only", {"neural": False})):  # fmt: skip
+            add("integration", name, lambda seed, ways=ways: measure(  # type: ignore[misc]
+                settings, trained(settings, "tuned", ("in_batch", "global"), seed, report, **ways)))  # fmt: skip
+    if "k" in wanted:
+        for k in (1, 10, 20, 30):
+            add("k", str(k), lambda seed, k=k: measure(settings, both(seed), k=k))  # type: ignore[misc]
+    if "memory" in wanted:
+        for share in (0.1, 0.3, 1.0):
+            add("memory", f"{share:.0%}", lambda seed, share=share: measure(  # type: ignore[misc]
+                settings, both(seed), share=share))  # fmt: skip
+    if "examples" in wanted:
+        count = sum(1 for _ in (settings.work / "examples.jsonl").open(encoding="utf-8"))
+        for share in (0.1, 0.3, 1.0):
+            limit = None if share == 1.0 else max(1, round(share * count))
+            add("examples", f"{share:.0%}", lambda seed, limit=limit: measure(  # type: ignore[misc]
+                settings, trained(settings, "tuned", ("in_batch", "global"), seed, report, limit=limit)))  # fmt: skip
+    if "hops" in wanted:
+        for hops in (1, 2):
+            add("hops", f"{hops} hop{'s' * (hops > 1)}", lambda seed, hops=hops: measure(  # type: ignore[misc]
+                settings, trained(settings, f"hops{hops}", ("in_batch", "global"), seed, report, files="hops-train",
+                                  hops=hops), questions="hops-asked"))  # fmt: skip
+    return rows
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """A plot a claim: EM with its standard error."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(dict.fromkeys(row.claim for row in rows))
+    figure, axes = pyplot.subplots(1, len(names), figsize=(4 * len(names), 3.2), squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        some = [row for row in rows if row.claim == name]
+        places = range(len(some))
+        axis.errorbar(places, [row.em for row in some], [row.em_error for row in some], marker="o", capsize=4)
+        axis.set_xticks(places, [row.name for row in some], rotation=20, ha="right", fontsize=7)
+        axis.set_title(name)
+        axis.set_ylabel("EM, %")
+        axis.set_ylim(0, 100)
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
