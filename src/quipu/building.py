@@ -160,9 +160,9 @@ class Models:
         if "memory_reader" not in self._given:
             self._given["memory_reader"] = QAMAT if (BUNDLED / QAMAT).is_dir() else None
         if isinstance(self._given["memory_reader"], str | Path):
-            from quipu.models.memory_reader import MemoryReader
+            from quipu.models import load_memory_reader
 
-            self._given["memory_reader"] = MemoryReader.from_pretrained(self._given["memory_reader"])
+            self._given["memory_reader"] = load_memory_reader(self._given["memory_reader"])
         return cast("SupportsReadMemory | None", self._given["memory_reader"])
 
     def load(self) -> None:

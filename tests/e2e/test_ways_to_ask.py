@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.handmade import WordEncoder, models
 
 import quipu
 from quipu.answering import chain, read
@@ -15,7 +16,6 @@ from quipu.errors import FormatError, InputError
 from quipu.evaluation.tasks.compare import compare
 from quipu.models.protocols import MemoryReading
 from quipu.records import Example
-from tests.handmade import WordEncoder, models
 
 PAIRS = [
     ("Where did Fortune take tea plants?", "India"),

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from tests.handmade import models
 from tests.training.test_qamat import checkpoint
+from transformers import AutoModelForSeq2SeqLM
 
 import quipu
 from quipu.errors import FormatError, InputError
@@ -76,6 +77,49 @@ def memory(folder: Path) -> Path:
     rows.write_text("question,answer\n" + "\n".join(f"{q},{a}" for q, a in PAIRS), encoding="utf-8")
     quipu.build([], folder / "m.quipu", pairs=rows, **models()).close()
     return folder / "m.quipu"
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+def test_ctranslate_says_what_torch_says(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    from quipu.models import load_memory_reader
+    from quipu.training.export_ctranslate import export_ctranslate_reader
+
+    torch.manual_seed(0)
+    reader = load_backbone(checkpoint(tmp_path / "base", kind))
+    values = reader.pieces([f"{answer}; {question}" for question, answer in PAIRS], 20)
+    xs = [[reader.mask_id, *ids] for ids in reader.pieces(QUESTIONS, 29)]
+    targets = reader.targets(["1869", "Fortune", "sand", "193 kilometres"], 6)
+    optimizer = torch.optim.Adam(reader.parameters(), 3e-3)
+    for _ in range(100):
+        read = model.discrete(reader, model.join(reader, [values] * 4, xs))
+        loss = reader.nll(read.states, read.mask, read.ids, targets).sum() / (targets >= 0).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ways = Ways(k=4, neural=False, value_length=20, x_length=30, answer_length=6)
+    folder = save(tmp_path / "hf", reader.eval(), None, ways, "finetune")
+    asked = [(question, PAIRS[at:]) for at, question in enumerate(QUESTIONS)]
+    figures = export_ctranslate_reader(folder, tmp_path / "out", name=f"tiny-{kind}", version="0", asked=asked)
+    assert figures["same_answer"] >= 0.9
+    plain = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
+    words = reader.tokenizer
+    begin, end = words.encode("").ids[:-1], words.encode("").ids[-1:]
+    found = load_memory_reader(tmp_path / "out").read([q for q, _ in asked], [pairs for _, pairs in asked])
+    for (question, pairs), ours in zip(asked, found, strict=True):  # [m_K; ..; m_1; X], written out by hand
+        ids = list(begin)
+        for text, answer in reversed(pairs):
+            ids += [*words.encode(f"{answer}; {text}", add_special_tokens=False).ids, *end]
+        ids += [reader.mask_id, *words.encode(question, add_special_tokens=False).ids, *end]
+        made = plain.generate(
+            torch.tensor([ids]), max_new_tokens=6, do_sample=False, num_beams=1, output_logits=True,
+            return_dict_in_generate=True,
+        )  # fmt: skip
+        said = made.sequences[0][-len(made.logits) :].tolist()
+        log_p = sum(float(step[0].log_softmax(-1)[piece]) for step, piece in zip(made.logits, said, strict=True))
+        assert ours.text.lower() == words.decode(said).strip() and ours.log_p == pytest.approx(log_p, abs=0.2)
+    with pytest.raises(InputError, match="is the checkpoint itself"):
+        export_ctranslate_reader(folder, folder, name="t", version="0", asked=asked)
 
 
 def test_what_cannot_be_exported_or_read_says_so(trained: Path, tmp_path: Path) -> None:

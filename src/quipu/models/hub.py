@@ -33,6 +33,9 @@ _NEEDS = {
         ("max_length", "question_length", "pieces", "bucket_edges"),
     ),
     "memory-reader": (("project.onnx", "decoder.onnx", "tokenizer.json"), ("k", "vocabulary", "value_length")),
+    "ctranslate-memory-reader": (
+        ("model.bin", "config.json", "tokenizer.json"), ("k", "sentence", "value_length", "x_length", "mask")
+    ),
     "ctranslate-writer": (("model.bin", "config.json", "tokenizer.json"), ("max_length", "question_length")),
 }
 

@@ -1,4 +1,4 @@
-"""A Hugging Face BART or T5 question generator to a folder that ``quipu.models.ctranslate`` runs, through a gate."""
+"""BARTs and T5s to folders that CTranslate2 runs, through a gate: question writers and readers of memories."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ from transformers import AutoModelForSeq2SeqLM
 
 from quipu.errors import InputError
 from quipu.models.ctranslate import CTranslateWriter, prompt
+from quipu.models.ctranslate_reader import CTranslateMemoryReader
+from quipu.models.joined import value_text
 from quipu.models.protocols import Written
 from quipu.records import Span
+from quipu.text import normalize_answer
 from quipu.training.base import load_tokenizer
 from quipu.training.export import _gate, write_listing
+from quipu.training.qamat.backbones import HubBackbone
+from quipu.training.qamat.model import discrete, join
+from quipu.training.qamat.train import load
 
 # BART's own values, which CTranslate2's converter reads from config.json and transformers 5 no longer writes.
 _BART = {
@@ -47,25 +53,11 @@ def export_ctranslate_writer(
     ``asked``: texts with the characters of an answer each. Raises InputError where tokenizer.json is missing, or where
     ``out`` is ``checkpoint``: both hold a config.json.
     """
-    if out.resolve() == checkpoint.resolve():
-        raise InputError(f"{out} is the checkpoint itself; export to another folder")
-    if not (checkpoint / "tokenizer.json").is_file():
-        raise InputError(f"{checkpoint}: tokenizer.json is missing; save the checkpoint with a fast tokenizer")
+    _check(checkpoint, out)
     model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
     tokenizer = load_tokenizer(checkpoint, max_length)
     expected = [_greedy(model, tokenizer, text, Span(*span), question_length) for text, span in asked]
-    with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(scratch) / "checkpoint"
-        shutil.copytree(checkpoint, copy)
-        config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
-        if config.get("model_type") == "bart":
-            config |= {key: config.get(key, value) for key, value in _BART.items()}
-            (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        converted = Path(_Converter(str(copy)).convert(str(Path(scratch) / "converted"), quantization=quantization))
-        out.mkdir(parents=True, exist_ok=True)  # the converter itself would first empty the folder
-        for file in converted.iterdir():
-            shutil.copy(file, out / file.name)
-    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    _convert(checkpoint, out, quantization)
     settings = {"max_length": max_length, "question_length": question_length}
     write_listing(out, "ctranslate-writer", name, version, settings)
     written = CTranslateWriter(out).write([text for text, _ in asked], [[Span(*span)] for _, span in asked])
@@ -84,6 +76,68 @@ def export_ctranslate_writer(
         out, figures["log_p_apart"] <= 0.2, f"mean log p of the same questions differs by {figures['log_p_apart']:.3f}"
     )
     return figures
+
+
+def export_ctranslate_reader(
+    checkpoint: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    asked: Sequence[tuple[str, Sequence[tuple[str, str]]]],
+    beams: int = 1,
+    quantization: str = "int8",
+) -> dict[str, float]:
+    """Convert a QAMAT checkpoint of a T5 or BART. ``asked``: questions with pairs (text, answer).
+
+    Gate: CTranslate2 and torch give the same answer to >= 90 % of ``asked``. Raises InputError as the writer's export.
+    """
+    _check(checkpoint, out)
+    backbone, _, ways = load(checkpoint)
+    if not isinstance(backbone, HubBackbone):
+        raise InputError(f"{checkpoint}: not a T5 or BART; export a copying reader with export_qamat")
+    expected = []
+    for question, pairs in asked:
+        values = backbone.pieces([value_text(answer, text) for text, answer in pairs], ways.value_length)
+        (x,) = backbone.pieces([question], ways.x_length - 1)
+        with torch.inference_mode():
+            read = discrete(backbone, join(backbone, [values], [[backbone.mask_id, *x]]))
+            (pieces,) = backbone.generate(read.states, read.mask, read.ids, ways.answer_length, beams)
+        expected.append(normalize_answer(str(backbone.tokenizer.decode(pieces))))
+    _convert(checkpoint, out, quantization)
+    settings = {
+        "k": ways.k, "sentence": ways.sentence, "value_length": ways.value_length, "x_length": ways.x_length,
+        "answer_length": ways.answer_length, "beams": beams, "mask": backbone.mask_id,
+    }  # fmt: skip
+    write_listing(out, "ctranslate-memory-reader", name, version, settings)
+    made = CTranslateMemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
+    same = [normalize_answer(ours.text) == theirs for ours, theirs in zip(made, expected, strict=True)]
+    figures = {"same_answer": float(np.mean(same)), "asked": float(len(asked))}
+    _gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
+    return figures
+
+
+def _check(checkpoint: Path, out: Path) -> None:
+    if out.resolve() == checkpoint.resolve():
+        raise InputError(f"{out} is the checkpoint itself; export to another folder")
+    if not (checkpoint / "tokenizer.json").is_file():
+        raise InputError(f"{checkpoint}: tokenizer.json is missing; save the checkpoint with a fast tokenizer")
+
+
+def _convert(checkpoint: Path, out: Path, quantization: str) -> None:
+    """The weights as CTranslate2 keeps them, and the tokenizer."""
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / "checkpoint"
+        shutil.copytree(checkpoint, copy)
+        config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+        if config.get("model_type") == "bart":
+            config |= {key: config.get(key, value) for key, value in _BART.items()}
+            (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        converted = Path(_Converter(str(copy)).convert(str(Path(scratch) / "converted"), quantization=quantization))
+        out.mkdir(parents=True, exist_ok=True)  # the converter itself would first empty the folder
+        for file in converted.iterdir():
+            shutil.copy(file, out / file.name)
+    shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
 
 
 class _Converter(TransformersConverter):  # type: ignore[misc]

@@ -13,13 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
-from transformers import AutoConfig, AutoModelForSeq2SeqLM, BertConfig, BertModel
+from transformers import AutoConfig, AutoModelForSeq2SeqLM, BertConfig, BertModel, PreTrainedTokenizerFast
 from transformers.modeling_outputs import BaseModelOutput
 
 from quipu.errors import FormatError, InputError
 from quipu.models.joined import Marks
 from quipu.training.base import load_tokenizer
 
+UNKNOWN = ("<unk>", "[UNK]")
 STOP = ";"  # between answer and question of an entry; ends what the copying decoder says
 MASKS = ("[MASK]", "<mask>", "<extra_id_0>")
 IGNORED = -1  # of target pieces: padding
@@ -138,6 +139,12 @@ class HubBackbone(Backbone):
     def save(self, folder: Path) -> None:
         """See ``Backbone``."""
         self.model.save_pretrained(folder)
+        named = {"eos_token": self.end[0], "pad_token": self.pad, "mask_token": self.mask_id}
+        named |= {"bos_token": self.begin[0]} if self.begin else {}
+        known = {name: self.tokenizer.id_to_token(number) for name, number in named.items()}
+        unknown = next((mark for mark in UNKNOWN if self.tokenizer.token_to_id(mark) is not None), None)
+        fast = PreTrainedTokenizerFast(tokenizer_object=self.tokenizer, unk_token=unknown, **known)
+        fast.save_pretrained(folder)  # converters ask for it beside tokenizer.json
         self.tokenizer.save(str(folder / "tokenizer.json"))
 
     def freeze_encoder(self) -> None:

@@ -1,0 +1,85 @@
+"""A reader of memories of any T5 or BART checkpoint that QAMAT trained, converted to CTranslate2.
+
+The whole reader is a plain encoder-decoder over [m_K; ..; m_1; X] (Chen et al. 2023, section 3.4): the neural path was
+dropped after training. ``quipu.training.export_ctranslate`` makes the folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from quipu.errors import MissingExtra
+from quipu.models.hub import resolve
+from quipu.models.joined import Marks, joined, value_text
+from quipu.models.protocols import MemoryReading
+from quipu.text import normalize_answer
+
+QUESTIONS_PER_BATCH = 16
+
+
+class CTranslateMemoryReader:
+    """``SupportsReadMemory``; all pairs in one text, beams as set at the export."""
+
+    def __init__(self, name_or_path: str | Path) -> None:
+        """Load and verify; MissingExtra without ctranslate2."""
+        try:
+            import ctranslate2
+        except ImportError as error:
+            raise MissingExtra("this reader runs on CTranslate2: pip install 'quipu[ctranslate2]'") from error
+        folder = resolve(name_or_path, "ctranslate-memory-reader")
+        self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
+        settings = folder.settings
+        self.k, self.sentence = int(settings["k"]), bool(settings["sentence"])
+        self.odds, self.chain = settings.get("odds"), settings.get("chain")
+        self._value_length, self._x_length = int(settings["value_length"]), int(settings["x_length"])
+        self._longest, self._beams = int(settings["answer_length"]), int(settings["beams"])
+        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        around = self._tokenizer.encode("").ids
+        self._marks = Marks(around[:-1], around[-1:], False)
+        self._mask = int(settings["mask"])
+        self._model = ctranslate2.Translator(
+            str(folder.path), device="cpu", compute_type="int8", inter_threads=len(os.sched_getaffinity(0)),
+            intra_threads=1,
+        )  # fmt: skip
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path) -> CTranslateMemoryReader:
+        """The reader in a folder."""
+        return cls(name_or_path)
+
+    def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
+        """An answer for each question from its pairs (key text or question, answer), best first."""
+        if not questions:
+            return []
+        values = iter(
+            self._pieces([value_text(answer, text) for row in pairs for text, answer in row], self._value_length)
+        )
+        entries = [[next(values) for _ in row] for row in pairs]
+        xs = [[self._mask, *ids] for ids in self._pieces(questions, self._x_length - 1)]
+        rows, _, _ = joined(self._marks, entries, xs)
+        sources = [[str(self._tokenizer.id_to_token(token)) for token in row] for row in rows]
+        results = self._model.translate_batch(
+            sources, max_batch_size=QUESTIONS_PER_BATCH, beam_size=self._beams, max_decoding_length=self._longest,
+            return_scores=True, min_decoding_length=0, length_penalty=0,  # the sum of log p
+        )  # fmt: skip
+        return [self._reading(result, row) for result, row in zip(results, pairs, strict=True)]
+
+    def _reading(self, result: object, row: Sequence[tuple[str, str]]) -> MemoryReading:
+        tokens, score = result.hypotheses[0], float(result.scores[0])  # type: ignore[attr-defined]
+        ids = [self._tokenizer.token_to_id(token) for token in tokens]
+        text = self._tokenizer.decode([piece for piece in ids if piece is not None]).strip()
+        normal = normalize_answer(text)
+        for at, (_, answer) in enumerate(row):
+            said = self._tokenizer.decode(self._pieces([answer], 10**6)[0])
+            if normal and normal in (normalize_answer(answer), normalize_answer(said)):
+                return MemoryReading(answer, score, at)
+        return MemoryReading(text, score, None)
+
+    def _pieces(self, texts: Sequence[str], longest: int) -> list[list[int]]:
+        return [item.ids[:longest] for item in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
