@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,3 +62,25 @@ class Lines:
     def place(self, row: int) -> str:
         """Where a line stands, for messages."""
         return f"{self._paths[int(self._files[row])]}, byte {int(self._starts[row])}"
+
+
+@dataclass(slots=True)
+class Order:
+    """Which examples a step sees: a function of its number; examples of like length together."""
+
+    lengths: Any
+    batch: int
+    seed: int
+    _order: list[Any] = field(default_factory=list, init=False)
+    _epoch: int = field(default=-1, init=False)
+
+    def at(self, step: int) -> list[int]:
+        """Numbers of the examples of a step."""
+        epoch, place = divmod(step, -(-len(self.lengths) // self.batch))
+        if epoch != self._epoch:
+            draws = np.random.default_rng(self.seed * 1_000_003 + epoch)
+            order = np.argsort(self.lengths * draws.uniform(0.8, 1.2, len(self.lengths)), kind="stable")
+            self._order = [order[first : first + self.batch] for first in range(0, len(order), self.batch)]
+            draws.shuffle(self._order)
+            self._epoch = epoch
+        return [int(row) for row in self._order[place]]

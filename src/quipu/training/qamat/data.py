@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from quipu.errors import FormatError
 from quipu.memory.store import Store
@@ -141,28 +139,6 @@ class ExampleFiles(Sequence[MemoryExample]):
             raise FormatError(
                 f"{self._lines.place(row)}: not an example of QAMAT ({error!r}); mine it again"
             ) from error
-
-
-@dataclass(slots=True)
-class Order:
-    """Which examples a step sees: a function of its number; examples of like length together."""
-
-    lengths: Any
-    batch: int
-    seed: int
-    _order: list[Any] = field(default_factory=list, init=False)
-    _epoch: int = field(default=-1, init=False)
-
-    def at(self, step: int) -> list[int]:
-        """Numbers of the examples of a step."""
-        epoch, place = divmod(step, -(-len(self.lengths) // self.batch))
-        if epoch != self._epoch:
-            draws = np.random.default_rng(self.seed * 1_000_003 + epoch)
-            order = np.argsort(self.lengths * draws.uniform(0.8, 1.2, len(self.lengths)), kind="stable")
-            self._order = [order[first : first + self.batch] for first in range(0, len(order), self.batch)]
-            draws.shuffle(self._order)
-            self._epoch = epoch
-        return [int(row) for row in self._order[place]]
 
 
 def x_pieces(backbone: Backbone, xs: Sequence[str], longest: int = X_LENGTH) -> list[list[int]]:

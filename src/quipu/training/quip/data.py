@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
 import torch
 from tokenizers import Encoding, Tokenizer
 
 from quipu.errors import FormatError
 from quipu.training.corpora import Context, compose, cut, read_jsonl
-from quipu.training.lines import Lines
+from quipu.training.lines import Lines, Order
 
 NO_ANSWER = -1  # the character that stands for it; the passage's first token
 KEPT = 8  # probabilities of a distribution that are kept (QuIP section 3.3)
@@ -167,20 +166,15 @@ class Batches:
     question_length: int
     hard: bool  # the marked span instead of the teacher's labels; a question without one points at the first token
     seed: int
-    _order: list[Any] = field(default_factory=list, init=False)
-    _epoch: int = field(default=-1, init=False)
+    _order: Order = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._order = Order(self.items.lengths, self.passages, self.seed)
 
     def at(self, step: int) -> dict[str, torch.Tensor]:
         """ids, mask (P, T); question_ids, question_mask (Q, S); passage (Q); *_places, *_weights (Q, 8)."""
-        epoch, place = divmod(step, -(-len(self.items) // self.passages))
-        if epoch != self._epoch:
-            draws = np.random.default_rng(self.seed * 1_000_003 + epoch)
-            order = np.argsort(self.items.lengths * draws.uniform(0.8, 1.2, len(self.items)), kind="stable")
-            self._order = [order[first : first + self.passages] for first in range(0, len(order), self.passages)]
-            draws.shuffle(self._order)
-            self._epoch = epoch
         rng = random.Random(self.seed * 7_000_003 + step)
-        chosen = [self.items[int(row)] for row in self._order[place]]
+        chosen = [self.items[row] for row in self._order.at(step)]
         questions = [rng.sample(item.questions, min(self.per_passage, len(item.questions))) for item in chosen]
         return batch_of(
             self.tokenizer, [item.passage for item in chosen], questions,
