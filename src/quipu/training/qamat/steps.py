@@ -24,7 +24,8 @@ Ask = Callable[[Sequence[str]], torch.Tensor]  # texts to queries (B, D)
 class Ways:
     """How the memory is used. ``weight`` is lambda, which the paper does not state; for ``scale`` see ``retrieve``.
 
-    ``sentence``, ``value_length``: what is read of an entry, see ``memory.entries``.
+    ``sentence``, ``value_length``: what is read of an entry, see ``memory.entries``. ``only_found``: examples whose
+    answer no retrieved entry has do not count in the loss; they would teach to say what is not there.
     """
 
     k: int = 4
@@ -39,6 +40,7 @@ class Ways:
     x_length: int = 200
     sentence: bool = False
     value_length: int = VALUE_LENGTH
+    only_found: bool = False
 
 
 def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExample], ways: Ways) -> Loss:
@@ -228,18 +230,27 @@ def _decoded(
             read = model.fused(read, joined, h.states, lengths, len(backbone.begin), ways.weight)
     texts = [_target(item, line) for item, line in zip(examples, chosen, strict=True)]
     targets = backbone.targets(texts, ways.answer_length).to(device)
+    counted = targets >= 0
+    if ways.only_found:
+        found = [_accepted(item, line) is not None for item, line in zip(examples, chosen, strict=True)]
+        counted = counted & torch.tensor(found, device=device).unsqueeze(1)
     nll = backbone.nll(read.states, read.mask, read.ids, targets)
-    return nll.sum() / (targets >= 0).sum()
+    return (nll * counted).sum() / counted.sum().clamp(min=1)
 
 
 def _target(example: MemoryExample, line: Sequence[Entry]) -> str:
     """The accepted answer that the best entry with one has; the first where none has."""
+    return _accepted(example, line) or example.answers[0]
+
+
+def _accepted(example: MemoryExample, line: Sequence[Entry]) -> str | None:
+    """The accepted answer that the best entry with one has."""
     accepted = {normalize_answer(answer): answer for answer in reversed(example.answers)}
     for entry in line:
         known = accepted.get(normalize_answer(entry.pair.answer))
         if known is not None:
             return known
-    return example.answers[0]
+    return None
 
 
 def _found(examples: Sequence[MemoryExample], chosen: Sequence[Sequence[Entry]]) -> dict[str, float]:
