@@ -216,6 +216,16 @@ def recipe(checkpoint: Path, folder: Path, **settings: object) -> QuipRecipe:
     return dataclasses.replace(base, **settings)  # type: ignore[arg-type]
 
 
+def as_file(made: QuipRecipe, checkpoint: Path, passages: int, loop: str) -> str:
+    """A recipe as a person writes it, for ``quipu train`` in a process of its own."""
+    file = made.run.parent / "r.toml"
+    file.write_text("\n".join([
+        'train = "quip"', f'run = "{made.run}"', f'labelled = ["{made.labelled[0]}"]', f'base = "{checkpoint}"',
+        'pooling = "mean"', f"passages = {passages}", "bf16 = false", f"loop = {{learning_rate = 1e-3, {loop}}}",
+    ]))  # fmt: skip
+    return str(file)
+
+
 @pytest.mark.parametrize("loss", ["teacher", "no_teacher", "concat"])
 def test_a_run_learns_a_planted_rule(checkpoint: Path, tmp_path: Path, loss: str) -> None:
     lines: list[dict[str, float]] = []
@@ -282,13 +292,8 @@ def test_a_killed_run_writes_the_lines_of_an_undisturbed_one(checkpoint: Path, t
         folder = tmp_path / name
         folder.mkdir()
         made = recipe(checkpoint, folder)
-        toml = "\n".join([
-            'train = "quip"', f'run = "{made.run}"', f'labelled = ["{made.labelled[0]}"]', f'base = "{checkpoint}"',
-            'pooling = "mean"', "passages = 3", "bf16 = false",
-            "loop = {steps = 60, learning_rate = 1e-3, report_every = 5, save_every_seconds = 0.0}",
-        ])  # fmt: skip
-        (folder / "r.toml").write_text(toml)
-        command = [sys.executable, "-m", "quipu", "train", str(folder / "r.toml")]
+        file = as_file(made, checkpoint, 3, "steps = 60, report_every = 5, save_every_seconds = 0.0")
+        command = [sys.executable, "-m", "quipu", "train", file]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         if name == "killed":
             with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
@@ -313,15 +318,10 @@ def test_two_processes_average_their_gradients(checkpoint: Path, tmp_path: Path)
         folder = tmp_path / name
         folder.mkdir()
         made = recipe(checkpoint, folder)
-        toml = "\n".join([
-            'train = "quip"', f'run = "{made.run}"', f'labelled = ["{made.labelled[0]}"]', f'base = "{checkpoint}"',
-            'pooling = "mean"', "passages = 1", "bf16 = false",
-            f"loop = {{steps = 4, learning_rate = 1e-3, report_every = 2, accumulate = {accumulate}}}",
-        ])  # fmt: skip
-        (folder / "r.toml").write_text(toml)
+        file = as_file(made, checkpoint, 1, f"steps = 4, report_every = 2, accumulate = {accumulate}")
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            [sys.executable, *launcher, "train", str(folder / "r.toml")],
+            [sys.executable, *launcher, "train", file],
             env=environment,
             capture_output=True,
             text=True,
