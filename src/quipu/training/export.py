@@ -211,8 +211,14 @@ def place_tokenizer(checkpoint: Path, out: Path, words_from: str | None) -> None
     (out / "tokenizer.json").unlink(missing_ok=True)
     if words_from is None:
         shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
-    elif resolve(words_from, "copying-writer").tokenizer.read_bytes() != (checkpoint / "tokenizer.json").read_bytes():
+    elif _rules(resolve(words_from, "copying-writer").tokenizer) != _rules(checkpoint / "tokenizer.json"):
         raise InputError(f"the tokenizer of {words_from} is another than this model's; leave words_from out")
+
+
+def _rules(tokenizer: Path) -> dict[str, Any]:
+    """A tokenizer without what each user of it sets for itself."""
+    content: dict[str, Any] = json.loads(tokenizer.read_text(encoding="utf-8"))
+    return {name: value for name, value in content.items() if name not in ("truncation", "padding")}
 
 
 def shared_table(words_from: str, table: np.ndarray) -> str:

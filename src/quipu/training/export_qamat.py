@@ -129,13 +129,12 @@ def export_memory_reader(
         "value_length": ways.value_length, "answer_length": ways.answer_length, "question_length": QUESTION_LENGTH,
         "vocabulary": config.vocabulary,
     }  # fmt: skip
-    table = backbone.encoder.embeddings.word_embeddings.weight.detach().numpy()
+    rows, scales = quantised_words(backbone.encoder.embeddings.word_embeddings.weight.detach().numpy())
     place_tokenizer(checkpoint, out, words_from)
     if words_from is not None:
-        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, table)}
+        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, rows)}
     else:
-        quantised, scales = quantised_words(table)
-        np.save(out / "words.npy", quantised)
+        np.save(out / "words.npy", rows)
         np.save(out / "scales.npy", scales)
     if encoder_from is not None:
         files = resolve(encoder_from, "reader").settings["files"]
