@@ -137,7 +137,10 @@ def _share(words: set[str], there: set[str]) -> float:
 def chain(
     question: str, found: Sequence[ChainFound], store: Store, weights: ChainWeights, least: float | None = None
 ) -> Answer:
-    """The best chain's last answer, with the pairs of the chain as evidence; ``least``: stands for the threshold."""
+    """The best chain's last answer, with the pairs of the chain as evidence; ``least``: stands for the threshold.
+
+    Without ``least`` a single pair is no answer: that is what look-up is for.
+    """
     if not found:
         return Answer(question, None, 0.0, 0.0, (), "abstain", "the memory holds nothing like it", 0.0)
     scores = [weights.score(item.features) for item in found]
@@ -149,6 +152,9 @@ def chain(
     text = item.hits[-1].pair.answer
     if probability < (weights.threshold if least is None else least):
         reason = "no chain of pairs leads to an answer clearly enough"
+        return Answer(question, None, score, probability, evidence, "abstain", reason, 0.0, text)
+    if len(item.hits) == 1 and least is None:
+        reason = "one pair is enough, there is no chain"
         return Answer(question, None, score, probability, evidence, "abstain", reason, 0.0, text)
     reason = "two pairs, one after the other" if len(item.hits) == 2 else "one pair is enough"
     return Answer(question, text, score, probability, evidence, "chain", reason, 0.0)

@@ -1,9 +1,8 @@
 """Fit the odds of reading and of chains for a memory reader: ``quipu train recipes/mini/qamat/4-odds.toml``.
 
 Reading: questions that no model was trained on are asked of two memories, one that a teacher answered and one that the
-writer made; questions of the one that are asked of the other have no answer there. Chains: composed questions of
-entities that are in no training question; half of the fit are single questions, so that one pair wins where it is
-enough.
+writer made; questions of the one that are asked of the other have no answer there. Chains: these, and the training
+part of the composed questions.
 """
 
 from __future__ import annotations
@@ -40,8 +39,8 @@ class OddsRecipe:
     out: Path = BUNDLED / "quipu-mini/qamat"
     composed: Path | None = None  # JSONL of composed questions over the remembered memory
     elsewhere: int = 200  # questions asked of the memory that does not hold them, each way
-    singles: int = 400
     threshold: float = 0.5
+    chain_threshold: float = 0.8  # people's questions are less like the pairs than composed ones
     seed: int = 21
 
 
@@ -59,7 +58,7 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     right: list[bool] = []
     folders = [recipe.remembered / "memory.quipu", recipe.stories / "memory.quipu"]
     for path, own, foreign in zip(folders, (known, stories), (stories, known), strict=True):
-        asked = [*own, *(Example(item.id, item.question, ()) for item in rng.sample(foreign, recipe.elsewhere))]
+        asked = [*own, *_foreign(rng.sample(foreign, recipe.elsewhere))]
         with quipu.open(path, read_only=True, memory_reader=recipe.out) as memory:
             for first in range(0, len(asked), _TOGETHER):
                 some = asked[first : first + _TOGETHER]
@@ -73,39 +72,61 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     named = {name: round(float(value), 6) for name, value in zip(read.FEATURES, weights, strict=True)}
     change_listing(recipe.out, odds={"weights": named, "bias": bias, "threshold": recipe.threshold})
     if recipe.composed is not None:
-        change_listing(recipe.out, chain=_chains(recipe, known, rng, report))
+        change_listing(recipe.out, chain=_chains(recipe, known, stories, rng, report))
     return recipe.out
 
 
 def _chains(
-    recipe: OddsRecipe, singles: Sequence[Example], rng: random.Random, report: Callable[[dict[str, Any]], None]
+    recipe: OddsRecipe,
+    known: Sequence[Example],
+    stories: Sequence[Example],
+    rng: random.Random,
+    report: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """Weights of chains: a chain is right where its pairs are those that the question was composed of."""
+    """Weights of chains: of a composed question its two pairs are right, of people's a single pair with the answer.
+
+    Composed questions are asked of the memory that they were composed from; people's questions, a part of which nothing
+    there answers, of both memories: composed ones alone are far too easy, and their odds would hold for no others.
+    """
     assert recipe.composed is not None
-    rows = list(corpora.read_jsonl(recipe.composed))
-    bridges = [row for row in rows if row["kind"] == "bridge"]
+    bridges = [row for row in corpora.read_jsonl(recipe.composed) if row["kind"] == "bridge"]
     if not bridges:
         raise SettingsError(f"{recipe.composed}: no composed bridge questions to fit chains on")
-    alone = rng.sample(list(singles), min(recipe.singles, len(singles)))
-    questions = [row["question"] for row in bridges] + [item.question for item in alone]
-    golds = [tuple(row["answers"]) for row in bridges] + [item.answers for item in alone]
+    composed = [Example(str(at), row["question"], tuple(row["answers"])) for at, row in enumerate(bridges)]
+    asked = [
+        (recipe.remembered, [tuple(row["chain"]) for row in bridges], composed),
+        (recipe.remembered, None, [*known, *_foreign(rng.sample(list(stories), recipe.elsewhere))]),
+        (recipe.stories, None, [*stories, *_foreign(rng.sample(list(known), recipe.elsewhere))]),
+    ]
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
     owner: list[int] = []
-    with quipu.open(recipe.remembered / "memory.quipu", read_only=True) as memory:
-        for first in range(0, len(questions), _TOGETHER):
-            found = chain.find_chains(questions[first : first + _TOGETHER], memory.search_many)
-            for at, line in enumerate(found, start=first):
-                for item in line:
-                    features.append(item.features)
-                    owner.append(at)
-                    good = bool(exact_match(item.hits[-1].pair.answer, golds[at]))
-                    two = at < len(bridges)
-                    right.append(good and len(item.hits) == (2 if two else 1))
-    weights, slope, shift, figures = fit_best(np.array(features), np.array(right), np.array(owner), recipe.threshold)
+    number = 0
+    for folder, pairs, examples in asked:
+        with quipu.open(folder / "memory.quipu", read_only=True) as memory:
+            for first in range(0, len(examples), _TOGETHER):
+                some = examples[first : first + _TOGETHER]
+                lines = memory.find_chains_many([example.question for example in some])
+                for at, (example, line) in enumerate(zip(some, lines, strict=True), start=first):
+                    for item in line:
+                        features.append(item.features)
+                        owner.append(number)
+                        if pairs is not None:
+                            right.append(tuple(hit.pair.id for hit in item.hits) == pairs[at])
+                        else:
+                            good = bool(exact_match(item.hits[-1].pair.answer, example.answers))
+                            right.append(good and len(item.hits) == 1)
+                    number += 1
+    found = np.array(features), np.array(right), np.array(owner)
+    weights, slope, shift, figures = fit_best(*found, recipe.chain_threshold)
     report(figures)
     named = {name: round(float(value), 6) for name, value in zip(chain.FEATURES, weights, strict=True)}
-    return {"weights": named, "slope": slope, "shift": shift, "threshold": recipe.threshold}
+    return {"weights": named, "slope": slope, "shift": shift, "threshold": recipe.chain_threshold}
+
+
+def _foreign(examples: Sequence[Example]) -> list[Example]:
+    """Questions that the memory has no answer to."""
+    return [Example(item.id, item.question, ()) for item in examples]
 
 
 def fit(features: Any, right: Any, threshold: float) -> tuple[Any, float, dict[str, Any]]:
