@@ -170,13 +170,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One step of a cascade: what it answered (None: nothing that was sure enough), how probable that was, and why."""
+    """One step of a cascade: what it answered, or held back as not sure enough, how probable that was, and why."""
 
     route: str
     text: str | None
     probability: float | None
     reason: str
     milliseconds: float
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

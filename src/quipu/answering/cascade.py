@@ -39,7 +39,7 @@ def cascade(
 
 def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None) -> Answer:
     told = tuple(
-        Tried(name, answer.text, answer.probability, answer.reason, answer.milliseconds)
+        Tried(name, answer.text, answer.probability, answer.reason, answer.milliseconds, answer.held)
         for name, answer in zip(names, row, strict=False)
     )
     milliseconds = sum(answer.milliseconds for answer in row)

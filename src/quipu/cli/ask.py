@@ -223,7 +223,7 @@ def explained(answer: Answer) -> list[str]:
     """Every step of the cascade, and the pairs behind the answer beyond the first."""
     lines = []
     for step in answer.tried:
-        said = "-" if step.text is None else " ".join(step.text.split())
+        said = " ".join((step.text or f"({step.held or '-'})").split())
         sure = "" if step.probability is None else f", probability {step.probability:.2f}"
         lines.append(f"    {step.route:<9} {said} ({step.reason}{sure}, {step.milliseconds:.1f} ms)")
     for item in answer.evidence[1:]:
