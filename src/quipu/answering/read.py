@@ -13,6 +13,7 @@ from typing import Any
 
 from quipu.answering.lookup import evidence_of, names
 from quipu.errors import FormatError
+from quipu.memory.reading import given
 from quipu.memory.store import Store
 from quipu.models.protocols import MemoryReading, SupportsReadMemory
 from quipu.records import Answer, Evidence, Hit
@@ -64,10 +65,7 @@ def find_read(
 ) -> list[ReadFound | None]:
     """Read the pairs found for each question; None where there are none."""
     known = [at for at, row in enumerate(hits) if row]
-    texts: dict[str, str] = {}
-    if reader.sentence:
-        texts = store.key_texts(list(dict.fromkeys(hit.pair.id for at in known for hit in hits[at])))
-    pairs = [[(texts.get(hit.pair.id, hit.pair.question), hit.pair.answer) for hit in hits[at]] for at in known]
+    pairs = given(store, [[hit.pair for hit in hits[at]] for at in known], reader.sentence)
     found: list[ReadFound | None] = [None] * len(questions)
     for at, reading in zip(known, reader.read([questions[at] for at in known], pairs), strict=True):
         found[at] = ReadFound(questions[at], tuple(hits[at]), reading, features(questions[at], hits[at], reading))

@@ -24,6 +24,7 @@ from quipu.evaluation.report import Report
 from quipu.evaluation.scale import private_and_mapped
 from quipu.evaluation.task import Prediction, System, run
 from quipu.evaluation.tasks.open_domain import LATENCY_SAMPLE, Lookup, OpenDomain, spread, timing
+from quipu.memory.reading import given
 from quipu.models.encoder import Encoder
 from quipu.models.joined import value_text
 from quipu.models.reader import Reader
@@ -59,10 +60,7 @@ class Controlled:
     def given(self, questions: Sequence[str]) -> list[list[tuple[str, str]]]:
         """Key text (or question) and answer of the pairs that the reader reads for each question."""
         hits = self._memory.search_many(questions, self._reader.k, method=SEARCH)
-        texts: dict[str, str] = {}
-        if self._reader.sentence:
-            texts = self._memory.store.key_texts(list({hit.pair.id for row in hits for hit in row}))
-        return [[(texts.get(hit.pair.id, hit.pair.question), hit.pair.answer) for hit in row] for row in hits]
+        return given(self._memory.store, [[hit.pair for hit in row] for row in hits], self._reader.sentence)
 
 
 def systems(memory: Memory) -> dict[str, Callable[[], System]]:

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError
+from quipu.memory.reading import given
 from quipu.memory.store import Store
 from quipu.models.joined import value_text
 from quipu.records import QAPair
@@ -55,9 +56,7 @@ def entries(
         raise FormatError(f"{store.path}: the memory has no pair of row {gone[0]} any more; start the run anew")
     known = [pair for pair in pairs if pair is not None]
     keys = backbone.pieces([pair.question for pair in known], KEY_LENGTH)
-    read = store.key_texts([pair.id for pair in known]) if sentence else {}
-    texts = [value_text(pair.answer, read.get(pair.id, pair.question)) for pair in known]
-    values = backbone.pieces(texts, length)
+    values = backbone.pieces([value_text(answer, text) for text, answer in given(store, [known], sentence)[0]], length)
     return [Entry(int(row), *parts) for row, *parts in zip(rows, known, keys, values, strict=True)]
 
 

@@ -13,7 +13,7 @@ from quipu.records import QAPair
 from quipu.text import normalize_answer
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone
-from quipu.training.qamat.data import MemoryExample, x_pieces
+from quipu.training.qamat.data import MASK, MemoryExample, x_pieces
 from quipu.training.qamat.memory import VALUE_LENGTH, Entry, KeyMemory, entries
 
 Loss = tuple[torch.Tensor, dict[str, float]]
@@ -125,7 +125,7 @@ def answers(
 ) -> list[Said]:
     """Answers as at run time: discrete integration alone where it was trained, the neural one is dropped."""
     device = next(backbone.parameters()).device
-    xs = x_pieces(backbone, [f"[MASK] {question}" for question in questions], ways.x_length)
+    xs = x_pieces(backbone, [f"{MASK} {question}" for question in questions], ways.x_length)
     hops: list[list[list[Entry]]] = []
     with torch.inference_mode():
         for hop in range(ways.hops):

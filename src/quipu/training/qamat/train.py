@@ -1,4 +1,4 @@
-"""Train QAMAT, stage by stage: ``quipu train recipes/mini/qamat/1-in-batch.toml`` (Chen et al. 2023, section 4)."""
+"""Train QAMAT, stage by stage: ``quipu train recipes/mini/qamat/in-batch.toml`` (Chen et al. 2023, section 4)."""
 
 from __future__ import annotations
 

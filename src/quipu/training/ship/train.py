@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quipu.errors import SettingsError
+from quipu.memory.reading import given
 from quipu.memory.store import Store
 from quipu.training import corpora
 from quipu.training.base import base_folder
@@ -107,9 +108,8 @@ def held_out(remembered: Path, checkpoint: Path, count: int) -> list[Asked]:
     with Store.open(remembered / "memory.quipu", read_only=True) as store:
         memory = stored(store, "cpu")
         places, _ = memory.search(memory_queries(store)(questions), ways.k)
-        asked: list[Asked] = []
-        for question, rows in zip(questions, memory.rows[places.numpy()].tolist(), strict=True):
-            pairs = [pair for pair in store.pairs_by_rows(rows) if pair is not None]
-            texts = store.key_texts([pair.id for pair in pairs]) if ways.sentence else {}
-            asked.append((question, [(texts.get(pair.id, pair.question), pair.answer) for pair in pairs]))
-    return asked
+        found = [
+            [pair for pair in store.pairs_by_rows(rows) if pair is not None]
+            for rows in memory.rows[places.numpy()].tolist()
+        ]
+        return list(zip(questions, given(store, found, ways.sentence), strict=True))
