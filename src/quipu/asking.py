@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from quipu.answering.cascade import Ask, cascade
-from quipu.answering.chain import ChainFound, ChainWeights, chain, find_chains
+from quipu.answering.chain import FIRST, ChainFound, ChainWeights, Search, chain, find_chains
 from quipu.answering.extract import EACH, Passages, SpanFound, Weights, extract, find_spans
 from quipu.answering.lookup import Found, find, lookup
 from quipu.answering.probability import PLAIN, Calibration
@@ -94,10 +94,11 @@ class Asking:
             raise InputError("a budget is more than 0 milliseconds, and for the method cascade only")
         self._wake()
         if method != "cascade":
-            return self._timed(method, questions, k, rerank, min_probability)
+            return self._timed(method, questions, k, rerank, min_probability, self._near)
+        near = self._near_once(questions, max(k, FIRST))
 
         def step(way: Step) -> tuple[Route, Ask]:
-            return way, lambda some: self._timed(way, some, k, rerank, None)
+            return way, lambda some: self._timed(way, some, k, rerank, None, near)
 
         return cascade(questions, [step(way) for way in self._steps(rerank)], min_probability, budget_ms)
 
@@ -115,7 +116,7 @@ class Asking:
         return steps
 
     def _timed(
-        self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None
+        self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None, near: Search
     ) -> list[Answer]:
         """Answers of one way, each with its share of the time; what is loaded is loaded before."""
         if way == "lookup" and rerank:
@@ -126,15 +127,17 @@ class Asking:
             self._models.span_encoder()
         began = time.perf_counter()
         if way == "lookup":
-            pairs, calibration = self.find_many(questions, k=k, rerank=rerank), self.calibration(rerank=rerank)
+            pairs = self.find_many(questions, k=k, rerank=rerank, near=near)
+            calibration = self.calibration(rerank=rerank)
             answers = [lookup(q, item, calibration, min_probability) for q, item in zip(questions, pairs, strict=True)]
         elif way == "read":
-            odds, readings = Odds.of(getattr(self._reader(), "odds", None)), self.find_read_many(questions, k=k)
+            odds = Odds.of(getattr(self._reader(), "odds", None))
+            readings = self.find_read_many(questions, k=k, near=near)
             answers = [
                 read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
             ]
         elif way == "chain":
-            chains, links = self.find_chains_many(questions), self._links()
+            chains, links = self.find_chains_many(questions, near=near), self._links()
             answers = [
                 chain(q, item, self._store, links, min_probability) for q, item in zip(questions, chains, strict=True)
             ]
@@ -142,7 +145,7 @@ class Asking:
             weights = Weights.of(getattr(self._models.span_encoder(), "span", None))
             answers = [
                 extract(q, item, self._store, weights, min_probability)
-                for q, item in zip(questions, self.find_spans_many(questions, k=k), strict=True)
+                for q, item in zip(questions, self.find_spans_many(questions, k=k, near=near), strict=True)
             ]
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
@@ -163,19 +166,40 @@ class Asking:
             raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/4-odds.toml")
         return ChainWeights.of(fitted)
 
-    def find_chains_many(self, questions: Sequence[str]) -> list[list[ChainFound]]:
+    def _near(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
+        return self.search_many(texts, k, method=SEARCH)
+
+    def _near_once(self, questions: Sequence[str], depth: int) -> Search:
+        """``_near`` that searches for each of the questions once, for all steps of a cascade."""
+        asked, known = set(questions), dict[str, list[Hit]]()
+
+        def near(texts: Sequence[str], k: int) -> list[list[Hit]]:
+            if k > depth or not asked.issuperset(texts):
+                return self._near(texts, k)
+            new = [text for text in dict.fromkeys(texts) if text not in known]
+            if new:
+                known.update(zip(new, self._near(new, depth), strict=True))
+            return [known[text][:k] for text in texts]
+
+        return near
+
+    def find_chains_many(self, questions: Sequence[str], *, near: Search | None = None) -> list[list[ChainFound]]:
         """What ``ask_many(method="chain")`` judges: chains of two pairs, and single pairs."""
         _not_empty(questions)
-        return find_chains(questions, lambda texts, k: self.search_many(texts, k, method=SEARCH))
+        return find_chains(questions, near or self._near)
 
-    def find_read_many(self, questions: Sequence[str], *, k: int = 50) -> list[ReadFound | None]:
+    def find_read_many(
+        self, questions: Sequence[str], *, k: int = 50, near: Search | None = None
+    ) -> list[ReadFound | None]:
         """What ``ask_many(method="read")`` judges: an answer read from the best pairs, as many as the reader takes."""
         _not_empty(questions)
         reader = self._reader()
-        hits = self.search_many(questions, min(k, reader.k), method=SEARCH)
+        hits = (near or self._near)(questions, min(k, reader.k))
         return find_read(questions, hits, reader, self._store)
 
-    def find_spans_many(self, questions: Sequence[str], *, k: int = 50) -> list[list[SpanFound]]:
+    def find_spans_many(
+        self, questions: Sequence[str], *, k: int = 50, near: Search | None = None
+    ) -> list[list[SpanFound]]:
         """What ``ask_many(method="span")`` judges: a span of each passage that may hold the answer."""
         encoder = self._models.span_encoder()
         if encoder is None:
@@ -184,22 +208,28 @@ class Asking:
         if not tokens.made_by(self._store, encoder):
             raise InputError(f"{self.path} holds no token vectors by {encoder.name}; run: quipu rekey {self.path}")
         _not_empty(questions)
-        hits = self.search_many(questions, min(k, EACH))
+        hits = (near or self._near)(questions, min(k, EACH))
         if self._passages is None:
             self._passages = Passages(self._store)
         queries = encoder.queries(questions)
         return find_spans(questions, hits, queries, self._store, self._passages, encoder.codebook)
 
     def find_many(
-        self, questions: Sequence[str], *, k: int = 50, rerank: bool = True, without: Sequence[QAPair | None] = ()
+        self,
+        questions: Sequence[str],
+        *,
+        k: int = 50,
+        rerank: bool = True,
+        without: Sequence[QAPair | None] = (),
+        near: Search | None = None,
     ) -> list[Found | None]:
         """What ``ask_many`` judges: the best pairs, reranked, with the features behind each probability.
 
         ``without``: a pair for each question that is left out with everything of its document (to ask what the memory
-        would say if it had never read it).
+        would say if it had never read it). ``near`` stands in for the search.
         """
         _not_empty(questions)
-        hits = self.search_many(questions, k + 50 if without else k, method=SEARCH)
+        hits = (near or self._near)(questions, k + 50 if without else k)
         if without:
             hits = [_apart(row, pair)[:k] for row, pair in zip(hits, without, strict=True)]
         if not rerank:

@@ -89,6 +89,24 @@ def test_what_was_read_comes_with_its_pairs_the_used_one_first(path: Path) -> No
         assert held.text is None and held.held == "because"
 
 
+def test_a_cascade_searches_for_a_question_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look-up, reading and the first hop look at the same pairs; only the rewritten questions are searched anew."""
+    searched: list[str] = []
+    with opened(path, Second()) as memory:
+        search, alone = memory.search_many, memory.ask(TWO_HOPS, method="chain")
+
+        def counted(questions: Sequence[str], k: int = 10, **options: object) -> object:
+            searched.extend(questions)
+            return search(questions, k, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(memory, "search_many", counted)
+        monkeypatch.setattr(memory, "_steps", lambda rerank: ["chain", "read"])
+        answer = memory.ask(TWO_HOPS)
+        assert (answer.text, answer.evidence) == (alone.text, alone.evidence)
+        memory.ask("Why Peking?")
+        assert searched.count(TWO_HOPS) == searched.count("Why Peking?") == 1
+
+
 def test_missing_readers_and_weights_say_what_to_do(path: Path) -> None:
     with opened(path, Second(odds=None, chain=None)) as memory:
         assert memory.ask("When?", method="read").probability is None
