@@ -19,7 +19,8 @@ import numpy as np
 
 import quipu
 from common import say
-from quipu.answering.extract import Weights, extract
+from quipu.answering.extract import FEATURES, extract
+from quipu.answering.linear import Line
 from quipu.evaluation.metrics import latencies
 from quipu.evaluation.tasks.open_domain import read_examples
 from quipu.memory import tokens
@@ -91,7 +92,7 @@ def coded(memory: quipu.Memory, examples: Sequence[Example], parts: Sequence[int
     everything = np.concatenate([item.vectors for item in found])
     asked = codebook_questions(encoder, [example.question for example in examples])
     original, get = encoder.codebook, tokens.get
-    weights = Weights.of(encoder.span)
+    weights = Line.of(encoder.span, FEATURES, "spans")
     print("| bytes a token, places included | EM | F1 | lost of the vectors, % |\n|---|---|---|---|")
     for size in parts:
         book: Any = Exact(encoder.width) if size == 0 else Codebook.learn(everything, asked, size)

@@ -6,14 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
+from quipu.answering.cascade import FEATURES as HELD
 from quipu.answering.cascade import Ask, cascade
-from quipu.answering.chain import FIRST, ChainFound, ChainWeights, Search, chain, find_chains
-from quipu.answering.extract import EACH, Passages, SpanFound, Weights, extract, find_spans
+from quipu.answering.chain import FEATURES as LINKS
+from quipu.answering.chain import FIRST, ChainFound, Search, chain, find_chains
+from quipu.answering.extract import EACH, UNFITTED, Passages, SpanFound, extract, find_spans
+from quipu.answering.extract import FEATURES as SPANS
+from quipu.answering.linear import Line
 from quipu.answering.lookup import Found, find, lookup
 from quipu.answering.probability import PLAIN, Calibration
-from quipu.answering.read import Odds, ReadFound, find_read, read
+from quipu.answering.read import FEATURES as READ
+from quipu.answering.read import ReadFound, find_read, read
 from quipu.answering.retrieve import Method
 from quipu.building import Models
 from quipu.errors import InputError
@@ -26,6 +31,8 @@ from quipu.text import normalize_answer
 Way = Literal["cascade", "lookup", "read", "chain", "span"]
 Step = Literal["lookup", "read", "chain", "span"]
 WAYS: tuple[Way, ...] = ("cascade", "lookup", "read", "chain", "span")
+_READER_STEPS: tuple[Step, ...] = ("read", "chain")
+_FITTED = {"read": READ, "chain": LINKS, "cascade": HELD}
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
 
@@ -100,7 +107,9 @@ class Asking:
         def step(way: Step) -> tuple[Route, Ask]:
             return way, lambda some: self._timed(way, some, k, rerank, None, near)
 
-        return cascade(questions, [step(way) for way in self._steps(rerank)], min_probability, budget_ms)
+        steps = self._steps(rerank)
+        together = self._line("cascade") if len(steps) > 1 else None
+        return cascade(questions, [step(way) for way in steps], min_probability, budget_ms, together)
 
     def _steps(self, rerank: bool) -> list[Step]:
         """The steps of a cascade that this memory can take: each but the first needs its model and a calibration."""
@@ -108,9 +117,7 @@ class Asking:
         reader, encoder = self._models.memory_reader(), self._models.span_encoder()
         if self.calibration(rerank=rerank) is None:  # nothing says when to go on
             return steps
-        for step, fitted in (("read", "odds"), ("chain", "chain")):
-            if getattr(reader, fitted, None) is not None:
-                steps.append(cast(Step, step))
+        steps += [step for step in _READER_STEPS if step in getattr(reader, "fitted", {})]
         if encoder is not None and encoder.span is not None and tokens.made_by(self._store, encoder):
             steps.append("span")
         return steps
@@ -131,18 +138,21 @@ class Asking:
             calibration = self.calibration(rerank=rerank)
             answers = [lookup(q, item, calibration, min_probability) for q, item in zip(questions, pairs, strict=True)]
         elif way == "read":
-            odds = Odds.of(getattr(self._reader(), "odds", None))
+            odds = self._line("read")
             readings = self.find_read_many(questions, k=k, near=near)
             answers = [
                 read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
             ]
         elif way == "chain":
-            chains, links = self.find_chains_many(questions, near=near), self._links()
+            chains, links = self.find_chains_many(questions, near=near), self._line("chain")
+            if links is None:
+                raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/4-odds.toml")
             answers = [
                 chain(q, item, self._store, links, min_probability) for q, item in zip(questions, chains, strict=True)
             ]
         else:
-            weights = Weights.of(getattr(self._models.span_encoder(), "span", None))
+            fitted = getattr(self._models.span_encoder(), "span", None)
+            weights = UNFITTED if fitted is None else Line.of(fitted, SPANS, "spans")
             answers = [
                 extract(q, item, self._store, weights, min_probability)
                 for q, item in zip(questions, self.find_spans_many(questions, k=k, near=near), strict=True)
@@ -160,11 +170,10 @@ class Asking:
             raise InputError("there is no reader of memories; train one with recipes/mini/qamat and name its folder")
         return reader
 
-    def _links(self) -> ChainWeights:
-        fitted = getattr(self._reader(), "chain", None)
-        if fitted is None:
-            raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/4-odds.toml")
-        return ChainWeights.of(fitted)
+    def _line(self, name: str) -> Line | None:
+        """The weights that were fitted for the memory's reader; None where there are none."""
+        fitted = getattr(self._models.memory_reader(), "fitted", {}).get(name)
+        return None if fitted is None else Line.of(fitted, _FITTED[name], f"the step {name}")
 
     def _near(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
         return self.search_many(texts, k, method=SEARCH)

@@ -13,7 +13,8 @@ import pytest
 from tests.handmade import WIDTH, NumberReader, NumberWriter, WordEncoder
 
 import quipu
-from quipu.answering.extract import FEATURES, Weights
+from quipu.answering.extract import FEATURES
+from quipu.answering.linear import Line
 from quipu.errors import FormatError, InputError
 from quipu.memory import tokens
 from quipu.memory.verify import verify
@@ -137,4 +138,4 @@ def test_damaged_tokens_are_noticed(docs: Path, tmp_path: Path) -> None:
 
 def test_weights_of_a_listing_must_be_whole() -> None:
     with pytest.raises(FormatError, match="not whole"):
-        Weights.of({"weights": {"span": 1.0}})
+        Line.of({"weights": {"span": 1.0}}, FEATURES, "spans")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
-from quipu.answering.cascade import cascade
-from quipu.answering.read import FEATURES, Odds, features
+import pytest
+
+from quipu.answering.cascade import FEATURES as HELD
+from quipu.answering.cascade import cascade, held
+from quipu.answering.linear import Line
+from quipu.answering.read import FEATURES, features
 from quipu.models.protocols import MemoryReading
 from quipu.records import Answer, Hit, QAPair, Route
 
@@ -17,6 +22,7 @@ class Step:
     def __init__(self, route: Route, knows: str, probability: float = 0.2, seconds: float = 0.0) -> None:
         self.route, self.knows, self.probability, self.seconds = route, knows, probability, seconds
         self.asked: list[str] = []
+        self.says = f"maybe {route}"
 
     def __call__(self, questions: Sequence[str]) -> list[Answer]:
         self.asked += questions
@@ -24,7 +30,7 @@ class Step:
         return [
             Answer(q, f"{self.route} {q}", 1.0, 0.9, (), self.route, "sure", 2.0)
             if q[0] in self.knows
-            else Answer(q, None, 0.0, self.probability, (), "abstain", f"{self.route}: no", 2.0, f"maybe {self.route}")
+            else Answer(q, None, 0.0, self.probability, (), "abstain", f"{self.route}: no", 2.0, self.says)
             for q in questions
         ]
 
@@ -66,6 +72,34 @@ def test_features_and_odds_of_a_reading_by_hand() -> None:
     unsure = MemoryReading("Lesseps", -99.0, None)
     other = dict(zip(FEATURES, features("What did Lesseps do?", hits, unsure), strict=True))
     assert other["log_p"] == -12.0 and other["asked"] == 1.0
-    odds = Odds.of({"weights": {**dict.fromkeys(FEATURES, 0.0), "log_p": 2.0}, "bias": 1.0, "threshold": 0.5})
-    assert odds is not None and odds.probability([-0.5, 1, 0, 0.5, 0.8, 0.6, 0]) == 0.5
-    assert Odds.of(None) is None
+    weights = {**dict.fromkeys(FEATURES, 0.0), "log_p": 2.0}
+    odds = Line.of({"weights": weights, "slope": 2.0, "shift": 2.0, "threshold": 0.5}, FEATURES, "readings")
+    assert odds.score([-0.5, 1, 0, 0.5, 0.8, 0.6, 0]) == -1.0 and odds.probability(-1.0) == 0.5
+
+
+def test_steps_that_hold_the_same_answer_confirm_each_other() -> None:
+    steps = [("lookup", Step("lookup", "", 0.4)), ("read", Step("read", "", 0.3)), ("span", Step("span", "", 0.3))]
+    steps[1][1].says = steps[2][1].says = "the Same"
+    weights = {name: 1.0 if name.endswith("logit") else 2.0 * name.endswith("holds") for name in HELD}
+    together = Line.of({"weights": weights, "slope": 1.0, "shift": -1.5, "threshold": 0.6}, HELD, "held answers")
+    (answer,) = cascade(["x?"], steps, together=together)  # type: ignore[arg-type]
+    # By hand: look-up alone 2 + log(2/3) = 1.59; "same" 4 + 2 log(3/7) = 2.31, log-odds 0.81, p = .69 over .6.
+    assert (answer.text, answer.route, answer.reason) == ("the Same", "read", "read and span agree")
+    assert answer.probability is not None and abs(answer.probability - 0.691) < 0.001
+    strict = Line(together.weights, 1.0, -1.5, 0.7)
+    assert cascade(["x?"], steps, together=strict)[0].text is None  # type: ignore[arg-type]
+    assert cascade(["x?"], steps, least=0.0, together=strict)[0].text == "the Same"  # type: ignore[arg-type]
+    steps[1][1].says = "another"
+    (alone,) = cascade(["x?"], steps, least=0.0, together=together)  # type: ignore[arg-type]
+    assert (alone.text, alone.reason) == ("maybe lookup", "more probable than what the others found")
+
+
+def test_what_steps_hold_as_numbers() -> None:
+    def step(held: str, p: float | None) -> Answer:
+        return Answer("q", None, 0.0, p, (), "abstain", "", 0.0, held)
+
+    found = held([("lookup", step("The sea", 0.5)), ("read", step("sea", 0.2)), ("span", step("a lake", 0.8))])
+    assert list(found) == ["sea", "lake"]
+    assert found["sea"] == pytest.approx((1, 0, 0, 1, math.log(0.25), 0, 0, 0, 0, 0, 0, math.log(4)))
+    assert found["lake"] == pytest.approx((0, 0, 0, 0, 0, math.log(0.25), 0, 0, 0, 1, math.log(4), 0))
+    assert held([("lookup", step("x", None)), ("read", step("", 0.3))]) == {}

@@ -199,7 +199,7 @@ def test_few_shot_samples_hold_five_of_each_type(tmp_path: Path) -> None:
     for at in range(40):
         lines += [f"Anna{at}\tB-PER", "went\tO", *(["Suez\tB-LOC"] if at % 4 == 0 else []), ""]
     (tmp_path / "train.conll").write_text("\n".join(lines))
-    (tmp_path / "test.conll").write_text("Anna B-PER\nnow O\n")
+    (tmp_path / "test.conll").write_text("Anna B-PER\nnow O\n \tO\n\tO\n")  # the corpus of tweets has such blanks
     pool, test = ner.read_sets(tmp_path)
     assert len(pool) == 40 and test[0].tags == ("B-PER", "O")
     chosen = ner.sample(tmp_path, pool, split=0)

@@ -1,12 +1,24 @@
-"""Cheapest first: look up, and where that is not probable enough go on to dearer ways, within a budget of time."""
+"""Cheapest first: look up, and where that is not probable enough go on to dearer ways, within a budget of time.
+
+Where each way holds its answer back, they are weighed together: ways that hold the same answer confirm each other. A
+line of weights, fitted on questions that no way alone was sure of, says which answer is best and how probable it is.
+"""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
+from quipu.answering.linear import Line
 from quipu.records import Answer, Route, Tried
+from quipu.text import normalize_answer
+
+STEPS: tuple[Literal["lookup", "read", "chain", "span"], ...] = ("lookup", "read", "chain", "span")
+# Of an answer, for each step: whether the step holds it, its log-odds then, and the log-odds of another that it holds.
+FEATURES = tuple(f"{step}_{what}" for step in STEPS for what in ("holds", "logit", "against"))
 
 Ask = Callable[[Sequence[str]], list[Answer]]
 
@@ -16,12 +28,15 @@ def cascade(
     steps: Sequence[tuple[Route, Ask]],
     least: float | None = None,
     budget_ms: float | None = None,
+    together: Line | None = None,
 ) -> list[Answer]:
     """An answer for each question from the first of ``steps`` (name, how) that gives one.
 
     Each step is asked for the questions that no step before it answered, while their share of the time is under
-    ``budget_ms``; the first is always asked. Where none answers, the most probable of what was held back is given if it
-    is as probable as ``least``, else the question stays open, for the first step's reason.
+    ``budget_ms``; the first is always asked. Where none answers, ``together`` (weights of ``FEATURES``) judges what was
+    held back: the best is given if it is as probable as ``least``, or as its threshold. Without it the most probable by
+    its own step is given, if that is as probable as ``least``. Else the question stays open, for the first step's
+    reason.
     """
     open_ = list(range(len(questions)))
     tried: list[list[Answer]] = [[] for _ in questions]
@@ -34,10 +49,28 @@ def cascade(
             tried[at].append(answer)
         spent += 1000 * (time.perf_counter() - began) / len(open_)
         open_ = [at for at in open_ if tried[at][-1].text is None]
-    return [_chosen(row, [name for name, _ in steps], least) for row in tried]
+    return [_chosen(row, [name for name, _ in steps], least, together) for row in tried]
 
 
-def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None) -> Answer:
+def held(row: Sequence[tuple[Route, Answer]]) -> dict[str, tuple[float, ...]]:
+    """The answers that steps gave or held back, normalised, with what ``FEATURES`` names."""
+    logits: dict[str, tuple[str, float]] = {}
+    for step, answer in row:
+        normal = normalize_answer(answer.text or answer.held or "")
+        if normal and answer.probability is not None:
+            p = min(max(answer.probability, 1e-4), 1 - 1e-4)
+            logits[step] = normal, math.log(p / (1 - p))
+    found: dict[str, tuple[float, ...]] = {}
+    for text in dict.fromkeys(text for text, _ in logits.values()):
+        features: list[float] = []
+        for step in STEPS:
+            own, logit = logits.get(step, ("", 0.0))
+            features += [float(own == text), logit * (own == text), logit * (own != text)]
+        found[text] = tuple(features)
+    return found
+
+
+def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None, together: Line | None) -> Answer:
     told = tuple(
         Tried(name, answer.text, answer.probability, answer.reason, answer.milliseconds, answer.held)
         for name, answer in zip(names, row, strict=False)
@@ -45,9 +78,23 @@ def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None) 
     milliseconds = sum(answer.milliseconds for answer in row)
     if row[-1].text is not None:
         return replace(row[-1], tried=told, milliseconds=milliseconds)
-    held = [answer for answer in row if answer.held is not None and answer.probability is not None]
-    best = max(held, key=lambda answer: answer.probability or 0.0, default=None)
-    if least is not None and best is not None and (best.probability or 0.0) >= least:
-        route, reason = names[row.index(best)], f"not sure: {best.reason}"
-        return replace(best, text=best.held, route=route, reason=reason, tried=told, milliseconds=milliseconds)
+    known = [answer for answer in row if answer.held is not None and answer.probability is not None]
+    reason, probability = "", None
+    found = held(list(zip(names, row, strict=False))) if together is not None else {}
+    if together is not None and found:
+        scores = {text: together.score(features) for text, features in found.items()}
+        text = max(scores, key=lambda text: scores[text])
+        known = [answer for answer in known if normalize_answer(answer.held or "") == text]
+        probability = together.probability(scores[text])
+        agreeing = [name for name, answer in zip(names, row, strict=False) if answer in known]
+        reason = f"{' and '.join(agreeing)} agree" if len(agreeing) > 1 else "more probable than what the others found"
+        least = together.threshold if least is None else least
+    best = max(known, key=lambda answer: answer.probability or 0.0, default=None)
+    if best is not None:
+        probability = best.probability if probability is None else probability
+        if least is not None and (probability or 0.0) >= least:
+            return replace(
+                best, text=best.held, route=names[row.index(best)], probability=probability,
+                reason=reason or f"not sure: {best.reason}", tried=told, milliseconds=milliseconds,
+            )  # fmt: skip
     return replace(row[0], tried=told, milliseconds=milliseconds)

@@ -8,15 +8,13 @@ is.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from quipu.answering.linear import Line
 from quipu.answering.lookup import evidence_of, names
 from quipu.answering.probability import content_words
-from quipu.errors import FormatError
 from quipu.memory.store import Store
 from quipu.records import Answer, Evidence, Hit
 from quipu.text import normalize_answer
@@ -32,29 +30,6 @@ FEATURES = (
 )  # fmt: skip
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]
-
-
-@dataclass(frozen=True, slots=True)
-class ChainWeights:
-    """A chain's score is ``weights`` . features; the best one's log-odds ``slope`` . score + ``shift``."""
-
-    weights: tuple[float, ...]
-    slope: float
-    shift: float
-    threshold: float
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any]) -> ChainWeights:
-        """From a model's listing; FormatError where it is something else."""
-        try:
-            weights = tuple(float(content["weights"][name]) for name in FEATURES)
-            return cls(weights, float(content["slope"]), float(content["shift"]), float(content["threshold"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"the weights of chains are not whole ({error!r}); fit them again") from error
-
-    def score(self, features: Sequence[float]) -> float:
-        """Higher is better."""
-        return sum(weight * value for weight, value in zip(self.weights, features, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +110,7 @@ def _share(words: set[str], there: set[str]) -> float:
 
 
 def chain(
-    question: str, found: Sequence[ChainFound], store: Store, weights: ChainWeights, least: float | None = None
+    question: str, found: Sequence[ChainFound], store: Store, weights: Line, least: float | None = None
 ) -> Answer:
     """The best chain's last answer, with the pairs of the chain as evidence; ``least``: stands for the threshold.
 
@@ -147,8 +122,7 @@ def chain(
     best = max(range(len(found)), key=lambda at: (scores[at], -at))
     item, score = found[best], scores[best]
     evidence: tuple[Evidence, ...] = tuple(evidence_of(hit, store)[0] for hit in item.hits)
-    line = max(-30.0, min(30.0, weights.slope * score + weights.shift))
-    probability = 1.0 / (1.0 + math.exp(-line))
+    probability = weights.probability(score)
     text = item.hits[-1].pair.answer
     if probability < (weights.threshold if least is None else least):
         reason = "no chain of pairs leads to an answer clearly enough"

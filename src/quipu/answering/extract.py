@@ -7,14 +7,13 @@ a passage. One line of weights, fitted on other questions, orders the candidates
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.errors import FormatError
+from quipu.answering.linear import Line
 from quipu.memory import tokens
 from quipu.memory.store import Store
 from quipu.models.codebook import Codebook
@@ -29,27 +28,8 @@ AROUND = 20  # tokens on each side of a span whose mean is compared with the que
 FEATURES = ("span", "sure", "reach", "near", "words", "vector", "pair")
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """A candidate's score is ``weights`` . features; its log-odds, if it is the best, ``slope`` . score + ``shift``."""
-
-    weights: tuple[float, ...]
-    slope: float
-    shift: float
-    threshold: float
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any] | None) -> Weights:
-        """From an encoder's listing; without any, the span's own log-odds count and nothing has a probability."""
-        if content is None:
-            return cls((1.0, *[0.0] * (len(FEATURES) - 1)), 0.0, 0.0, 0.0)
-        try:
-            weights = tuple(float(content["weights"][name]) for name in FEATURES)
-            return cls(weights, float(content["slope"]), float(content["shift"]), float(content["threshold"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"the encoder's weights of spans are not whole ({error!r}); export it again") from error
+# Without fitted weights the span's own log-odds count, and nothing has a probability.
+UNFITTED = Line((1.0, *[0.0] * (len(FEATURES) - 1)), 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +133,7 @@ def _against_the_best(line: list[SpanFound]) -> list[SpanFound]:
 
 
 def extract(
-    question: str, found: Sequence[SpanFound], store: Store, weights: Weights, min_probability: float | None = None
+    question: str, found: Sequence[SpanFound], store: Store, weights: Line, min_probability: float | None = None
 ) -> Answer:
     """The best candidate as an answer; without text where it is less probable than the threshold."""
     if not found:
@@ -169,7 +149,7 @@ def extract(
     )  # fmt: skip
     probability, text = None, passage.text[item.start : item.end]
     if weights.slope:
-        probability = float(1 / (1 + np.exp(-np.clip(weights.slope * score + weights.shift, -30, 30))))
+        probability = weights.probability(score)
         if probability < (weights.threshold if min_probability is None else min_probability):
             reason = "no passage says it clearly enough"
             return Answer(question, None, score, probability, (evidence,), "abstain", reason, 0.0, text)

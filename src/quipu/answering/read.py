@@ -6,13 +6,11 @@ One line of weights, fitted on other questions, says how probable the answer is.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from quipu.answering.linear import Line
 from quipu.answering.lookup import evidence_of, names
-from quipu.errors import FormatError
 from quipu.memory.reading import given
 from quipu.memory.store import Store
 from quipu.models.protocols import MemoryReading, SupportsReadMemory
@@ -23,31 +21,6 @@ from quipu.text import normalize_answer
 # pairs that have it, the similarity of the best pair and of the best that has it, whether the question itself names it.
 FEATURES = ("log_p", "stored", "first", "share", "similarity", "own_similarity", "asked")
 _LOWEST = -12.0
-
-
-@dataclass(frozen=True, slots=True)
-class Odds:
-    """The log-odds of an answer: ``weights`` . features + ``bias``; below ``threshold`` it is held back."""
-
-    weights: tuple[float, ...]
-    bias: float
-    threshold: float
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any] | None) -> Odds | None:
-        """From a model's listing; None where it was not calibrated."""
-        if content is None:
-            return None
-        try:
-            weights = tuple(float(content["weights"][name]) for name in FEATURES)
-            return cls(weights, float(content["bias"]), float(content["threshold"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise FormatError(f"the odds of the memory reader are not whole ({error!r}); fit them again") from error
-
-    def probability(self, features: Sequence[float]) -> float:
-        """Of an answer with these features."""
-        line = sum(weight * value for weight, value in zip(self.weights, features, strict=True)) + self.bias
-        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, line))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +60,7 @@ def features(question: str, hits: Sequence[Hit], reading: MemoryReading) -> tupl
     )
 
 
-def read(found: ReadFound | None, question: str, store: Store, odds: Odds | None, least: float | None) -> Answer:
+def read(found: ReadFound | None, question: str, store: Store, odds: Line | None, least: float | None) -> Answer:
     """The answer with the pairs read as evidence, those that have it first; ``least`` stands in for the threshold."""
     if found is None:
         return Answer(question, None, 0.0, 0.0, (), "abstain", "the memory holds nothing like it", 0.0)
@@ -95,7 +68,7 @@ def read(found: ReadFound | None, question: str, store: Store, odds: Odds | None
     normal = normalize_answer(reading.text)
     order = sorted(found.hits, key=lambda hit: (normalize_answer(hit.pair.answer) != normal, hit.rank))
     evidence: tuple[Evidence, ...] = tuple(evidence_of(hit, store)[0] for hit in order)
-    probability = None if odds is None else odds.probability(found.features)
+    probability = None if odds is None else odds.probability(odds.score(found.features))
     if not normal:
         return Answer(question, None, reading.log_p, probability, evidence, "abstain", "the reader says nothing", 0.0)
     if odds is not None and probability is not None and probability < (odds.threshold if least is None else least):

@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 Figures = dict[str, float | int]
 
 
-group = typer.Typer(
-    rich_markup_mode=None, invoke_without_command=True, help="Measure build, answer and storage here."
-)
+group = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help="Measure build, answer and storage here.")
 
 
 @group.callback()
@@ -197,7 +195,8 @@ def claims(
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings a row.")] = 3,
     steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of each pre-training stage.")] = 150,
     tuning: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of fine-tuning.")] = 100,
-    documents: Annotated[int, typer.Option(min=20, metavar="N", help="Documents of the world.")] = 300,
+    documents: Annotated[int, typer.Option(min=20, metavar="N", help="Documents of the world.")] = 600,
+    layers: Annotated[int, typer.Option(min=1, metavar="N", help="Of the encoder.")] = 2,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="An .svg or .png with a plot a claim.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -211,14 +210,16 @@ def claims(
     unknown = [name for name in only or () if name not in module.CLAIMS]
     if unknown:
         raise InputError(f"the claim {unknown[0]!r} is unknown; choose from: {', '.join(module.CLAIMS)}")
-    settings = module.ClaimSettings(work, documents=documents, seeds=seeds, steps=steps, tuning=tuning)
+    settings = module.ClaimSettings(work, documents=documents, seeds=seeds, steps=steps, tuning=tuning, layers=layers)
     rows = module.claims(settings, only or (), log())
     if plot is not None:
         module.draw(rows, plot)
     if as_json:
-        print_json([asdict(row) for row in rows])
+        verdicts = {row.claim: module.verdict(row.claim, rows) for row in rows}
+        print_json({"rows": [asdict(row) for row in rows], "verdicts": verdicts})
     else:
         print_table(
             [(row.claim, row.name, row.em, row.em_error, row.f1, row.recall) for row in rows],
             head=("claim", "row", "EM", "s.e.", "F1", "recall"),
         )
+        print_table([(claim, module.verdict(claim, rows)) for claim in dict.fromkeys(row.claim for row in rows)])

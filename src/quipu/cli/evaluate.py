@@ -46,6 +46,10 @@ def compare(
         list[str] | None, typer.Option(metavar="M", help="Only these rows; may be given again.", show_default=False)
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Every n-th question, N in all.")] = None,
+    fid: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A trained FiD, to read 20 and 100 passages.")
+    ] = None,
+    writer: Annotated[Path | None, typer.Option(metavar="FOLDER", help="A trained closed-book writer.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """All ways to answer beside each other: quipu's own, readers of passages, and controls."""
@@ -58,7 +62,7 @@ def compare(
     if limit is not None and limit < len(examples):
         examples = [examples[at * len(examples) // limit] for at in range(limit)]
     with quipu.open(memory, read_only=True) as opened:
-        reports = task.compare(opened, examples, methods or ())
+        reports = task.compare(opened, examples, methods or (), fid, writer)
     if as_json:
         print_json({report.system: report.to_json() for report in reports})
     else:

@@ -18,8 +18,11 @@ class Marks:
 
 
 def value_text(answer: str, question: str) -> str:
-    """What is read of a pair: the answer, then the question (or the key text, which holds its sentence too)."""
-    return f"{answer}; {question}"
+    """What is read of a pair: the answer, then the question (or the key text, which holds its sentence too).
+
+    A passage has no answer: its text alone.
+    """
+    return f"{answer}; {question}" if answer else question
 
 
 def joined(

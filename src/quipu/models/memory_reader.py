@@ -6,7 +6,7 @@ It was trained by ``quipu.training.qamat`` and exported by ``quipu.training.expo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,7 @@ class MemoryReader:
         settings = folder.settings
         self.k = int(settings["k"])
         self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
-        self.odds = settings.get("odds")  # weights of quipu.answering.read
-        self.chain = settings.get("chain")  # weights of quipu.answering.chain
+        self.fitted = fitted(settings)
         self._per_block, self._value_length = int(settings["per_block"]), int(settings["value_length"])
         self._longest = int(settings["answer_length"])
         self._question_length = int(settings["question_length"])
@@ -142,6 +141,11 @@ class MemoryReader:
             if normal and normalize_answer(answer) == normal:
                 return MemoryReading(answer, log_p, at)
         return MemoryReading(text, log_p, None)
+
+
+def fitted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights of ``quipu.answering``'s modules of these names, as far as they were fitted for a reader."""
+    return {step: settings[step] for step in ("read", "chain", "cascade") if step in settings}
 
 
 def _encoder(folder: ModelFolder) -> Path:

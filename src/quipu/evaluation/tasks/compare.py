@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from quipu.api import Memory
 from quipu.asking import SEARCH
@@ -27,10 +28,12 @@ from quipu.evaluation.tasks.open_domain import LATENCY_SAMPLE, Lookup, OpenDomai
 from quipu.memory.reading import given
 from quipu.models.encoder import Encoder
 from quipu.models.joined import value_text
+from quipu.models.memory_reader import MemoryReader
 from quipu.models.reader import Reader
 from quipu.records import Example, Score
 
-READ = 5  # passages that the rivals read
+READ = 5  # passages that the extractive rivals read
+FUSED = (20, 100)  # passages that FiD reads
 
 
 class Controlled:
@@ -63,10 +66,36 @@ class Controlled:
         return given(self._memory.store, [[hit.pair for hit in row] for row in hits], self._reader.sentence)
 
 
-def systems(memory: Memory) -> dict[str, Callable[[], System]]:
-    """Every row of the table by its name; each is made when it is asked for."""
+class Fused:
+    """A reader of passages by ``quipu.training.fid``: the best by BM25, as many as ``best``; 0: closed book."""
+
+    def __init__(self, name: str, memory: Memory, folder: Path, best: int) -> None:
+        self.name, self._best = name, best
+        self._reader = MemoryReader(folder)
+        self._texts = _texts(memory) if best else []
+        self._search = BM25(self._texts) if best else None
+
+    def predict(self, questions: Sequence[str]) -> list[Prediction]:
+        """``passages`` is what was read."""
+        rows: list[list[int]] = [[] for _ in questions]
+        if self._search is not None:
+            rows = self._search.search(questions, self._best)[0].tolist()
+        said = self._reader.read(questions, [[(self._texts[at], "") for at in row] for row in rows])
+        return [
+            Prediction(question, item.text, (), tuple(self._texts[at] for at in row))
+            for question, item, row in zip(questions, said, rows, strict=True)
+        ]
+
+
+def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None) -> dict[str, Callable[[], System]]:
+    """Every row of the table by its name; each is made when it is asked for. ``fid``, ``writer``: trained rivals."""
     passages = partial(_texts, memory)
-    return {
+    rivals: dict[str, Callable[[], System]] = {}
+    if fid is not None:
+        rivals = {f"fid-{best}": partial(Fused, f"fid-{best}", memory, fid, best) for best in FUSED}
+    if writer is not None:
+        rivals["closed-book-writer"] = partial(Fused, "closed-book-writer", memory, writer, 0)
+    return rivals | {
         "lookup": lambda: Lookup(memory, name="lookup", rerank=False),
         "lookup-reranked": lambda: Lookup(memory, name="lookup-reranked"),
         "read": lambda: Lookup(memory, name="read", method="read"),
@@ -80,9 +109,15 @@ def systems(memory: Memory) -> dict[str, Callable[[], System]]:
     }
 
 
-def compare(memory: Memory, examples: Sequence[Example], methods: Sequence[str] = ()) -> list[Report]:
+def compare(
+    memory: Memory,
+    examples: Sequence[Example],
+    methods: Sequence[str] = (),
+    fid: Path | None = None,
+    writer: Path | None = None,
+) -> list[Report]:
     """A report for each method, in order; all of them where none is named. InputError where one is unknown."""
-    known = systems(memory)
+    known = systems(memory, fid, writer)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise InputError(f"the method {unknown[0]!r} is unknown; choose from: {', '.join(known)}")
@@ -118,7 +153,8 @@ def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
     if name in ("read", "read-shuffled", "cascade"):
         rows = Controlled(memory, name, shuffled=True).given(questions)
         return sum(len(value_text(answer, text).split()) for row in rows for text, answer in row) / len(questions)
-    if name in ("bm25-reader", "dense-reader"):
+    read = int(name.removeprefix("fid-")) if name.startswith("fid-") else READ * name.endswith("-reader")
+    if read:
         texts = _texts(memory)
-        return READ * sum(len(text.split()) for text in texts) / max(1, len(texts))
+        return min(read, len(texts)) * sum(len(text.split()) for text in texts) / max(1, len(texts))
     return 0.0

@@ -47,7 +47,10 @@ def question_of(tag: str) -> str:
 
 
 def read_conll(path: Path) -> list[Tagged]:
-    """Word in the first column, tag in the last, an empty line between sentences."""
+    """Word in the first column, tag in the last, an empty line between sentences.
+
+    A blank where the word should be is left out, if it is no part of a name (the Broad Twitter Corpus has such lines).
+    """
     sentences: list[Tagged] = []
     words: list[str] = []
     tags: list[str] = []
@@ -57,6 +60,8 @@ def read_conll(path: Path) -> list[Tagged]:
             if words:
                 sentences.append(Tagged(tuple(words), tuple(tags)))
             words, tags = [], []
+            continue
+        if line.strip(" ") == "\tO":
             continue
         tag = row[-1].replace("_", "-")
         if len(row) < 2 or not (tag == "O" or tag[:2] in ("B-", "I-")):

@@ -1,8 +1,8 @@
-"""Fit the odds of reading and of chains for a memory reader: ``quipu train recipes/mini/qamat/4-odds.toml``.
+"""Fit the odds of reading, of chains and of a cascade for a memory reader: ``quipu train .../qamat/4-odds.toml``.
 
 Reading: questions that no model was trained on are asked of two memories, one that a teacher answered and one that the
 writer made; questions of the one that are asked of the other have no answer there. Chains: these, and the training
-part of the composed questions.
+part of the composed questions. Cascade: the questions of reading that no step alone is sure of.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import quipu
-from quipu.answering import chain, read
+from quipu.answering import cascade, chain, read
 from quipu.errors import SettingsError
 from quipu.evaluation.metrics import expected_calibration_error
 from quipu.models.hub import BUNDLED
@@ -67,13 +67,49 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
                         features.append(item.features)
                         right.append(bool(exact_match(item.reading.text, example.answers)))
         report({"memory": path.parent.name, "questions": len(asked), "right": float(np.mean(right))})
-    weights, bias, figures = fit(np.array(features), np.array(right), recipe.threshold)
+    weights, shift, figures = fit(np.array(features), np.array(right), recipe.threshold)
     report(figures)
-    named = {name: round(float(value), 6) for name, value in zip(read.FEATURES, weights, strict=True)}
-    change_listing(recipe.out, odds={"weights": named, "bias": bias, "threshold": recipe.threshold})
+    change_listing(recipe.out, read=_line(read.FEATURES, weights, 1.0, shift, recipe.threshold))
     if recipe.composed is not None:
         change_listing(recipe.out, chain=_chains(recipe, known, stories, rng, report))
+    change_listing(recipe.out, cascade=_cascade(recipe, known, stories, rng, report))
     return recipe.out
+
+
+def _line(names: Sequence[str], weights: Any, slope: float, shift: float, threshold: float) -> dict[str, Any]:
+    """A ``quipu.answering.linear.Line`` for a listing."""
+    named = {name: round(float(value), 6) for name, value in zip(names, weights, strict=True)}
+    return {"weights": named, "slope": slope, "shift": shift, "threshold": threshold}
+
+
+def _cascade(
+    recipe: OddsRecipe,
+    known: Sequence[Example],
+    stories: Sequence[Example],
+    rng: random.Random,
+    report: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Weights of what the steps hold back, from questions that none of them answers."""
+    features: list[tuple[float, ...]] = []
+    right: list[bool] = []
+    owner: list[int] = []
+    first = 0
+    steps = [step for step in cascade.STEPS if step != "chain" or recipe.composed is not None]
+    for folder, own, foreign in ((recipe.remembered, known, stories), (recipe.stories, stories, known)):
+        examples = [*own, *_foreign(rng.sample(list(foreign), recipe.elsewhere))]
+        questions = [example.question for example in examples]
+        with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
+            said = [memory.ask_many(questions, method=step) for step in steps]
+        for at, (example, *row) in enumerate(zip(examples, *said, strict=True), start=first):
+            if all(answer.text is None for answer in row):
+                for text, item in cascade.held(list(zip(steps, row, strict=True))).items():
+                    features.append(item)
+                    owner.append(at)
+                    right.append(bool(exact_match(text, example.answers)))
+        first += len(examples)
+    weights, slope, shift, figures = fit_best(np.array(features), np.array(right), np.array(owner), recipe.threshold)
+    report(figures)
+    return _line(cascade.FEATURES, weights, slope, shift, recipe.threshold)
 
 
 def _chains(
@@ -120,8 +156,7 @@ def _chains(
     found = np.array(features), np.array(right), np.array(owner)
     weights, slope, shift, figures = fit_best(*found, recipe.chain_threshold)
     report(figures)
-    named = {name: round(float(value), 6) for name, value in zip(chain.FEATURES, weights, strict=True)}
-    return {"weights": named, "slope": slope, "shift": shift, "threshold": recipe.chain_threshold}
+    return _line(chain.FEATURES, weights, slope, shift, recipe.chain_threshold)
 
 
 def _foreign(examples: Sequence[Example]) -> list[Example]:

@@ -7,8 +7,10 @@ row has the same base, batches and steps; each is trained once a seed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,10 @@ from quipu.models.encoder import Encoder
 from quipu.records import Document, QAPair, Span
 from quipu.text import best_f1, exact_match
 from quipu.training.base import device, half_precision
-from quipu.training.qamat.data import MASK, ExampleFiles, asked, mine, write_examples
+from quipu.training.qamat.data import MASK, ExampleFiles, MemoryExample, asked, mine, write_examples
+from quipu.training.qamat.hops import mine_chains
 from quipu.training.qamat.memory import embed
-from quipu.training.qamat.steps import answers
+from quipu.training.qamat.steps import Said, answers
 from quipu.training.qamat.train import QamatRecipe, load, run
 
 Report = Callable[[dict[str, Any]], None]
@@ -36,7 +39,7 @@ class ClaimSettings:
     """Size of the world and of each training."""
 
     work: Path
-    documents: int = 300
+    documents: int = 600
     seeds: int = 3
     steps: int = 150  # of each pre-training stage
     tuning: int = 100
@@ -44,7 +47,7 @@ class ClaimSettings:
     k: int = 8
     asked: int = 300
     base: str = "minilm"
-    layers: int | None = 3
+    layers: int | None = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,10 @@ class Row:
 
 
 def prepare(settings: ClaimSettings) -> None:
-    """World, memory, examples and questions under ``work``; what is there stays."""
+    """World, memory, examples and questions under ``work``; what is there stays.
+
+    ``edited.quipu`` has the same questions with the answer of the next pair of the same relation.
+    """
     work = settings.work
     if (work / "asked.jsonl").exists():
         return
@@ -90,19 +96,52 @@ def prepare(settings: ClaimSettings) -> None:
         texts = [pair.question for pair in pairs]
         store.add(pairs, encoder.encode(texts), texts)
         rows = {pair.id: row for row, pair in store.pairs()}
-        chains = {fact: rows[pair.id] for (fact,), pair in zip(first, pairs, strict=True)}
+        places = {fact: rows[pair.id] for (fact,), pair in zip(first, pairs, strict=True)}
+        _edited(work / "edited.quipu", list(first.values()), encoder)
         trained = {row for row, pair in store.pairs() if _name(known, pair) not in held}
         write_examples(work / "examples.jsonl", (item for item in mine(store) if set(item.positives) <= trained))
+        hops = [
+            row for row in read_rows(work / "world" / "two-hop.jsonl") if all(fact in places for fact in row["chain"])
+        ]
+        labels, right = [], 0
+        for row in hops:
+            found = mine_chains(store, row["question"], row["answer"], limit=1)
+            labels.append([chain.first for chain in found])
+            right += bool(found) and (found[0].first, found[0].last) == tuple(places[fact] for fact in row["chain"])
+        mined = {"questions": len(hops), "with a chain": sum(map(bool, labels)), "with the right one": right}
+        (work / "mined.json").write_text(json.dumps(mined) + "\n", encoding="utf-8")
     tuned = [asked(row["question"], row["answer"]) for row in later if row["document"] not in held]
     write_examples(work / "tuned.jsonl", tuned)
-    hops = [row for row in read_rows(work / "world" / "two-hop.jsonl") if all(fact in chains for fact in row["chain"])]
     for name, wanted in (("hops-train", False), ("hops-asked", True)):
-        part = [row for row in hops if any(hop["document"] in held for hop in row["hops"]) == wanted]
-        first_hops = [asked(row["question"], row["answer"], [chains[row["chain"][0]]]) for row in part]
-        write_examples(work / f"{name}.jsonl", first_hops)
+        part = [
+            asked(row["question"], row["answer"], label) for row, label in zip(hops, labels, strict=True)
+            if any(hop["document"] in held for hop in row["hops"]) == wanted
+        ]  # fmt: skip
+        write_examples(work / f"{name}.jsonl", part)
     unseen = [row for row in read_rows(work / "world" / "questions-test.jsonl") if row["document"] in held]
     step = max(1, len(unseen) // settings.asked)
-    write_examples(work / "asked.jsonl", [asked(row["question"], row["answer"]) for row in unseen[::step]])
+    write_examples(
+        work / "asked.jsonl",
+        [replace(asked(row["question"], row["answer"]), positives=(places[row["chain"][0]],)) for row in unseen[::step]
+         if row["chain"][0] in places],
+    )  # fmt: skip
+
+
+def _edited(path: Path, rows: Sequence[dict[str, Any]], encoder: Encoder) -> None:
+    groups: dict[str, list[str]] = {}
+    for row in rows:
+        groups.setdefault(row["relation"], []).append(row["answer"][0])
+    at = dict.fromkeys(groups, 0)
+    pairs = []
+    for row in rows:
+        answers = groups[row["relation"]]
+        at[row["relation"]] += 1
+        following = (answers[(at[row["relation"]] + ahead) % len(answers)] for ahead in range(len(answers)))
+        other = next((answer for answer in following if answer != row["answer"][0]), row["answer"][0])
+        pairs.append(QAPair.make(row["question"], other))
+    texts = [pair.question for pair in pairs]
+    with Store.create(path, width=encoder.width, models={encoder.name: encoder.sha256}) as store:
+        store.add(pairs, encoder.encode(texts), texts)
 
 
 def _name(known: dict[str, Document], pair: QAPair) -> str:
@@ -111,9 +150,12 @@ def _name(known: dict[str, Document], pair: QAPair) -> str:
 
 def trained(
     settings: ClaimSettings, name: str, stages: Sequence[str], seed: int, report: Report, *,
-    limit: int | None = None, files: str = "tuned", hops: int = 1, **ways: Any,
+    limit: int | None = None, questions: int | None = None, files: str = "tuned", hops: int = 1, **ways: Any,
 ) -> Path:  # fmt: skip
-    """A model after ``stages`` and fine-tuning; stages that another row of the same seed has had are not run twice."""
+    """A model after ``stages`` and fine-tuning; stages that another row of the same seed has had are not run twice.
+
+    ``limit``: so many examples of pre-training; ``questions``: so many of fine-tuning.
+    """
     base, work = settings.base, settings.work
     made = (
         f"{seed}-{'n' if ways.get('neural', True) else ''}{'d' if ways.get('discrete', True) else ''}-{limit or 'all'}"
@@ -129,7 +171,7 @@ def trained(
             recipe = QamatRecipe(
                 folder, work / "memory.quipu", stage=stage, base=base,
                 examples=(work / f"{files}.jsonl",) if tuning else (), batch=settings.batch,
-                limit=None if tuning else limit, layers=settings.layers if at == 0 else None, seed=seed,
+                limit=questions if tuning else limit, layers=settings.layers if at == 0 else None, seed=seed,
                 ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 120, **ways,
                       "hops": hops if tuning else 1},
                 decoder={"layers": 2, "inner": 768, "vocabulary": 30522},
@@ -143,23 +185,41 @@ def trained(
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """EM and F1 in per cent, recall: an accepted answer among the pairs of the last hop."""
+    """In per cent: EM, F1, an accepted answer among the pairs of the last hop, EM of the best pair's answer."""
 
     em: float
     f1: float
     recall: float
+    lookup: float
 
 
 def measure(
     settings: ClaimSettings, folder: Path, *, questions: str = "asked", share: float = 1.0, k: int | None = None
 ) -> Figures:
     """Ask a checkpoint the held-out questions with ``share`` of the memory and ``k`` pairs."""
+    items, said = _said(settings, folder, questions, share, k)
+    exact = [exact_match(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
+    f1 = [best_f1(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
+    there = [
+        any(exact_match(pair.answer, item.answers) for pair in answer.hops[-1])
+        for answer, item in zip(said, items, strict=True)
+    ]
+    best = [exact_match(answer.hops[-1][0].answer, item.answers) for answer, item in zip(said, items, strict=True)]
+    return Figures(*(100 * float(np.mean(values)) for values in (exact, f1, there, best)))
+
+
+def _said(
+    settings: ClaimSettings, folder: Path, questions: str, share: float = 1.0, k: int | None = None,
+    read: str = "memory",
+) -> tuple[list[MemoryExample], list[Said]]:  # fmt: skip
+    """The questions, and what a checkpoint says to them from the pairs of the memory that is ``read``."""
     reader, frozen, ways = load(folder)
     reader.to(device())
     ways = replace(ways, k=k or ways.k)
     items = list(ExampleFiles([settings.work / f"{questions}.jsonl"])[: settings.asked])
     said = []
-    with Store.open(settings.work / "memory.quipu", read_only=True) as store:
+    path = settings.work / "memory.quipu"
+    with Store.open(path, read_only=True) as store, Store.open(path.with_stem(read), read_only=True) as other:
         keys = folder.parent / f"asked-{share}"
         memory = embed(
             frozen.to(device()), store, keys, device(), values=ways.neural and not ways.discrete, share=share
@@ -167,27 +227,67 @@ def measure(
         for first in range(0, len(items), _TOGETHER):
             some = [item.x.replace(MASK, "").strip() for item in items[first : first + _TOGETHER]]
             with half_precision():
-                said += answers(reader, store, memory, some, ways)
-    exact = [exact_match(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
-    f1 = [best_f1(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
-    there = [
-        any(exact_match(pair.answer, item.answers) for pair in answer.hops[-1])
-        for answer, item in zip(said, items, strict=True)
+                said += answers(reader, other, memory, some, ways)
+    return items, said
+
+
+def edits(settings: ClaimSettings, folder: Path) -> Figures:
+    """Of the questions answered rightly: the answer after every pair was edited. EM and F1 are against the new answers.
+
+    ``recall``: the old answer was said all the same.
+    """
+    items, before = _said(settings, folder, "asked")
+    _, after = _said(settings, folder, "asked", read="edited")
+    with Store.open(settings.work / "edited.quipu", read_only=True) as store:
+        new = store.pairs_by_rows([item.positives[0] for item in items])
+    known = [
+        (answer.text, pair.answer, item.answers)
+        for item, old, answer, pair in zip(items, before, after, new, strict=True)
+        if exact_match(old.text, item.answers) and pair is not None and not exact_match(pair.answer, item.answers)
     ]
-    return Figures(*(100 * float(np.mean(values)) for values in (exact, f1, there)))
+    followed = [exact_match(text, [wanted]) for text, wanted, _ in known]
+    f1 = [best_f1(text, [wanted]) for text, wanted, _ in known]
+    kept = [exact_match(text, old) for text, _, old in known]
+    return Figures(*(100 * float(np.mean(values)) if known else 0.0 for values in (followed, f1, kept, followed)))
 
 
-CLAIMS = ("stages", "integration", "k", "memory", "examples", "hops")
+# The claims, and the rows of each that the paper puts in this order.
+CLAIMS = {
+    "stages": ("in batch, then global", "in batch only", "global only"),
+    "integration": ("neural and discrete", "neural only"),
+    "k": ("20", "10", "1"),
+    "memory": ("100%", "30%", "10%"),
+    "examples": ("100%", "30%", "10%"),
+    "data": ("QAMAT, 10%", "RePAQ, 10%"),
+    "hops": ("2 hops", "1 hop"),
+    "edits": ("followed", "old answer kept"),
+}
+
+
+def verdict(claim: str, rows: Sequence[Row]) -> str:
+    """Whether the rows of a claim stand in the paper's order, each above the next by more than both standard errors."""
+    known = {row.name: row for row in rows if row.claim == claim}
+    order = [known[name] for name in CLAIMS[claim]]
+
+    def above(one: Row, other: Row) -> bool:
+        return one.em - other.em > (one.em_error**2 + other.em_error**2) ** 0.5
+
+    if all(above(one, other) for one, other in pairwise(order)):
+        return "holds"
+    return "holds in part" if above(order[0], order[-1]) else "does not hold at this size"
 
 
 def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = lambda line: None) -> list[Row]:
-    """The rows of each claim (all of ``CLAIMS`` where none is named), trained and measured."""
+    """The rows of each claim (all of ``CLAIMS`` where none is named), trained and measured.
+
+    RePAQ is the best pair's answer by the same model's retriever.
+    """
     prepare(settings)
     rows: list[Row] = []
 
-    def add(claim: str, name: str, once: Callable[[int], Figures]) -> None:
+    def add(claim: str, name: str, once: Callable[[int], Figures], metric: str = "em") -> None:
         found = [once(seed) for seed in range(settings.seeds)]
-        em = np.array([item.em for item in found])
+        em = np.array([getattr(item, metric) for item in found])
         error = float(em.std(ddof=1) / len(em) ** 0.5) if len(em) > 1 else 0.0
         f1, recall = (float(np.mean([getattr(item, name) for item in found])) for name in ("f1", "recall"))
         rows.append(Row(claim, name, float(em.mean()), error, f1, recall))
@@ -220,11 +320,23 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
             limit = None if share == 1.0 else max(1, round(share * count))
             add("examples", f"{share:.0%}", lambda seed, limit=limit: measure(  # type: ignore[misc]
                 settings, trained(settings, "tuned", ("in_batch", "global"), seed, report, limit=limit)))  # fmt: skip
+    if "data" in wanted:
+        count = sum(1 for _ in (settings.work / "tuned.jsonl").open(encoding="utf-8"))
+        for share in (0.1, 0.3, 1.0):
+            limit = None if share == 1.0 else max(1, round(share * count))
+            name = "tuned" if limit is None else f"tuned{limit}"
+            for system, metric in (("QAMAT", "em"), ("RePAQ", "lookup")):
+                add("data", f"{system}, {share:.0%}", lambda seed, limit=limit, name=name: measure(  # type: ignore[misc]
+                    settings, trained(settings, name, ("in_batch", "global"), seed, report, questions=limit)),
+                    metric)  # fmt: skip
     if "hops" in wanted:
         for hops in (1, 2):
             add("hops", f"{hops} hop{'s' * (hops > 1)}", lambda seed, hops=hops: measure(  # type: ignore[misc]
                 settings, trained(settings, f"hops{hops}", ("in_batch", "global"), seed, report, files="hops-train",
                                   hops=hops), questions="hops-asked"))  # fmt: skip
+    if "edits" in wanted:
+        for name, metric in (("followed", "em"), ("old answer kept", "recall")):
+            add("edits", name, lambda seed: edits(settings, both(seed)), metric)
     return rows
 
 
@@ -242,7 +354,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         places = range(len(some))
         axis.errorbar(places, [row.em for row in some], [row.em_error for row in some], marker="o", capsize=4)
         axis.set_xticks(places, [row.name for row in some], rotation=20, ha="right", fontsize=7)
-        axis.set_title(name)
+        axis.set_title(f"{name}: {verdict(name, rows)}", fontsize=8)
         axis.set_ylabel("EM, %")
         axis.set_ylim(0, 100)
     figure.tight_layout()

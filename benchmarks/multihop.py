@@ -1,0 +1,143 @@
+"""People's questions of two hops (HotpotQA, 2WikiMultihopQA, MuSiQue), asked of memories built from their paragraphs.
+
+    python benchmarks/multihop.py --data DATA --work FOLDER [--fid FOLDER] [--part dev]
+
+One memory a set, of all paragraphs of its questions, kept in FOLDER. F1 with its 95 % bootstrap interval, EM, and for
+chains: how often the two pairs come from the two paragraphs that the question was made from, of all questions and of
+those that were answered rightly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common import Models, built, read_lines, say
+from quipu.cli.terminal import print_table
+from quipu.evaluation.tasks.compare import systems
+from quipu.records import Answer
+from quipu.text import best_f1, exact_match
+
+SETS = ("hotpotqa", "2wiki", "musique")
+DEV = "dev-100.jsonl.gz"
+TRAIN = {"hotpotqa": "train-100.json.gz", "2wiki": "train-500.jsonl.gz", "musique": "train-100.json.gz"}
+METHODS = ("lookup", "lookup-reranked", "read", "chain", "cascade", "span", "bm25-reader", "dense-reader")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its paragraphs (title, text) and the titles of those that it needs."""
+
+    question: str
+    answers: tuple[str, ...]
+    kind: str
+    paragraphs: tuple[tuple[str, str], ...]
+    needed: frozenset[str]
+
+
+def read(data: Path, name: str, part: str, limit: int | None = None) -> list[Asked]:
+    """The questions of a set; of MuSiQue those of two hops."""
+    path = data / name / (DEV if part == "dev" else TRAIN[name])
+    rows = list(_rows(path))
+    if name == "musique":
+        rows = [row for row in rows if row["id"].startswith("2hop")]
+    return [_asked(row) for row in rows[:limit]]
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.name.endswith(".jsonl.gz"):
+        yield from read_lines(path)
+    else:
+        import gzip
+
+        yield from json.loads(gzip.decompress(path.read_bytes()))
+
+
+def _asked(row: dict[str, Any]) -> Asked:
+    if "paragraphs" in row:
+        parts = tuple((part["title"], part["paragraph_text"]) for part in row["paragraphs"])
+        needed = frozenset(part["title"] for part in row["paragraphs"] if part["is_supporting"])
+        return Asked(row["question"], (row["answer"], *row.get("answer_aliases", ())), "bridge", parts, needed)
+    parts = tuple((title, " ".join(text.strip() for text in texts)) for title, texts in row["context"])
+    needed = frozenset(title for title, _ in row["supporting_facts"])
+    return Asked(row["question"], (row["answer"],), row["type"], parts, needed)
+
+
+def memory_of(items: list[Asked], work: Path, name: str, models: Models) -> Any:
+    """The memory of all their paragraphs, each once; built where it is not there yet."""
+    documents = work / f"{name}.jsonl"
+    texts = dict.fromkeys(part for item in items for part in item.paragraphs if part[1].strip())
+    lines = [{"id": f"{at:05d}", "title": title, "text": text} for at, (title, text) in enumerate(texts)]
+    documents.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    memory, _ = built(documents, work / f"{name}.quipu", models)
+    return memory
+
+
+def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """The 95 % bootstrap interval of a mean."""
+    rng = np.random.default_rng(seed)
+    means = values[rng.integers(0, len(values), (2000, len(values)))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def right_chain(answer: Answer, titles: dict[str, str], needed: frozenset[str]) -> bool:
+    """Both pairs of the chain, and no other paragraph than the two that are needed."""
+    shown = {titles.get(item.pair.document_id or "", "") for item in answer.evidence}
+    return len(answer.evidence) == 2 and shown == needed
+
+
+def main() -> None:
+    """Build, ask, print a table a set."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--fid", type=Path)
+    parser.add_argument("--part", choices=("dev", "train"), default="dev")
+    parser.add_argument("--limit", type=int, help="so many questions of each set, for a trial")
+    parser.add_argument("--build-only", action="store_true")
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    models = Models.load(None, None, None)
+    for name in SETS:
+        items = read(options.data, name, options.part, options.limit)
+        with memory_of(items, options.work, f"{name}-{options.part}", models) as memory:
+            if not options.build_only:
+                table(name, items, memory, options.fid)
+
+
+def table(name: str, items: list[Asked], memory: Any, fid: Path | None) -> None:
+    """One set: a row a method."""
+    questions = [item.question for item in items]
+    titles = {document.id: document.title for document in memory.store.documents()}
+    known = systems(memory, fid)
+    rows, scores = [], {}
+    for method in (*METHODS, *(("fid-20",) if fid else ())):
+        said = [item.text or "" for item in known[method]().predict(questions)]
+        f1 = np.array([100 * best_f1(text, item.answers) for text, item in zip(said, items, strict=True)])
+        em = np.array([100 * exact_match(text, item.answers) for text, item in zip(said, items, strict=True)])
+        scores[method] = f1
+        low, high = interval(f1)
+        row = {"system": method, "EM": f"{em.mean():.1f}", "F1": f"{f1.mean():.1f}", "95 %": f"{low:.1f} to {high:.1f}"}
+        for kind in sorted({item.kind for item in items}):
+            row[f"F1 {kind}"] = f"{f1[[item.kind == kind for item in items]].mean():.1f}"
+        if method == "chain":
+            answers = memory.ask_many(questions, method="chain", min_probability=0.0)
+            chains = np.array([right_chain(a, titles, item.needed) for a, item in zip(answers, items, strict=True)])
+            say(f"{name}: right chain for {chains.mean():.1%} of all, {chains[em > 0].mean():.1%} of {(em > 0).sum()}"
+                " right answers")  # fmt: skip
+        rows.append(row)
+    low, high = interval(scores["chain"] - scores["read"])
+    print(f"\n{name}: {len(items)} questions, {memory.store.count()} pairs")
+    print(f"F1 of chain less that of read: {low:.1f} to {high:.1f}")
+    print_table([list(row.values()) for row in rows], list(rows[0]))
+
+
+if __name__ == "__main__":
+    main()
