@@ -193,8 +193,8 @@ def claims(
         list[str] | None, typer.Option(metavar="CLAIM", help="Only this claim; may be given again.", show_default=False)
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="N", help="Trainings a row.")] = 3,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of each pre-training stage.")] = 150,
-    tuning: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of fine-tuning.")] = 100,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of each pre-training stage.")] = 100,
+    tuning: Annotated[int, typer.Option(min=1, metavar="N", help="Steps of fine-tuning.")] = 60,
     documents: Annotated[int, typer.Option(min=20, metavar="N", help="Documents of the world.")] = 600,
     layers: Annotated[int, typer.Option(min=1, metavar="N", help="Of the encoder.")] = 2,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="An .svg or .png with a plot a claim.")] = None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from quipu.corpus.passages import split
+from quipu.errors import SettingsError
 from quipu.evaluation.microworld import make
 from quipu.evaluation.microworld.world import read_rows
 from quipu.memory.store import Store
@@ -41,13 +42,16 @@ class ClaimSettings:
     work: Path
     documents: int = 600
     seeds: int = 3
-    steps: int = 150  # of each pre-training stage
-    tuning: int = 100
+    steps: int = 100  # of each pre-training stage
+    tuning: int = 60
     batch: int = 16
+    negatives: int = 3
+    supervised: float = 1.0  # see ``steps.Ways``: so few steps do not train a retriever otherwise
     k: int = 8
     asked: int = 300
     base: str = "minilm"
     layers: int | None = 2
+    decoder: dict[str, Any] = field(default_factory=lambda: {"layers": 1, "inner": 768, "vocabulary": 3000})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +69,15 @@ class Row:
 def prepare(settings: ClaimSettings) -> None:
     """World, memory, examples and questions under ``work``; what is there stays.
 
-    ``edited.quipu`` has the same questions with the answer of the next pair of the same relation.
+    ``edited.quipu`` has the same questions with the answer of the next pair of the same relation. SettingsError where
+    ``work`` was made with other settings, whose models would be taken for this run's.
     """
-    work = settings.work
+    work, own = settings.work, settings.work / "settings.json"
+    known = {name: value for name, value in asdict(settings).items() if name not in ("work", "seeds")}
+    if own.exists() and json.loads(own.read_text(encoding="utf-8")) != known:
+        raise SettingsError(f"{work} was made with other settings ({own}); name another folder")
+    work.mkdir(parents=True, exist_ok=True)
+    own.write_text(json.dumps(known) + "\n", encoding="utf-8")
     if (work / "asked.jsonl").exists():
         return
     if not (work / "world").exists():
@@ -98,18 +108,19 @@ def prepare(settings: ClaimSettings) -> None:
         rows = {pair.id: row for row, pair in store.pairs()}
         places = {fact: rows[pair.id] for (fact,), pair in zip(first, pairs, strict=True)}
         _edited(work / "edited.quipu", list(first.values()), encoder)
+        found = mine(store, negatives=settings.negatives)
         trained = {row for row, pair in store.pairs() if _name(known, pair) not in held}
-        write_examples(work / "examples.jsonl", (item for item in mine(store) if set(item.positives) <= trained))
+        write_examples(work / "examples.jsonl", (item for item in found if set(item.positives) <= trained))
         hops = [
             row for row in read_rows(work / "world" / "two-hop.jsonl") if all(fact in places for fact in row["chain"])
         ]
         labels, right = [], 0
         for row in hops:
-            found = mine_chains(store, row["question"], row["answer"], limit=1)
-            labels.append([chain.first for chain in found])
-            right += bool(found) and (found[0].first, found[0].last) == tuple(places[fact] for fact in row["chain"])
-        mined = {"questions": len(hops), "with a chain": sum(map(bool, labels)), "with the right one": right}
-        (work / "mined.json").write_text(json.dumps(mined) + "\n", encoding="utf-8")
+            mined = mine_chains(store, row["question"], row["answer"], limit=1)
+            labels.append([chain.first for chain in mined])
+            right += bool(mined) and (mined[0].first, mined[0].last) == tuple(places[fact] for fact in row["chain"])
+        counts = {"questions": len(hops), "with a chain": sum(map(bool, labels)), "with the right one": right}
+        (work / "mined.json").write_text(json.dumps(counts) + "\n", encoding="utf-8")
     tuned = [asked(row["question"], row["answer"]) for row in later if row["document"] not in held]
     write_examples(work / "tuned.jsonl", tuned)
     for name, wanted in (("hops-train", False), ("hops-asked", True)):
@@ -172,9 +183,9 @@ def trained(
                 folder, work / "memory.quipu", stage=stage, base=base,
                 examples=(work / f"{files}.jsonl",) if tuning else (), batch=settings.batch,
                 limit=questions if tuning else limit, layers=settings.layers if at == 0 else None, seed=seed,
-                ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 120, **ways,
-                      "hops": hops if tuning else 1},
-                decoder={"layers": 2, "inner": 768, "vocabulary": 30522},
+                ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 48,
+                      "supervised": 0.0 if tuning else settings.supervised, **ways, "hops": hops if tuning else 1},
+                decoder=settings.decoder,
                 loop={"steps": settings.tuning if tuning else settings.steps, "learning_rate": 1e-3,
                       "encoder_rate": 0.3, "report_every": 50},
             )  # fmt: skip

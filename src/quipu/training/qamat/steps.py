@@ -25,7 +25,9 @@ class Ways:
     """How the memory is used. ``weight`` is lambda, which the paper does not state; for ``scale`` see ``retrieve``.
 
     ``sentence``, ``value_length``: what is read of an entry, see ``memory.entries``. ``only_found``: examples whose
-    answer no retrieved entry has do not count in the loss; they would teach to say what is not there.
+    answer no retrieved entry has do not count in the loss; they would teach to say what is not there. ``supervised``:
+    weight of -log p(positives | X), which the paper does not have: its retriever learns by neural integration alone,
+    in a hundred thousand steps; few steps need it.
     """
 
     k: int = 4
@@ -41,6 +43,7 @@ class Ways:
     sentence: bool = False
     value_length: int = VALUE_LENGTH
     only_found: bool = False
+    supervised: float = 0.0
 
 
 def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExample], ways: Ways) -> Loss:
@@ -60,7 +63,12 @@ def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExa
         h = model.neural(states, mask_at, model.mixture(scores, values[places]))
     chosen = [[known[at] for at in row] for row in places.tolist()]
     loss = _decoded(backbone, examples, xs, chosen, model.Read(h, mask, ids), ways)
-    return loss, {"loss_a_piece": loss.item(), **_found(examples, chosen)}
+    figures = {"loss_a_piece": loss.item(), **_found(examples, chosen)}
+    if ways.supervised:
+        every, where = model.retrieve(queries, keys, len(rows), ways.scale)
+        right = torch.tensor([[row in item.positives for row in rows] for item in examples], device=device)
+        loss = loss + ways.supervised * model.first_hop_loss(every, right.gather(1, where))
+    return loss, figures
 
 
 def global_loss(
@@ -98,6 +106,9 @@ def global_loss(
     chosen = _entries_at(backbone, store, memory, places, ways)
     loss = _decoded(backbone, examples, xs, chosen, model.Read(h, mask, ids), ways)
     figures = {"loss_a_piece": loss.item(), **_found(examples, chosen)}
+    if ways.supervised and ask is None:
+        right = [memory.places_of(item.positives) for item in examples]
+        loss = loss + ways.supervised * _hop_loss(memory, queries, places, right, ways.scale)
     if hop_losses:
         hop = torch.stack(hop_losses).sum()
         figures["hop"] = hop.item()

@@ -1,0 +1,66 @@
+"""Questions a second of QAMAT against FiD at T5-base size, with random weights: speed does not depend on them.
+
+    python benchmarks/t5_speed.py [--pairs 32] [--passages 100] [--repeats 3]
+
+QAMAT reads ``pairs`` of 40 word pieces in one text, FiD ``passages`` of 200, each with the question. Both by torch in
+bf16, greedy, eight pieces of answer; the search is not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import torch
+from transformers import T5Config, T5ForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
+
+from quipu.cli.terminal import print_table
+
+QUESTION, PAIR, PASSAGE, ANSWER = 20, 40, 200, 8  # word pieces
+
+
+def answer(model: T5ForConditionalGeneration, blocks: torch.Tensor, questions: int) -> None:
+    """Encode blocks (questions * n, length) and decode over those of each question side by side."""
+    states = torch.cat([model.get_encoder()(some).last_hidden_state for some in blocks.split(20)])
+    side_by_side = states.reshape(questions, -1, states.shape[-1])
+    model.generate(
+        encoder_outputs=BaseModelOutput(last_hidden_state=side_by_side),
+        attention_mask=torch.ones(side_by_side.shape[:2], dtype=torch.long),
+        min_new_tokens=ANSWER, max_new_tokens=ANSWER, do_sample=False,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Time both and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=32)
+    parser.add_argument("--passages", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12, feed_forward_proj="gated-gelu",
+        decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config).eval().to(torch.bfloat16)
+    rows = []
+    for name, batch, blocks, length in (
+        ("QAMAT", 1, 1, options.pairs * PAIR + QUESTION), ("QAMAT", 16, 1, options.pairs * PAIR + QUESTION),
+        ("FiD", 1, options.passages, PASSAGE + QUESTION),
+    ):  # fmt: skip
+        ids = torch.randint(2, 32000, (batch * blocks, length))
+        times = []
+        with torch.inference_mode():
+            for _ in range(options.repeats + 1):  # the first does not count
+                began = time.perf_counter()
+                answer(model, ids, batch)
+                times.append((time.perf_counter() - began) / batch)
+        rows.append((name, batch, blocks * length, min(times[1:]), max(times[1:]), 1 / min(times[1:])))
+    head = ("system", "batch", "word pieces a question", "s a question, least", "most", "questions/s")
+    print_table(rows, head)
+    print(f"FiD takes {rows[2][3] / rows[0][3]:.1f} times as long, questions one by one")
+
+
+if __name__ == "__main__":
+    main()
