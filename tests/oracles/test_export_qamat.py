@@ -58,6 +58,10 @@ def test_int8_says_what_torch_says(trained: Path, tmp_path: Path) -> None:
     assert figures["same_answer"] >= 0.9
     reader = MemoryReader(tmp_path / "out")
     together = reader.read(QUESTIONS, [PAIRS] * 4)
+    more = MemoryReader(tmp_path / "out", k=8, per_block=2)
+    assert more.k == 8 and len(more.read(QUESTIONS[:1], [PAIRS * 2])) == 1
+    with pytest.raises(InputError, match="set per_block"):
+        MemoryReader(tmp_path / "out", k=30, per_block=0)  # 30 pairs of 20 pieces for 256 positions
     assert [item.text for item in together].count("1869") >= 1
     one = reader.read(QUESTIONS[:1], [PAIRS])[0]
     assert one.text == together[0].text and one.log_p == pytest.approx(together[0].log_p, abs=0.05)

@@ -56,11 +56,10 @@ def compare(
     import quipu
     from quipu.evaluation.report import table
     from quipu.evaluation.tasks import compare as task
-    from quipu.evaluation.tasks.open_domain import read_examples
+    from quipu.evaluation.tasks.open_domain import read_examples, spread
 
     examples = read_examples(questions)
-    if limit is not None and limit < len(examples):
-        examples = [examples[at * len(examples) // limit] for at in range(limit)]
+    examples = spread(examples, limit or len(examples))
     with quipu.open(memory, read_only=True) as opened:
         reports = task.compare(opened, examples, methods or (), fid, writer)
     if as_json:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from quipu.errors import FormatError
+from quipu.errors import FormatError, InputError
 from quipu.models.hub import ModelFolder, parallel, resolve, session
 from quipu.models.joined import Ids, Marks, joined, value_text
 from quipu.models.protocols import MemoryReading
@@ -29,19 +29,30 @@ Floats = NDArray[np.float32]
 class MemoryReader:
     """Reads pairs for a question; ``SupportsReadMemory``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/qamat") -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
+    def __init__(
+        self, name_or_path: str | Path = "quipu-mini/qamat", *, k: int | None = None, per_block: int | None = None
+    ) -> None:
+        """Load and verify; raises InputError or FormatError (see ``hub.resolve``).
+
+        ``k`` pairs are read, ``per_block`` of them in one text (0: all); None: as many as in training. What is beyond
+        the encoder's positions is an InputError; smaller blocks mend it.
+        """
         folder = resolve(name_or_path, "memory-reader")
         self.source = str(name_or_path)
         self.name = folder.name
         self.sha256 = folder.sha256
         settings = folder.settings
-        self.k = int(settings["k"])
+        self.k = int(settings["k"]) if k is None else k
         self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
         self.fitted = fitted(settings)
-        self._per_block, self._value_length = int(settings["per_block"]), int(settings["value_length"])
+        self._per_block = int(settings["per_block"]) if per_block is None else per_block
+        self._value_length = int(settings["value_length"])
         self._longest = int(settings["answer_length"])
         self._question_length = int(settings["question_length"])
+        together = min(self.k, self._per_block) if self._per_block else self.k
+        longest = together * (self._value_length + 1) + self._question_length + 3
+        if longest > int(settings.get("positions", 512)):
+            raise InputError(f"{self.source}: {together} pairs do not fit into one text; set per_block to 8")
         self._vocabulary = int(settings["vocabulary"])
         self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()

@@ -127,7 +127,7 @@ def export_memory_reader(
     settings: dict[str, Any] = {
         "width": width, "k": ways.k, "sentence": ways.sentence, "per_block": ways.per_block,
         "value_length": ways.value_length, "answer_length": ways.answer_length, "question_length": QUESTION_LENGTH,
-        "vocabulary": config.vocabulary,
+        "vocabulary": config.vocabulary, "positions": backbone.encoder.config.max_position_embeddings,
     }  # fmt: skip
     rows, scales = quantised_words(backbone.encoder.embeddings.word_embeddings.weight.detach().numpy())
     place_tokenizer(checkpoint, out, words_from)

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from quipu.errors import InputError
 from quipu.evaluation.metrics import (
@@ -30,6 +30,7 @@ from quipu.records import Answer, Example, Hit, Score
 RECALLS = (1, 5, 10, 50)
 METHODS = ("cascade", "lookup", "read", "chain", "span")
 Search = Literal["vector", "words", "both"]
+T = TypeVar("T")
 NAMES = {"lookup": "look-up"}
 LATENCY_SAMPLE = 300  # questions asked one by one
 
@@ -155,7 +156,7 @@ def timing(times: Sequence[float]) -> tuple[Score, Score]:
     )
 
 
-def spread(items: Sequence[str], count: int) -> list[str]:
+def spread(items: Sequence[T], count: int) -> list[T]:
     """At most ``count`` of ``items``, evenly spread over them."""
     if len(items) <= count:
         return list(items)
