@@ -21,7 +21,7 @@ from quipu.models.reader import NOT_READ, Reader, best_spans
 from quipu.models.surface import casing_of, surface
 from quipu.models.writer import Writer, _cuts, _nucleus, _stutters
 from quipu.records import Span
-from quipu.training import export
+from quipu.training import export, export_writer
 from quipu.training.generator.data import token_span
 from quipu.training.generator.model import STYLES, Generator, GeneratorConfig
 from quipu.training.generator.sample import greedy_ids
@@ -70,7 +70,8 @@ def float_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Export without quantising: what is left must then agree closely, and random weights bear no eight bits."""
     import shutil
 
-    monkeypatch.setattr(export, "to_int8", lambda source, target: shutil.copy(source, target))
+    for module in (export, export_writer):
+        monkeypatch.setattr(module, "to_int8", lambda source, target: shutil.copy(source, target))
 
 
 @pytest.fixture
@@ -143,10 +144,10 @@ def test_the_writer_writes_as_torch_does(tmp_path: Path, float_weights: None) ->
     table.copy_((table / scales).round() * scales)
     save_generator(model, tmp_path / "checkpoint", tmp_path / "hf")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export, "_gate", lambda *_: None)
+        patch.setattr(export_writer, "gate", lambda *_: None)
         patch.setattr("quipu.models.writer._stutters", lambda piece, said: np.zeros(piece.shape, dtype=bool))
         asked = [(text, (0, 5)) for text in TEXTS]
-        export.export_writer(tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked)
+        export_writer.export_writer(tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked)
         writer = Writer(tmp_path / "out")
         spans = [[(0, 3), (9, 14)], [(0, 14)], [(0, 5), (17, 21)]]
         made = writer.write(TEXTS, [[Span(*span) for span in row] for row in spans])
@@ -172,7 +173,7 @@ def test_a_failed_gate_leaves_nothing_that_loads(tmp_path: Path) -> None:
     """A half-exported folder would be taken for a model by the next command."""
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(ExportMismatch, match="refused"):
-        export._gate(tmp_path, False, "keys differ")
+        export.gate(tmp_path, False, "keys differ")
     assert not (tmp_path / "model.json").exists()
 
 

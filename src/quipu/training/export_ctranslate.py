@@ -23,7 +23,7 @@ from quipu.models.protocols import Written
 from quipu.records import Span
 from quipu.text import normalize_answer
 from quipu.training.base import load_tokenizer
-from quipu.training.export import _gate, write_listing
+from quipu.training.export import gate, write_listing
 from quipu.training.qamat.backbones import HubBackbone
 from quipu.training.qamat.model import discrete, join
 from quipu.training.qamat.train import load
@@ -71,8 +71,8 @@ def export_ctranslate_writer(
     figures = {
         "same_opening": same / len(asked), "log_p_apart": float(np.mean(apart or [np.inf])), "asked": float(len(asked))
     }  # fmt: skip
-    _gate(out, figures["same_opening"] >= 0.8, f"questions open alike in {figures['same_opening']:.3f} of the cases")
-    _gate(
+    gate(out, figures["same_opening"] >= 0.8, f"questions open alike in {figures['same_opening']:.3f} of the cases")
+    gate(
         out, figures["log_p_apart"] <= 0.2, f"mean log p of the same questions differs by {figures['log_p_apart']:.3f}"
     )
     return figures
@@ -113,7 +113,7 @@ def export_ctranslate_reader(
     made = CTranslateMemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
     same = [normalize_answer(ours.text) == theirs for ours, theirs in zip(made, expected, strict=True)]
     figures = {"same_answer": float(np.mean(same)), "asked": float(len(asked))}
-    _gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
+    gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
     return figures
 
 

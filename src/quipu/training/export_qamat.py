@@ -16,7 +16,7 @@ from quipu.models.hub import resolve
 from quipu.models.joined import value_text
 from quipu.models.memory_reader import MemoryReader
 from quipu.training.export import (
-    _gate,
+    gate,
     place_tokenizer,
     quantised_words,
     shared_table,
@@ -143,7 +143,7 @@ def export_memory_reader(
     made = MemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
     same = [ours.text.lower() == theirs.lower() for ours, theirs in zip(made, expected, strict=True)]
     figures = {"same_answer": float(np.mean(same)), "asked": float(len(asked))}
-    _gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
+    gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
     return figures
 
 

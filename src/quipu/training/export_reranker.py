@@ -13,7 +13,7 @@ from torch import nn
 
 from quipu.errors import InputError
 from quipu.training.base import load_tokenizer
-from quipu.training.export import _gate, place_tokenizer, quantised_words, shared_table, to_int8, to_onnx, write_listing
+from quipu.training.export import gate, place_tokenizer, quantised_words, shared_table, to_int8, to_onnx, write_listing
 from quipu.training.reranker.model import Reranker, load_reranker
 
 
@@ -86,7 +86,7 @@ def export_reranker(
     same = float(np.mean([np.argmax(left) == np.argmax(right) for left, right in zip(found, wanted, strict=True)]))
     apart = float(np.mean([abs(left.max() - right.max()) for left, right in zip(found, wanted, strict=True)]))
     figures = {"same_best": same, "logit_difference": apart, "asked": float(len(asked))}
-    _gate(out, same >= 0.9, f"int8 and torch agree on the best pair of {same:.3f} of the questions")
+    gate(out, same >= 0.9, f"int8 and torch agree on the best pair of {same:.3f} of the questions")
     return figures
 
 
@@ -138,7 +138,7 @@ def export_cross_encoder(
     exported = session(out / "model.onnx")
     found = [float(exported.run(None, feed)[0][0, -1]) for feed in feeds]
     alike = float(np.corrcoef(found, expected)[0, 1])
-    _gate(out, alike >= 0.98, f"int8 and torch logits correlate at {alike:.4f}")
+    gate(out, alike >= 0.98, f"int8 and torch logits correlate at {alike:.4f}")
     return {"correlation": alike, "asked": float(len(asked))}
 
 

@@ -15,9 +15,10 @@ from quipu.memory.store import Store
 from quipu.training import corpora
 from quipu.training.base import base_folder
 from quipu.training.cards import write_card
-from quipu.training.export import add_codebook, export_encoder, export_reader, export_writer
+from quipu.training.export import add_codebook, export_encoder, export_reader
 from quipu.training.export_qamat import Asked, export_memory_reader
 from quipu.training.export_reranker import export_reranker
+from quipu.training.export_writer import export_writer
 from quipu.training.qamat.data import MASK, ExampleFiles
 from quipu.training.qamat.memory import stored
 from quipu.training.qamat.train import load, memory_queries
