@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from quipu.errors import FormatError, InputError
-from quipu.models.hub import ModelFolder, parallel, resolve, session
+from quipu.errors import InputError
+from quipu.models.hub import parallel, resolve, session
 from quipu.models.joined import Ids, Marks, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.models.surface import casing_of, written
@@ -64,8 +64,8 @@ class MemoryReader:
         self._special = np.array([token for token, content in known.items() if content.special], dtype=np.int64)
         self._mask = self._tokenizer.token_to_id("[MASK]") or 0
         self._words = WordTable.of(folder.path, settings)
-        self._project, self._decoder = (session(folder.path / f"{part}.onnx") for part in ("project", "decoder"))
-        self._encoder = session(_encoder(folder))
+        parts = (session(folder.path / f"{part}.onnx") for part in ("encoder", "project", "decoder"))
+        self._encoder, self._project, self._decoder = parts
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> MemoryReader:
@@ -157,16 +157,6 @@ class MemoryReader:
 def fitted(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Weights of ``quipu.answering``'s modules of these names, as far as they were fitted for a reader."""
     return {step: settings[step] for step in ("read", "chain", "cascade") if step in settings}
-
-
-def _encoder(folder: ModelFolder) -> Path:
-    """The encoder's graph: its own, or that of the bundled reader whose encoder was left as it was."""
-    if "encoder_from" not in folder.settings:
-        return folder.path / "encoder.onnx"
-    reader = resolve(str(folder.settings["encoder_from"]), "reader")
-    if reader.settings["files"]["model.onnx"] != folder.settings.get("encoder_sha256"):
-        raise FormatError(f"{folder.path}: the encoder of {reader.name} is another than it was trained with")
-    return reader.path / "model.onnx"
 
 
 def _side_by_side(states: Floats, blocks: int) -> Floats:

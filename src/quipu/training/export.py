@@ -253,8 +253,8 @@ class _Spans(nn.Module):
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor) -> Any:
         words = {"inputs_embeds" if self.by_vectors else "input_ids": input_ids}
         types = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
-        out = self.reader(**words, **types, output_hidden_states=True)
-        return out.start_logits, out.end_logits, out.hidden_states[-1]
+        out = self.reader(**words, **types)
+        return out.start_logits, out.end_logits
 
 
 def export_reader(
@@ -283,7 +283,7 @@ def export_reader(
         item = tokenizer.encode(question, passage)
         tensors = [torch.tensor([values]) for values in (item.ids, item.attention_mask, item.type_ids)]
         with torch.inference_mode():
-            start, end, _ = (values.numpy() for values in model(*tensors))
+            start, end = (values.numpy() for values in model(*tensors))
         allowed = np.array([item.type_ids]) == 1
         allowed[0, -1] = False
         first, last, _, _ = best_spans(start, end, allowed, LONGEST)
@@ -296,7 +296,7 @@ def export_reader(
         word, given, shared = _input(model.reader, ids, words_from)
         model.by_vectors = words_from is not None
         inputs = {word: axes, "attention_mask": axes, "token_type_ids": axes}
-        outputs = {"start": axes, "end": axes, "states": axes}
+        outputs = {"start": axes, "end": axes}
         to_onnx(model, (given, torch.ones_like(ids), ids * 0), inputs, outputs, plain)
         to_int8(plain, out / "model.onnx")
     place_tokenizer(checkpoint, out, words_from)

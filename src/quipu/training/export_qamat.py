@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from quipu.errors import InputError
-from quipu.models.hub import resolve
 from quipu.models.joined import value_text
 from quipu.models.memory_reader import MemoryReader
 from quipu.training.export import (
@@ -76,13 +75,11 @@ def export_memory_reader(
     version: str,
     asked: Sequence[Asked],
     words_from: str | None = None,
-    encoder_from: str | None = None,
 ) -> dict[str, float]:
     """Export the copying reader of a QAMAT checkpoint. ``asked``: questions with pairs (text, answer) each.
 
     Gate: int8 and torch give the same answer to >= 90 % of ``asked``. ``words_from``: a bundled writer with the same
-    word table. ``encoder_from``: a bundled reader whose encoder is the same (``freeze_encoder`` left it as it was), so
-    that it need not lie there twice; the gate sees where it is another.
+    word table.
     """
     backbone, _, ways = load(checkpoint)
     if not isinstance(backbone, CopyBackbone):
@@ -93,7 +90,6 @@ def export_memory_reader(
     width, config = backbone.width, backbone.config
     words, mask = torch.randn(2, 7, width), torch.ones(2, 7, dtype=torch.long)
     batch, side = {0: "b", 1: "s"}, {1: "b", 3: "s"}
-    graphs = ["project.onnx", "decoder.onnx", *(["encoder.onnx"] if encoder_from is None else [])]
     with tempfile.TemporaryDirectory() as scratch:
         encoding, projecting = _Encoding(backbone), _Projecting(backbone)
         with torch.inference_mode():
@@ -122,7 +118,7 @@ def export_memory_reader(
             {key: axes for key, (_, axes) in arguments.items()}, {"saying": {0: "b"}, "copying": batch},
             Path(scratch) / "decoder.onnx",
         )  # fmt: skip
-        for graph in graphs:
+        for graph in ("project.onnx", "decoder.onnx", "encoder.onnx"):
             to_int8(Path(scratch) / graph, out / graph)
     settings: dict[str, Any] = {
         "width": width, "k": ways.k, "sentence": ways.sentence, "per_block": ways.per_block,
@@ -136,9 +132,6 @@ def export_memory_reader(
     else:
         np.save(out / "words.npy", rows)
         np.save(out / "scales.npy", scales)
-    if encoder_from is not None:
-        files = resolve(encoder_from, "reader").settings["files"]
-        settings |= {"encoder_from": encoder_from, "encoder_sha256": files["model.onnx"]}
     write_listing(out, "memory-reader", name, version, settings)
     made = MemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
     same = [ours.text.lower() == theirs.lower() for ours, theirs in zip(made, expected, strict=True)]

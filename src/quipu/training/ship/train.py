@@ -42,7 +42,6 @@ class ShipRecipe:
     codebook: int = 0  # of an encoder with heads: bytes a token; 0: none
     groups: Path | None = None  # of a reranker's run: what it is compared on
     memory: Path | None = None  # of a memory reader: a run of ``remember``, whose held-out questions it is compared on
-    encoder_from: str | None = None  # of a memory reader: a bundled reader with the same encoder
 
 
 def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
@@ -92,7 +91,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
             raise SettingsError("a memory reader is compared on held-out questions: set memory to a run of remember")
         figures = export_memory_reader(
             checkpoint, recipe.out, name=name, version=recipe.version, words_from=recipe.words_from,
-            asked=held_out(recipe.memory, checkpoint, recipe.compared), encoder_from=recipe.encoder_from,
+            asked=held_out(recipe.memory, checkpoint, recipe.compared),
         )  # fmt: skip
     else:
         raise SettingsError(f"kind must be encoder, reader, memory-reader, reranker or writer, not {recipe.kind!r}")
