@@ -6,11 +6,10 @@ one transaction. synchronous=FULL: a commit is on the disk when it returns, at a
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -19,11 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError, InputError, QuipuError
+from quipu.memory.journal import Journal
 from quipu.memory.manifest import read_manifest, replace_manifest, write_manifest
 from quipu.memory.opening import connect, lock
 from quipu.memory.schema import index_passages, migrate
+from quipu.memory.texts import Texts
 from quipu.memory.words import match_expression
-from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.records import QAPair, Span, Verdict
 from quipu.text import normalize_answer
 
 Vectors = NDArray[np.float32]
@@ -37,7 +38,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
 
 
-class Store:
+class Store(Texts, Journal):
     """A memory's folder, open. Use ``create`` or ``open``; it is a context manager."""
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
@@ -143,118 +144,6 @@ class Store:
             if outermost and self._db.in_transaction:
                 self._db.execute("COMMIT")
 
-    # documents and passages -------------------------------------------------------------------------------------
-
-    def add_documents(self, documents: Iterable[Document], passages: Iterable[Passage]) -> int:
-        """Documents with their passages; those that are known stay as they are. How many documents were new."""
-        new = 0
-        with self.transaction():
-            for item in documents:
-                new += self._db.execute(
-                    "INSERT OR IGNORE INTO documents (id, source, file, title, text, sha256, metadata)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (item.id, item.source, str(item.metadata.get("file", item.source)), item.title, item.text,
-                     item.sha256, json.dumps(dict(item.metadata), ensure_ascii=False)),
-                ).rowcount  # fmt: skip
-            for passage in passages:
-                added = self._db.execute(
-                    "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
-                    (passage.id, passage.document_id, passage.span.start, passage.span.end),
-                )
-                if added.rowcount:
-                    self._db.execute(
-                        "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
-                        (added.lastrowid, f"{passage.title} {passage.text}"),
-                    )
-        return new
-
-    def document(self, document_id: str) -> Document:
-        """The document; InputError where there is none."""
-        row = self._db.execute(
-            "SELECT id, source, title, text, sha256, metadata FROM documents WHERE id = ?", (document_id,)
-        ).fetchone()
-        if row is None:
-            raise InputError(f"{self.path} has no document {document_id!r}")
-        return Document(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
-
-    def documents(self) -> Iterator[Document]:
-        """Every document, in the order in which they were added, one at a time."""
-        last = 0
-        while found := self._db.execute(
-            "SELECT row, id FROM documents WHERE row > ? ORDER BY row LIMIT 1", (last,)
-        ).fetchone():
-            last = found[0]
-            yield self.document(found[1])
-
-    def find_documents(self, name: str) -> list[str]:
-        """Ids of the documents with this source, from this file, or with this id."""
-        rows = self._db.execute(
-            "SELECT id FROM documents WHERE source = ?1 OR file = ?1 OR id = ?1 ORDER BY row", (name,)
-        )
-        return [row[0] for row in rows]
-
-    def quote(self, document_id: str, span: Span) -> str:
-        """The characters of the document that the span marks."""
-        row = self._db.execute(
-            "SELECT piece(text, ?, ?) FROM documents WHERE id = ?", (span.start, span.end, document_id)
-        ).fetchone()
-        return str(row[0]) if row else ""
-
-    def source(self, document_id: str) -> str:
-        """Where the document came from."""
-        row = self._db.execute("SELECT source FROM documents WHERE id = ?", (document_id,)).fetchone()
-        return str(row[0]) if row else ""
-
-    def passage(self, passage_id: str) -> Passage:
-        """The passage; InputError where there is none."""
-        for found in self._passages("WHERE p.id = ?", (passage_id,)):
-            return found[1]
-        raise InputError(f"{self.path} has no passage {passage_id!r}")
-
-    def passages(self, document_id: str | None = None, after: int = 0) -> Iterator[Passage]:
-        """Passages in the order in which they were added, those of one document or all; streamed."""
-        while True:
-            condition = "WHERE p.row > ?" if document_id is None else "WHERE p.row > ? AND p.document = ?"
-            values = (after,) if document_id is None else (after, document_id)
-            found = self._passages(condition + " ORDER BY p.row LIMIT 256", values)
-            for row, passage in found:
-                after = row
-                yield passage
-            if not found:
-                return
-
-    def passages_to_ask(self, limit: int) -> list[Passage]:
-        """The next passages, in order, whose pairs are not there yet (their mark "passage:ID" is missing)."""
-        condition = "WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id) ORDER BY p.row LIMIT ?"
-        return [passage for _, passage in self._passages(condition, (limit,))]
-
-    def count_to_ask(self) -> int:
-        """How many passages wait for their pairs."""
-        query = (
-            "SELECT count(*) FROM passages p"
-            " WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id)"
-        )
-        return int(self._db.execute(query).fetchone()[0])
-
-    def passage_at(self, document_id: str, span: Span) -> Passage | None:
-        """The passage in which the span begins."""
-        found = self._passages(
-            "WHERE p.document = ? AND p.start <= ? ORDER BY p.start DESC LIMIT 1", (document_id, span.start)
-        )
-        return found[0][1] if found else None
-
-    def passages_where(self, condition: str, values: tuple[object, ...]) -> list[Passage]:
-        """For the rest of this room: passages ``p`` under a condition of SQL."""
-        return [passage for _, passage in self._passages(condition, values)]
-
-    def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
-        rows = self._db.execute(
-            "SELECT p.row, p.id, p.document, d.title, piece(d.text, p.start, p.end), p.start, p.end"
-            f" FROM passages p JOIN documents d ON d.id = p.document {condition}",
-            values,
-        )
-        return [(row[0], Passage(row[1], row[2], row[3], row[4], Span(row[5], row[6]))) for row in rows]
-
     # pairs ------------------------------------------------------------------------------------------------------
 
     def add(
@@ -290,24 +179,6 @@ class Store:
                     added.append(pair.id)
             self.add_verdicts(verdicts, verdict_documents, verdict_passages)
         return added
-
-    def add_verdicts(
-        self,
-        verdicts: Sequence[Verdict],
-        documents: Sequence[str | None] | None = None,
-        passages: Sequence[str | None] | None = None,
-    ) -> None:
-        """What the stages said, of kept and of dropped pairs; ``documents`` ties them to what removal removes."""
-        nowhere: list[str | None] = [None] * len(verdicts)
-        with self.transaction():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO verdicts (pair, stage, kept, score, reason, because_of, document, passage)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (item.pair_id, item.stage, int(item.kept), item.score, item.reason, item.because_of, *place)
-                    for item, *place in zip(verdicts, documents or nowhere, passages or nowhere, strict=True)
-                ),
-            )
 
     def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
         """Remove a document (by id, source or file) with all that came from it, or one pair; how many pairs went."""
@@ -377,24 +248,6 @@ class Store:
         row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (normalized(question, answer),)).fetchone()
         return str(row[0]) if row else None
 
-    def verdicts(self, pair_id: str) -> list[Verdict]:
-        """What each stage said of the pair."""
-        rows = self._db.execute(
-            "SELECT pair, stage, kept, score, reason, because_of FROM verdicts WHERE pair = ?", (pair_id,)
-        )
-        return [Verdict(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
-
-    def verdict_counts(self) -> dict[str, int]:
-        """How many pairs each reason dropped, and "kept" for those that every stage kept."""
-        rows = self._db.execute("SELECT reason, count(*) FROM verdicts WHERE kept = 0 GROUP BY reason ORDER BY 2 DESC")
-        return {reason: int(count) for reason, count in rows}
-
-    def stage_counts(self, stage: str) -> tuple[int, int]:
-        """How many pairs a stage kept and dropped."""
-        rows = self._db.execute("SELECT kept, count(*) FROM verdicts WHERE stage = ? GROUP BY kept", (stage,))
-        found = {bool(kept): int(count) for kept, count in rows}
-        return found.get(True, 0), found.get(False, 0)
-
     def count(self) -> int:
         """Pairs in the memory."""
         return int(self._db.execute("SELECT count(*) FROM pairs").fetchone()[0])
@@ -405,27 +258,6 @@ class Store:
             table: int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
             for table in ("documents", "passages", "pairs", "verdicts")
         }
-
-    # journal ----------------------------------------------------------------------------------------------------
-
-    def journal_has(self, key: str) -> bool:
-        """Whether this piece of work was committed."""
-        return self._db.execute("SELECT 1 FROM journal WHERE key = ?", (key,)).fetchone() is not None
-
-    def journal_mark(self, key: str, note: str = "", document: str | None = None) -> None:
-        """Say that a piece of work is done; commits with the transaction that holds its results."""
-        with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?)", (key, note, document))
-
-    def journal_note(self, key: str) -> str | None:
-        """What was noted with the mark, None where there is none."""
-        row = self._db.execute("SELECT note FROM journal WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
-
-    def journal_forget(self, prefix: str) -> None:
-        """Remove every mark that begins with ``prefix``."""
-        with self.transaction():
-            self._db.execute("DELETE FROM journal WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
 
     # search -----------------------------------------------------------------------------------------------------
 

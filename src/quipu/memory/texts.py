@@ -1,0 +1,133 @@
+"""The part of a record that holds documents and their passages."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from quipu.errors import InputError
+from quipu.records import Document, Passage, Span
+
+
+class Texts:
+    """Documents and passages; ``Store`` is one."""
+
+    path: Path
+    _db: sqlite3.Connection
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing."""
+        raise NotImplementedError
+
+    def add_documents(self, documents: Iterable[Document], passages: Iterable[Passage]) -> int:
+        """Documents with their passages; those that are known stay as they are. How many documents were new."""
+        new = 0
+        with self.transaction():
+            for item in documents:
+                new += self._db.execute(
+                    "INSERT OR IGNORE INTO documents (id, source, file, title, text, sha256, metadata)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (item.id, item.source, str(item.metadata.get("file", item.source)), item.title, item.text,
+                     item.sha256, json.dumps(dict(item.metadata), ensure_ascii=False)),
+                ).rowcount  # fmt: skip
+            for passage in passages:
+                added = self._db.execute(
+                    "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
+                    (passage.id, passage.document_id, passage.span.start, passage.span.end),
+                )
+                if added.rowcount:
+                    self._db.execute(
+                        "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
+                        (added.lastrowid, f"{passage.title} {passage.text}"),
+                    )
+        return new
+
+    def document(self, document_id: str) -> Document:
+        """The document; InputError where there is none."""
+        row = self._db.execute(
+            "SELECT id, source, title, text, sha256, metadata FROM documents WHERE id = ?", (document_id,)
+        ).fetchone()
+        if row is None:
+            raise InputError(f"{self.path} has no document {document_id!r}")
+        return Document(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+
+    def documents(self) -> Iterator[Document]:
+        """Every document, in the order in which they were added, one at a time."""
+        last = 0
+        while found := self._db.execute(
+            "SELECT row, id FROM documents WHERE row > ? ORDER BY row LIMIT 1", (last,)
+        ).fetchone():
+            last = found[0]
+            yield self.document(found[1])
+
+    def find_documents(self, name: str) -> list[str]:
+        """Ids of the documents with this source, from this file, or with this id."""
+        rows = self._db.execute(
+            "SELECT id FROM documents WHERE source = ?1 OR file = ?1 OR id = ?1 ORDER BY row", (name,)
+        )
+        return [row[0] for row in rows]
+
+    def quote(self, document_id: str, span: Span) -> str:
+        """The characters of the document that the span marks."""
+        row = self._db.execute(
+            "SELECT piece(text, ?, ?) FROM documents WHERE id = ?", (span.start, span.end, document_id)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
+    def source(self, document_id: str) -> str:
+        """Where the document came from."""
+        row = self._db.execute("SELECT source FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def passage(self, passage_id: str) -> Passage:
+        """The passage; InputError where there is none."""
+        for found in self._passages("WHERE p.id = ?", (passage_id,)):
+            return found[1]
+        raise InputError(f"{self.path} has no passage {passage_id!r}")
+
+    def passages(self, document_id: str | None = None, after: int = 0) -> Iterator[Passage]:
+        """Passages in the order in which they were added, those of one document or all; streamed."""
+        while True:
+            condition = "WHERE p.row > ?" if document_id is None else "WHERE p.row > ? AND p.document = ?"
+            values = (after,) if document_id is None else (after, document_id)
+            found = self._passages(condition + " ORDER BY p.row LIMIT 256", values)
+            for row, passage in found:
+                after = row
+                yield passage
+            if not found:
+                return
+
+    def passages_to_ask(self, limit: int) -> list[Passage]:
+        """The next passages, in order, whose pairs are not there yet (their mark "passage:ID" is missing)."""
+        condition = "WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id) ORDER BY p.row LIMIT ?"
+        return [passage for _, passage in self._passages(condition, (limit,))]
+
+    def count_to_ask(self) -> int:
+        """How many passages wait for their pairs."""
+        query = (
+            "SELECT count(*) FROM passages p"
+            " WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id)"
+        )
+        return int(self._db.execute(query).fetchone()[0])
+
+    def passage_at(self, document_id: str, span: Span) -> Passage | None:
+        """The passage in which the span begins."""
+        found = self._passages(
+            "WHERE p.document = ? AND p.start <= ? ORDER BY p.start DESC LIMIT 1", (document_id, span.start)
+        )
+        return found[0][1] if found else None
+
+    def passages_where(self, condition: str, values: tuple[object, ...]) -> list[Passage]:
+        """For the rest of this room: passages ``p`` under a condition of SQL."""
+        return [passage for _, passage in self._passages(condition, values)]
+
+    def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
+        rows = self._db.execute(
+            "SELECT p.row, p.id, p.document, d.title, piece(d.text, p.start, p.end), p.start, p.end"
+            f" FROM passages p JOIN documents d ON d.id = p.document {condition}",
+            values,
+        )
+        return [(row[0], Passage(row[1], row[2], row[3], row[4], Span(row[5], row[6]))) for row in rows]
