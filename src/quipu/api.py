@@ -24,6 +24,7 @@ from quipu.memory.verify import verify as verify_memory
 from quipu.models.hub import BUNDLED
 from quipu.models.protocols import (
     Keys,
+    SupportsAsk,
     SupportsEncode,
     SupportsJudge,
     SupportsRead,
@@ -87,9 +88,7 @@ def open(
     """An existing memory. The encoder is the one that it was built with, unless one is given."""
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
-    models = Models(
-        encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader
-    )
+    models = Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader)
     return Memory(store, models)
 
 
@@ -166,7 +165,9 @@ class Memory(Asking):
             raise InputError("a question is not Unicode text")
         index, encoder = self._wake()
         index.refresh()
-        vectors = None if method == "words" else encoder.encode(questions)
+        vectors = None
+        if method != "words":
+            vectors = encoder.ask(questions) if isinstance(encoder, SupportsAsk) else encoder.encode(questions)
         return retrieve(questions, vectors, self._store, index, k, method)
 
     def add(self, pairs: Iterable[QAPair]) -> int:
@@ -344,4 +345,3 @@ def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
 
 def _hash(model: SupportsEncode | SupportsRerank | SupportsJudge) -> str:
     return str(getattr(model, "sha256", model.name))
-

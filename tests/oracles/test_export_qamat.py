@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from transformers import AutoModelForSeq2SeqLM
 
 import quipu
 from quipu.errors import FormatError, InputError
+from quipu.models.encoder import Encoder
 from quipu.models.memory_reader import MemoryReader
-from quipu.training.export_qamat import export_memory_reader
+from quipu.training.export_qamat import export_memory_encoder, export_memory_reader
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import CopyConfig, load_backbone
 from quipu.training.qamat.steps import Ways
@@ -140,3 +142,46 @@ def test_what_cannot_be_exported_or_read_says_so(trained: Path, tmp_path: Path) 
             opened.ask("Who?", method="read")
         with pytest.raises(InputError, match="budget"):
             opened.ask("Who?", method="lookup", budget_ms=5)
+
+
+@pytest.mark.parametrize("kind", ["t5", "bart", "bert"])
+def test_keys_and_queries_of_its_own_serve_a_memory(kind: str, tmp_path: Path) -> None:
+    """The exported vectors are the states that the equations name; a memory built with them is asked at the mask."""
+    torch.manual_seed(4)
+    frozen = load_backbone(checkpoint(tmp_path / "base", kind), CopyConfig(heads=2, layers=1, inner=32, vocabulary=30))
+    reader = load_backbone(tmp_path / "base", CopyConfig(heads=2, layers=1, inner=32, vocabulary=30))
+    with torch.no_grad():
+        for parameter in reader.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    ways = Ways(k=2, neural=False, cosine=True)
+    folder = save(tmp_path / "hf", reader.eval(), frozen.eval(), ways, "global")
+    texts = [question for question, _ in PAIRS]
+    figures = export_memory_encoder(folder, tmp_path / "out", name=f"tiny-{kind}", version="0", texts=texts)
+    assert min(figures.values()) >= 0.98
+    encoder = Encoder(tmp_path / "out")
+    keys, asked = encoder.encode(texts), encoder.ask(texts)
+    for at, text in enumerate(texts):
+        ids = reader.pieces([text], 32)[0]
+        with torch.inference_mode():
+            key = frozen.encode(*both([*frozen.begin, *ids, *frozen.end]))[0, 0]
+            query = reader.encode(*both([*reader.begin, reader.mask_id, *ids, *reader.end]))[0, len(reader.begin)]
+        assert float(torch.nn.functional.cosine_similarity(key, torch.from_numpy(keys[at]), dim=0)) > 0.97
+        assert float(torch.nn.functional.cosine_similarity(query, torch.from_numpy(asked[at]), dim=0)) > 0.97
+    documents = tmp_path / "pairs.jsonl"
+    documents.write_text("\n".join(json.dumps({"question": q, "answer": [a]}) for q, a in PAIRS))
+    with quipu.build([], tmp_path / "m.quipu", **{**models(), "encoder": encoder}) as memory:
+        memory.add_pairs_file(documents)
+        best = memory.search(texts[0], 1)[0]
+    assert best.score == pytest.approx(float((keys @ asked[0]).max()), abs=0.02)
+
+
+def both(ids: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask of one text."""
+    return torch.tensor([ids]), torch.ones(1, len(ids)).long()
+
+
+def test_keys_of_any_length_serve_no_memory(tmp_path: Path) -> None:
+    reader = load_backbone(checkpoint(tmp_path / "base", "t5"))
+    folder = save(tmp_path / "hf", reader, None, Ways(), "finetune")
+    with pytest.raises(InputError, match="cosine = true"):
+        export_memory_encoder(folder, tmp_path / "out", name="t", version="0", texts=["a"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,9 @@ class Encoder:
             Codebook.load(folder.path / "codebook.npz") if "codebook.npz" in folder.settings["files"] else None
         )
         self._session = session(folder.path / "model.onnx")
+        asks = "query.onnx" in folder.settings["files"]  # of QAMAT: the query is another network's state at a mask
+        self._query = session(folder.path / "query.onnx") if asks else None
+        self._mask, self._mask_at = (int(folder.settings.get(name, 0)) for name in ("mask", "mask_at"))
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> Encoder:
@@ -74,6 +78,14 @@ class Encoder:
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Keys:
         """Keys (n, width) float32 of unit length, in the order of ``texts``."""
         return self._run(["key"], self._ids(texts))[0]
+
+    def ask(self, questions: Sequence[str]) -> Keys:
+        """Vectors (n, width) float32 of unit length to search keys with; most encoders ask as they store."""
+        if self._query is None:
+            return self.encode(questions)
+        at = self._mask_at
+        rows = [[*ids[:at], self._mask, *ids[at:]] for ids in self._ids(questions)]
+        return self._run(["query"], rows, self._query)[0]
 
     def queries(self, texts: Sequence[str]) -> tuple[Keys, Floats, Floats]:
         """Keys, start and end vectors of questions in one pass, (n, width) float32 each."""
@@ -107,10 +119,10 @@ class Encoder:
             return [self._tokenizer.encode(texts[0]).ids]
         return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
 
-    def _run(self, names: list[str], rows: Sequence[list[int]]) -> list[NDArray[np.float32]]:
+    def _run(self, names: list[str], rows: Sequence[list[int]], network: Any = None) -> list[NDArray[np.float32]]:
         """Vectors (n, width) of each output, in the order of the rows."""
         out = [np.zeros((len(rows), self.width), dtype=np.float32) for _ in names]
-        for batch, found in self._batches(names, rows):
+        for batch, found in self._batches(names, rows, network or self._session):
             for array, values in zip(out, found, strict=True):
                 array[batch] = values
         return out
@@ -120,16 +132,18 @@ class Encoder:
         if not self.layers:
             raise InputError(f"{self.source}: this encoder gives keys only; export it again for its token vectors")
         out: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(rows)
-        for batch, found in self._batches(names, rows):
+        for batch, found in self._batches(names, rows, self._session):
             for place, row in enumerate(batch):
                 out[row] = np.stack([layer[place] for layer in found])
         return out
 
-    def _batches(self, names: list[str], rows: Sequence[list[int]]) -> Iterator[tuple[list[int], list[Floats]]]:
+    def _batches(
+        self, names: list[str], rows: Sequence[list[int]], network: Any
+    ) -> Iterator[tuple[list[int], list[Floats]]]:
         def run(batch: list[int]) -> list[Floats]:
             ids = np.array([rows[index] for index in batch], dtype=np.int64)
             words = {"input_ids": ids} if self._words is None else {"words": self._words(ids)}
-            found: list[Floats] = self._session.run(names, {**words, "attention_mask": np.ones_like(ids)})
+            found: list[Floats] = network.run(names, {**words, "attention_mask": np.ones_like(ids)})
             return found
 
         batches = length_batches([len(row) for row in rows], TOKENS_PER_BATCH)

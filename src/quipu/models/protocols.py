@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,14 @@ class SupportsEncode(Protocol):
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> Keys:
         """Keys (n, width) float32 of unit length, in the order of the texts."""
+
+
+@runtime_checkable
+class SupportsAsk(Protocol):
+    """An encoder that asks otherwise than it stores."""
+
+    def ask(self, questions: Sequence[str]) -> Keys:
+        """Query vectors (n, width) float32 of unit length."""
 
 
 class SupportsExtract(Protocol):

@@ -1,4 +1,4 @@
-"""A copying reader of memories to a folder that ``quipu.models.memory_reader`` runs, through a gate."""
+"""QAMAT checkpoints to folders that run without torch, through gates: copying readers, and encoders of memories."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from quipu.errors import InputError
+from quipu.models.encoder import Encoder
 from quipu.models.joined import value_text
 from quipu.models.memory_reader import MemoryReader
 from quipu.training.export import (
@@ -24,7 +25,8 @@ from quipu.training.export import (
     write_listing,
 )
 from quipu.training.qamat import model
-from quipu.training.qamat.backbones import CopyBackbone
+from quipu.training.qamat.backbones import Backbone, CopyBackbone
+from quipu.training.qamat.memory import KEY_LENGTH
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import load
 
@@ -84,7 +86,7 @@ def export_memory_reader(
     backbone, _, ways = load(checkpoint)
     if not isinstance(backbone, CopyBackbone):
         raise InputError(f"{checkpoint}: not a copying reader; export T5 and BART with export_ctranslate")
-    backbone.encoder.set_attn_implementation("eager")
+    backbone.use_plain_attention()
     expected = [_greedy(backbone, question, pairs, ways) for question, pairs in asked]
     out.mkdir(parents=True, exist_ok=True)
     width, config = backbone.width, backbone.config
@@ -137,6 +139,62 @@ def export_memory_reader(
     same = [ours.text.lower() == theirs.lower() for ours, theirs in zip(made, expected, strict=True)]
     figures = {"same_answer": float(np.mean(same)), "asked": float(len(asked))}
     gate(out, figures["same_answer"] >= 0.9, f"answers are the same in {figures['same_answer']:.3f} of the cases")
+    return figures
+
+
+class _Asking(nn.Module):
+    """ids, mask -> the state at a place, of unit length."""
+
+    def __init__(self, backbone: Backbone, at: int) -> None:
+        super().__init__()
+        self.backbone, self.at = backbone, at
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return nn.functional.normalize(self.backbone.encode(ids, mask)[:, self.at], dim=-1)
+
+
+def export_memory_encoder(
+    checkpoint: Path, out: Path, *, name: str, version: str, texts: Sequence[str]
+) -> dict[str, float]:
+    """The keys and queries of a QAMAT checkpoint of its own retriever to an encoder folder, for a memory of its own.
+
+    ``model.onnx`` makes keys, by the network that was frozen; ``query.onnx`` asks at the mask in front of a question.
+    Gate: mean cosine of int8 and torch >= 0.98 for both, over ``texts``.
+    """
+    reader, frozen, ways = load(checkpoint)
+    if not ways.cosine:
+        raise InputError(f"{checkpoint}: its keys are not of unit length, as a memory's are; train with cosine = true")
+    at = len(reader.begin)
+    rows = [[*frozen.begin, *row, *frozen.end] for row in frozen.pieces(texts, KEY_LENGTH)]
+    asked = [[*row[:at], reader.mask_id, *row[at:]] for row in rows]
+    parts = {"model": (frozen, 0, rows, "key"), "query": (reader, at, asked, "query")}
+    expected = {}
+    for backbone, place, some, output in parts.values():
+        backbone.use_plain_attention()
+        with torch.inference_mode():
+            found = [_Asking(backbone, place)(torch.tensor([row]), torch.ones(1, len(row)).long()) for row in some]
+        expected[output] = torch.cat(found).numpy()
+    out.mkdir(parents=True, exist_ok=True)
+    example = torch.tensor([(rows[0] * 8)[:8]] * 2)
+    with tempfile.TemporaryDirectory() as scratch:
+        for graph, (backbone, place, _, output) in parts.items():
+            axes = {0: "n", 1: "t"}
+            to_onnx(
+                _Asking(backbone, place), (example, torch.ones_like(example)),
+                {"input_ids": axes, "attention_mask": axes}, {output: {0: "n"}}, Path(scratch) / f"{graph}.onnx",
+            )  # fmt: skip
+            to_int8(Path(scratch) / f"{graph}.onnx", out / f"{graph}.onnx")
+    place_tokenizer(checkpoint, out, None)
+    length = KEY_LENGTH + at + len(reader.end)
+    settings = {"width": reader.width, "max_length": length, "mask": reader.mask_id, "mask_at": at}
+    write_listing(out, "encoder", name, version, settings)
+    encoder = Encoder(out)
+    figures = {
+        f"{output}_cosine_mean": float((made * expected[output]).sum(axis=1).mean())
+        for output, made in (("key", encoder.encode(texts)), ("query", encoder.ask(texts)))
+    }
+    lowest = min(figures.values())
+    gate(out, lowest >= 0.98, f"mean cosine of int8 and float vectors is {lowest:.4f}")
     return figures
 
 

@@ -90,6 +90,10 @@ class Backbone(nn.Module):
         """Leave the encoder as it is: only the decoder is trained."""
         raise NotImplementedError
 
+    def use_plain_attention(self) -> None:
+        """The encoder's attention in single operations, which an export can trace."""
+        raise NotImplementedError
+
 
 class HubBackbone(Backbone):
     """T5, BART or another encoder-decoder of Hugging Face. Dropout is off."""
@@ -150,6 +154,10 @@ class HubBackbone(Backbone):
     def freeze_encoder(self) -> None:
         """See ``Backbone``."""
         self.model.get_encoder().requires_grad_(False)
+
+    def use_plain_attention(self) -> None:
+        """See ``Backbone``."""
+        self.model.set_attn_implementation("eager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +337,10 @@ class CopyBackbone(Backbone):
     def freeze_encoder(self) -> None:
         """See ``Backbone``."""
         self.encoder.requires_grad_(False)
+
+    def use_plain_attention(self) -> None:
+        """See ``Backbone``."""
+        self.encoder.set_attn_implementation("eager")
 
 
 class CopyLayer(nn.Module):

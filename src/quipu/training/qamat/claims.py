@@ -233,7 +233,13 @@ def _said(
     with Store.open(path, read_only=True) as store, Store.open(path.with_stem(read), read_only=True) as other:
         keys = folder.parent / f"asked-{share}"
         memory = embed(
-            frozen.to(device()), store, keys, device(), values=ways.neural and not ways.discrete, share=share
+            frozen.to(device()),
+            store,
+            keys,
+            device(),
+            values=ways.neural and not ways.discrete,
+            share=share,
+            cosine=ways.cosine,
         )
         for first in range(0, len(items), _TOGETHER):
             some = [item.x.replace(MASK, "").strip() for item in items[first : first + _TOGETHER]]

@@ -24,7 +24,7 @@ from quipu.models.joined import value_text
 from quipu.records import QAPair
 from quipu.training.base import half_precision
 from quipu.training.qamat.backbones import Backbone
-from quipu.training.qamat.model import first_states
+from quipu.training.qamat.model import first_states, unit
 
 KEY_LENGTH, VALUE_LENGTH = 32, 40  # word pieces (section 4.1)
 CHUNK = 1 << 20  # keys that are scored at once
@@ -145,17 +145,24 @@ def embed(
     values: bool,
     share: float = 1.0,
     shuffled: bool = False,
+    cosine: bool = False,
     report: Callable[[dict[str, Any]], None] = lambda line: None,
 ) -> KeyMemory:
     """Keys (and values) of the store's pairs by ``backbone`` as it is now, kept in ``folder`` and read from there.
 
     ``share``: only so many of the pairs, every n-th. ``shuffled``: a control in which each key leads to the value of
-    another pair.
+    another pair. ``cosine``: keys of unit length.
     """
     rows = store.rows()
     if share < 1.0:
         rows = rows[np.unique(np.linspace(0, len(rows) - 1, max(1, round(share * len(rows)))).round().astype(np.int64))]
-    mark = {"pairs": len(rows), "width": backbone.width, "values": values, "memory": str(store.version())}
+    mark = {
+        "pairs": len(rows),
+        "width": backbone.width,
+        "values": values,
+        "cosine": cosine,
+        "memory": str(store.version()),
+    }
     about = folder / "keys.json"
     if not (about.is_file() and json.loads(about.read_text(encoding="utf-8")) == mark):
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +175,7 @@ def embed(
             for name, matrix in files.items():
                 texts = [getattr(entry, "key" if name == "keys" else "value") for entry in found]
                 with torch.inference_mode(), half_precision():
-                    vectors = first_states(backbone, texts)
+                    vectors = unit(first_states(backbone, texts), cosine and name == "keys")
                 matrix[first : first + len(some)] = vectors.float().cpu().numpy().astype(np.float16)
             report({"doing": "keys of the memory", "done": first + len(some), "of": len(rows)})
         for matrix in files.values():

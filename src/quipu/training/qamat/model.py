@@ -63,6 +63,11 @@ def at_mask(states: torch.Tensor, mask_at: torch.Tensor) -> torch.Tensor:
     return states[torch.arange(len(states), device=states.device), mask_at]
 
 
+def unit(vectors: torch.Tensor, wanted: bool) -> torch.Tensor:
+    """Vectors (..., D) at unit length, where that is ``wanted``; the paper leaves them as they are."""
+    return torch.nn.functional.normalize(_wide(vectors), dim=-1) if wanted else vectors
+
+
 def retrieve(
     queries: torch.Tensor, keys: torch.Tensor, k: int, scale: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -27,7 +27,8 @@ class Ways:
     ``sentence``, ``value_length``: what is read of an entry, see ``memory.entries``. ``only_found``: examples whose
     answer no retrieved entry has do not count in the loss; they would teach to say what is not there. ``supervised``:
     weight of -log p(positives | X), which the paper does not have: its retriever learns by neural integration alone,
-    in a hundred thousand steps; few steps need it.
+    in a hundred thousand steps; few steps need it. ``cosine``: keys and queries of unit length, as a memory's encoder
+    makes them (``scale`` is then about 20); without it the model cannot become one.
     """
 
     k: int = 4
@@ -44,6 +45,7 @@ class Ways:
     value_length: int = VALUE_LENGTH
     only_found: bool = False
     supervised: float = 0.0
+    cosine: bool = False
 
 
 def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExample], ways: Ways) -> Loss:
@@ -54,8 +56,8 @@ def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExa
     xs = x_pieces(backbone, [item.x for item in examples], ways.x_length)
     ids, mask, mask_at = (tensor.to(device) for tensor in model.alone(backbone, xs))
     states = backbone.encode(ids, mask)
-    queries = model.at_mask(states, mask_at)
-    keys = model.first_states(backbone, [entry.key for entry in known])
+    queries = model.unit(model.at_mask(states, mask_at), ways.cosine)
+    keys = model.unit(model.first_states(backbone, [entry.key for entry in known]), ways.cosine)
     scores, places = model.retrieve(queries, keys, ways.k, ways.scale)
     h = states
     if ways.neural:
@@ -89,7 +91,7 @@ def global_loss(
     xs = x_pieces(backbone, [item.x for item in examples], ways.x_length)
     hop_losses = []
     for _ in range(ways.hops - 1):
-        queries = _query(backbone, xs)
+        queries = _query(backbone, xs, ways)
         places, _ = _search(memory, queries, ways.k, examples)
         right = [memory.places_of(item.first) for item in examples]
         hop_losses.append(_hop_loss(memory, queries, places, right, ways.scale))
@@ -97,7 +99,8 @@ def global_loss(
         xs = [_in_front(backbone, entry_row, x) for entry_row, x in zip(known, xs, strict=True)]
     ids, mask, mask_at = (tensor.to(device) for tensor in model.alone(backbone, xs))
     states = backbone.encode(ids, mask)
-    queries = model.at_mask(states, mask_at) if ask is None else ask([item.x for item in examples])
+    own = model.unit(model.at_mask(states, mask_at), ways.cosine)
+    queries = own if ask is None else ask([item.x for item in examples])
     places, scores = _search(memory, queries, ways.k, examples)
     h = states
     if ways.neural:
@@ -142,7 +145,7 @@ def answers(
         for hop in range(ways.hops):
             if hop:
                 xs = [_in_front(backbone, row, x) for row, x in zip(hops[-1], xs, strict=True)]
-            queries = _query(backbone, xs) if ask is None else ask(questions)
+            queries = _query(backbone, xs, ways) if ask is None else ask(questions)
             places, scores = memory.search(queries, ways.k)
             hops.append(_entries_at(backbone, store, memory, places, ways))
         if ways.discrete:
@@ -179,10 +182,11 @@ def backbone_text(backbone: Backbone, text: str) -> str:
     return str(backbone.tokenizer.decode(backbone.pieces([text], 10**6)[0]))
 
 
-def _query(backbone: Backbone, xs: Sequence[Ids]) -> torch.Tensor:
+def _query(backbone: Backbone, xs: Sequence[Ids], ways: Ways) -> torch.Tensor:
     ids, mask, mask_at = model.alone(backbone, xs)
     device = next(backbone.parameters()).device
-    return model.at_mask(backbone.encode(ids.to(device), mask.to(device)), mask_at.to(device))
+    states = backbone.encode(ids.to(device), mask.to(device))
+    return model.unit(model.at_mask(states, mask_at.to(device)), ways.cosine)
 
 
 def _search(

@@ -95,7 +95,7 @@ def run(recipe: QamatRecipe, report: Callable[[dict[str, Any]], None] = lambda l
             frozen = _frozen(folder, backbone)
             memory = embed(
                 frozen, store, recipe.run, device(), values=ways.neural, share=recipe.share, shuffled=recipe.shuffled,
-                report=report,
+                cosine=ways.cosine, report=report,
             )  # fmt: skip
 
         def loss_of(examples: Any) -> tuple[torch.Tensor, dict[str, float]]:

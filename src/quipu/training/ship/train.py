@@ -16,7 +16,7 @@ from quipu.training import corpora
 from quipu.training.base import base_folder
 from quipu.training.cards import write_card
 from quipu.training.export import add_codebook, export_encoder, export_reader
-from quipu.training.export_qamat import Asked, export_memory_reader
+from quipu.training.export_qamat import Asked, export_memory_encoder, export_memory_reader
 from quipu.training.export_reranker import export_reranker
 from quipu.training.export_writer import export_writer
 from quipu.training.qamat.data import MASK, ExampleFiles
@@ -93,8 +93,15 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
             checkpoint, recipe.out, name=name, version=recipe.version, words_from=recipe.words_from,
             asked=held_out(recipe.memory, checkpoint, recipe.compared),
         )  # fmt: skip
+    elif recipe.kind == "memory-encoder":
+        if recipe.memory is None:
+            raise SettingsError("a memory's encoder is compared on questions: set memory to a run of remember")
+        examples = ExampleFiles([recipe.memory / "held.jsonl"])[: recipe.compared]
+        texts = [item.x.replace(MASK, "").strip() for item in examples]
+        figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
     else:
-        raise SettingsError(f"kind must be encoder, reader, memory-reader, reranker or writer, not {recipe.kind!r}")
+        known = "encoder, reader, memory-reader, memory-encoder, reranker or writer"
+        raise SettingsError(f"kind must be {known}, not {recipe.kind!r}")
     report(dict(figures))
     write_card(recipe.out, recipe.about, figures)
     return recipe.out
