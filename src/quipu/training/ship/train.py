@@ -32,7 +32,7 @@ class ShipRecipe:
     """What to export and where to; ``compared`` texts go through the gate."""
 
     data: Path
-    kind: str  # encoder, reader, memory-reader, reranker or writer
+    kind: str  # encoder, reader, memory-reader, memory-encoder, reranker or writer
     checkpoint: str  # a folder, or "minilm"
     out: Path
     version: str
@@ -96,8 +96,8 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     elif recipe.kind == "memory-encoder":
         if recipe.memory is None:
             raise SettingsError("a memory's encoder is compared on questions: set memory to a run of remember")
-        examples = ExampleFiles([recipe.memory / "held.jsonl"])[: recipe.compared]
-        texts = [item.x.replace(MASK, "").strip() for item in examples]
+        held = ExampleFiles([recipe.memory / "held.jsonl"])[: recipe.compared]
+        texts = [item.x.replace(MASK, "").strip() for item in held]
         figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
     else:
         known = "encoder, reader, memory-reader, memory-encoder, reranker or writer"
