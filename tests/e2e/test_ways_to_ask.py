@@ -29,7 +29,7 @@ LINKS = {
     "weights": {**dict.fromkeys(chain.FEATURES, 0.0), "bridged": 4.0, "in_first": 2.0, "in_last": 2.0, "alone": 1.0},
     "slope": 1.0, "shift": -5.0, "threshold": 0.5,
 }  # fmt: skip
-ODDS = {"weights": {**dict.fromkeys(read.FEATURES, 0.0), "stored": 4.0}, "bias": -2.0, "threshold": 0.5}
+ODDS = {"weights": {**dict.fromkeys(read.FEATURES, 0.0), "stored": 4.0}, "slope": 1.0, "shift": -2.0, "threshold": 0.5}
 
 
 class Second:
@@ -37,8 +37,8 @@ class Second:
 
     name, k, sentence = "second", 3, False
 
-    def __init__(self, odds: object = ODDS, chain: object = LINKS) -> None:
-        self.odds, self.chain = odds, chain
+    def __init__(self, read: object = ODDS, chain: object = LINKS) -> None:
+        self.fitted = {name: item for name, item in (("read", read), ("chain", chain)) if item is not None}
 
     def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
         found = []
@@ -108,11 +108,11 @@ def test_a_cascade_searches_for_a_question_once(path: Path, monkeypatch: pytest.
 
 
 def test_missing_readers_and_weights_say_what_to_do(path: Path) -> None:
-    with opened(path, Second(odds=None, chain=None)) as memory:
+    with opened(path, Second(read=None, chain=None)) as memory:
         assert memory.ask("When?", method="read").probability is None
         with pytest.raises(InputError, match="knows no chains"):
             memory.ask("When?", method="chain")
-    with opened(path, Second(odds={"weights": {}})) as memory, pytest.raises(FormatError, match="not whole"):
+    with opened(path, Second(read={"weights": {}})) as memory, pytest.raises(FormatError, match="not whole"):
         memory.ask("When?", method="read")
     with opened(path, Second(chain={"weights": {}})) as memory, pytest.raises(FormatError, match="not whole"):
         memory.ask("When?", method="chain")
@@ -121,11 +121,12 @@ def test_missing_readers_and_weights_say_what_to_do(path: Path) -> None:
 def test_compare_puts_all_ways_beside_each_other(path: Path) -> None:
     examples = [Example(str(at), question, (answer,)) for at, (question, answer) in enumerate(PAIRS)]
     with opened(path, Second()) as memory:
-        reports = compare(memory, examples, ["lookup", "chain", "read", "closed-book", "read-shuffled"])
+        reports = compare(memory, examples, ["lookup", "chain", "read", "closed-book", "read-shuffled", "read-random"])
         figures = {report.system: report["EM"].value for report in reports}
         assert figures["lookup"] == 100.0 and figures["closed-book"] == 0.0
         assert figures["read"] < 100.0  # it reads the second pair
         words = {report.system: report["words read"].value for report in reports}
         assert words["lookup"] == 0.0 and words["read"] > 10
+        assert words["read-random"] > 10 and {"read-random", "read-shuffled"} <= set(figures)
         with pytest.raises(InputError, match="'magic' is unknown"):
             compare(memory, examples, ["magic"])

@@ -2,8 +2,8 @@
 
 EM and F1 of the first answer, nothing held back; recall@50 of an accepted answer among the pairs (or the passages
 read); questions/s of all together, milliseconds of one by one; stored words that a transformer reads for a question;
-private memory of the process after the last question. Controls: the reader without a memory (closed book), and with the
-answers of the pairs that it reads shuffled.
+private memory of the process after the last question. Controls: the reader without a memory (closed book), with pairs
+drawn by chance, as a random encoder would find them, and with the answers of the pairs that it reads shuffled.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from quipu.api import Memory
 from quipu.asking import SEARCH
@@ -37,18 +40,25 @@ FUSED = (20, 100)  # passages that FiD reads
 
 
 class Controlled:
-    """The memory reader with other pairs than were found: none, or those of the question with shuffled answers."""
+    """The memory reader with other pairs than were found: none, some by chance, or those found, answers shuffled."""
 
-    def __init__(self, memory: Memory, name: str, shuffled: bool) -> None:
+    def __init__(self, memory: Memory, name: str, pairs: Literal["none", "chance", "shuffled"]) -> None:
         reader = memory.memory_reader()
         if reader is None:
             raise InputError(f"{memory.path}: {name} needs a reader of memories")
-        self.name, self._memory, self._reader, self._shuffled = name, memory, reader, shuffled
+        self.name, self._memory, self._reader, self._pairs = name, memory, reader, pairs
+        self._rows = memory.store.rows()
 
     def predict(self, questions: Sequence[str]) -> list[Prediction]:
         """What the reader makes of them."""
         pairs: list[list[tuple[str, str]]] = [[] for _ in questions]
-        if self._shuffled:
+        if self._pairs == "chance":
+            rng = np.random.default_rng(0)
+            drawn = [rng.choice(self._rows, min(self._reader.k, len(self._rows)), replace=False) for _ in questions]
+            store = self._memory.store
+            known = [[pair for pair in store.pairs_by_rows(rows.tolist()) if pair is not None] for rows in drawn]
+            pairs = given(store, known, self._reader.sentence)
+        elif self._pairs == "shuffled":
             pairs = self.given(questions)
             answers = [answer for row in pairs for _, answer in row]
             random.Random(0).shuffle(answers)
@@ -104,8 +114,9 @@ def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None)
         "cascade": lambda: Lookup(memory, name="cascade", method="cascade"),
         "bm25-reader": lambda: PassageReader("bm25-reader", BM25(passages()), passages(), Reader(), READ),
         "dense-reader": lambda: PassageReader("dense-reader", Dense(Encoder(), passages()), passages(), Reader(), READ),
-        "closed-book": lambda: Controlled(memory, "closed-book", shuffled=False),
-        "read-shuffled": lambda: Controlled(memory, "read-shuffled", shuffled=True),
+        "closed-book": lambda: Controlled(memory, "closed-book", "none"),
+        "read-shuffled": lambda: Controlled(memory, "read-shuffled", "shuffled"),
+        "read-random": lambda: Controlled(memory, "read-random", "chance"),
     }
 
 
@@ -150,8 +161,8 @@ def _texts(memory: Memory) -> list[str]:
 
 def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
     """Words that a transformer reads of what is stored, a question."""
-    if name in ("read", "read-shuffled", "cascade"):
-        rows = Controlled(memory, name, shuffled=True).given(questions)
+    if name in ("read", "read-shuffled", "read-random", "cascade"):
+        rows = Controlled(memory, name, "shuffled").given(questions)
         return sum(len(value_text(answer, text).split()) for row in rows for text, answer in row) / len(questions)
     read = int(name.removeprefix("fid-")) if name.startswith("fid-") else READ * name.endswith("-reader")
     if read:

@@ -186,8 +186,8 @@ def trained(
                 ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 48,
                       "supervised": 0.0 if tuning else settings.supervised, **ways, "hops": hops if tuning else 1},
                 decoder=settings.decoder,
-                loop={"steps": settings.tuning if tuning else settings.steps, "learning_rate": 1e-3,
-                      "encoder_rate": 0.3, "report_every": 50},
+                loop={"steps": settings.tuning if tuning else settings.steps, "encoder_rate": 0.2, "report_every": 50,
+                      "learning_rate": 5e-4 if tuning else 1e-3},
             )  # fmt: skip
             run(recipe, report)
         base = str(folder / "hf")

@@ -1,0 +1,1 @@
+"""Mean weights of several trainings of one network."""
