@@ -10,7 +10,7 @@ from quipu.answering.extract import Passages
 from quipu.answering.probability import Calibration, shipped
 from quipu.answering.retrieve import Method, retrieve
 from quipu.asking import SEARCH, Asking
-from quipu.building import Builder, BuildReport, Models, Progress
+from quipu.building import Builder, BuildReport, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
@@ -22,6 +22,7 @@ from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
 from quipu.models.hub import BUNDLED
+from quipu.models.loaded import Models
 from quipu.models.protocols import (
     Keys,
     SupportsAsk,

@@ -20,10 +20,10 @@ from quipu.answering.probability import PLAIN, Calibration
 from quipu.answering.read import FEATURES as READ
 from quipu.answering.read import ReadFound, find_read, read
 from quipu.answering.retrieve import Method
-from quipu.building import Models
 from quipu.errors import InputError
 from quipu.memory import tokens
 from quipu.memory.store import Store
+from quipu.models.loaded import Models
 from quipu.models.protocols import SupportsReadMemory
 from quipu.records import Answer, Hit, QAPair, Route
 from quipu.text import normalize_answer

@@ -67,8 +67,8 @@ def of_documents(paths: Sequence[str | Path], width: int = 384) -> Estimate:
 
 def _seconds_a_passage() -> float:
     """By making pairs of a probe with the models that ship."""
-    from quipu.building import Models
     from quipu.generate.pipeline import GenerateSettings, generate
+    from quipu.models.loaded import Models
     from quipu.records import Document, Passage, Span
 
     models = Models()

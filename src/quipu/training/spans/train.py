@@ -16,9 +16,9 @@ import numpy as np
 
 import quipu
 from quipu.answering.extract import FEATURES
-from quipu.building import SPANS
 from quipu.evaluation.metrics import expected_calibration_error
 from quipu.models.hub import BUNDLED
+from quipu.models.loaded import SPANS
 from quipu.text import exact_match
 from quipu.training import corpora
 from quipu.training.export import change_listing
