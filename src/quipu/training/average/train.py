@@ -1,4 +1,4 @@
-"""The mean of the weights of several checkpoints: ``quipu train recipes/mini/quip/5-average.toml``.
+"""The mean of the weights of several checkpoints: ``quipu train recipes/mini/quip/average.toml``.
 
 Checkpoints of one network on one way of training lie in one valley (Wortsman et al. 2022, "Model soups"): their mean
 keeps most of what each of them is best at, and costs nothing at run time.
