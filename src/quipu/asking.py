@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -107,20 +107,19 @@ class Asking:
         def step(way: Step) -> tuple[Route, Ask]:
             return way, lambda some: self._timed(way, some, k, rerank, None, near)
 
-        steps = self._steps(rerank)
-        together = self._line("cascade") if len(steps) > 1 else None
-        return cascade(questions, [step(way) for way in steps], min_probability, budget_ms, together)
+        steps = map(step, self._steps(rerank))
+        return cascade(questions, steps, min_probability, budget_ms, lambda: self._line("cascade"))
 
-    def _steps(self, rerank: bool) -> list[Step]:
+    def _steps(self, rerank: bool) -> Iterator[Step]:
         """The steps of a cascade that this memory can take: each but the first needs its model and a calibration."""
-        steps: list[Step] = ["lookup"]
-        reader, encoder = self._models.memory_reader(), self._models.span_encoder()
+        yield "lookup"
         if self.calibration(rerank=rerank) is None:  # nothing says when to go on
-            return steps
-        steps += [step for step in _READER_STEPS if step in getattr(reader, "fitted", {})]
+            return
+        fitted = getattr(self._models.memory_reader(), "fitted", {})
+        yield from (step for step in _READER_STEPS if step in fitted)
+        encoder = self._models.span_encoder()
         if encoder is not None and encoder.span is not None and tokens.made_by(self._store, encoder):
-            steps.append("span")
-        return steps
+            yield "span"
 
     def _timed(
         self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None, near: Search

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -53,6 +53,20 @@ def test_what_was_held_back_comes_out_where_all_is_wanted() -> None:
     assert none.text is None and none.route == "abstain"
 
 
+def test_no_step_is_looked_for_before_it_is_needed() -> None:
+    looked: list[str] = []
+
+    def steps() -> Iterator[tuple[Route, Step]]:
+        for route, knows in (("lookup", "a"), ("read", "b"), ("span", "")):
+            looked.append(route)
+            yield route, Step(route, knows)  # type: ignore[arg-type, misc]
+
+    cascade(["a?"], steps(), together=lambda: pytest.fail("nothing is open"))
+    assert looked == ["lookup"]
+    cascade(["a?", "b?"], steps())
+    assert looked == ["lookup", "lookup", "read"]
+
+
 def test_no_step_begins_when_the_budget_is_spent() -> None:
     second = Step("read", "x")
     (answer,) = cascade(["x?"], [("lookup", Step("lookup", "", seconds=0.02)), ("read", second)], budget_ms=10)
@@ -82,15 +96,15 @@ def test_steps_that_hold_the_same_answer_confirm_each_other() -> None:
     steps[1][1].says = steps[2][1].says = "the Same"
     weights = {name: 1.0 if name.endswith("logit") else 2.0 * name.endswith("holds") for name in HELD}
     together = Line.of({"weights": weights, "slope": 1.0, "shift": -1.5, "threshold": 0.6}, HELD, "held answers")
-    (answer,) = cascade(["x?"], steps, together=together)  # type: ignore[arg-type]
+    (answer,) = cascade(["x?"], steps, together=lambda: together)  # type: ignore[arg-type]
     # By hand: look-up alone 2 + log(2/3) = 1.59; "same" 4 + 2 log(3/7) = 2.31, log-odds 0.81, p = .69 over .6.
     assert (answer.text, answer.route, answer.reason) == ("the Same", "read", "read and span agree")
     assert answer.probability is not None and abs(answer.probability - 0.691) < 0.001
     strict = Line(together.weights, 1.0, -1.5, 0.7)
-    assert cascade(["x?"], steps, together=strict)[0].text is None  # type: ignore[arg-type]
-    assert cascade(["x?"], steps, least=0.0, together=strict)[0].text == "the Same"  # type: ignore[arg-type]
+    assert cascade(["x?"], steps, together=lambda: strict)[0].text is None  # type: ignore[arg-type]
+    assert cascade(["x?"], steps, least=0.0, together=lambda: strict)[0].text == "the Same"  # type: ignore[arg-type]
     steps[1][1].says = "another"
-    (alone,) = cascade(["x?"], steps, least=0.0, together=together)  # type: ignore[arg-type]
+    (alone,) = cascade(["x?"], steps, least=0.0, together=lambda: together)  # type: ignore[arg-type]
     assert (alone.text, alone.reason) == ("maybe lookup", "more probable than what the others found")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -25,15 +25,16 @@ Ask = Callable[[Sequence[str]], list[Answer]]
 
 def cascade(
     questions: Sequence[str],
-    steps: Sequence[tuple[Route, Ask]],
+    steps: Iterable[tuple[Route, Ask]],
     least: float | None = None,
     budget_ms: float | None = None,
-    together: Line | None = None,
+    together: Callable[[], Line | None] = lambda: None,
 ) -> list[Answer]:
     """An answer for each question from the first of ``steps`` (name, how) that gives one.
 
     Each step is asked for the questions that no step before it answered, while their share of the time is under
-    ``budget_ms``; the first is always asked. Where none answers, ``together`` (weights of ``FEATURES``) judges what was
+    ``budget_ms``; the first is always asked, and no step is looked for before it is needed (it may have models to
+    load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what was
     held back: the best is given if it is as probable as ``least``, or as its threshold. Without it the most probable by
     its own step is given, if that is as probable as ``least``. Else the question stays open, for the first step's
     reason.
@@ -41,15 +42,18 @@ def cascade(
     open_ = list(range(len(questions)))
     tried: list[list[Answer]] = [[] for _ in questions]
     spent = 0.0
-    for number, (_, ask) in enumerate(steps):
-        if not open_ or (number and budget_ms is not None and spent >= budget_ms):
-            break
+    names: list[Route] = []
+    for name, ask in steps:
+        names.append(name)
         began = time.perf_counter()
         for at, answer in zip(open_, ask([questions[at] for at in open_]), strict=True):
             tried[at].append(answer)
         spent += 1000 * (time.perf_counter() - began) / len(open_)
         open_ = [at for at in open_ if tried[at][-1].text is None]
-    return [_chosen(row, [name for name, _ in steps], least, together) for row in tried]
+        if not open_ or (budget_ms is not None and spent >= budget_ms):
+            break
+    line = together() if open_ and len(names) > 1 else None
+    return [_chosen(row, names, least, line) for row in tried]
 
 
 def held(row: Sequence[tuple[Route, Answer]]) -> dict[str, tuple[float, ...]]:
