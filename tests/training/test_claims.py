@@ -44,7 +44,9 @@ def test_a_small_world_is_trained_on_and_asked(tmp_path: Path) -> None:
     )  # fmt: skip
     lines: list[dict[str, object]] = []
     rows = claims(settings, ["edits", "hops"], lines.append)
-    assert [row.name for row in rows] == ["1 hop", "2 hops", "followed", "old answer kept"]
+    assert [row.name for row in rows] == [
+        "1 hop", "2 hops", "new names", "new names in new phrasings", "followed", "old answer kept"
+    ]  # fmt: skip
     mined = json.loads((tmp_path / "w" / "mined.json").read_text())
     assert 0 < mined["with the right one"] <= mined["with a chain"] <= mined["questions"]
     with Store.open(tmp_path / "w" / "memory.quipu") as store, Store.open(tmp_path / "w" / "edited.quipu") as other:

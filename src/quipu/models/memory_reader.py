@@ -23,6 +23,7 @@ from quipu.models.words import WordTable
 from quipu.text import normalize_answer
 
 QUESTIONS_PER_BATCH = 8
+_TEXTS = 64  # texts that are encoded at once: a question may be read with a hundred passages
 Floats = NDArray[np.float32]
 
 
@@ -104,8 +105,12 @@ class MemoryReader:
             ids[at, : len(row)], mask[at, : len(row)] = row, 1
         marks = ids == self._marks.end[0]
         types = ((marks.cumsum(axis=1) - marks) > 0).astype(np.int64)  # 1 behind the first separator
-        feeds: dict[str, Any] = {"words": self._words(ids), "attention_mask": mask, "token_type_ids": types}
-        (states,) = self._encoder.run(["states"], feeds)
+        parts = []
+        for first in range(0, len(rows), _TEXTS):
+            some = slice(first, first + _TEXTS)
+            feeds = {"words": self._words(ids[some]), "attention_mask": mask[some], "token_type_ids": types[some]}
+            parts += self._encoder.run(["states"], feeds)
+        states = np.concatenate(parts)
         keys, values, copy_keys = self._project.run(["keys", "values", "copy_keys"], {"states": states})
         size, width = len(xs), states.shape[-1]
         ids, mask = ids.reshape(size, -1), mask.reshape(size, -1)

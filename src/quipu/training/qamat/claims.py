@@ -1,8 +1,8 @@
 """The claims of the QAMAT paper, re-tested at small size on a world whose answers are known: ``quipu bench claims``.
 
 Memory: every fact of a micro-world, in one phrasing. Trained: examples and questions of seven tenths of the documents.
-Asked: the facts of the other documents, whose entities no training text holds, in phrasings that no training has. Every
-row has the same base, batches and steps; each is trained once a seed.
+Asked: the facts of the other documents, whose entities no training text holds, in phrasings that no training has (in
+"edits" also in those of training). Every row has the same base, batches and steps; each is trained once a seed.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from quipu.training.qamat.train import QamatRecipe, load, run
 
 Report = Callable[[dict[str, Any]], None]
 _TOGETHER = 16
+_BLOCK = 10  # pairs of a text, where there are more: thirty would need more positions than a BERT has
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,8 @@ def prepare(settings: ClaimSettings) -> None:
         (work / "mined.json").write_text(json.dumps(counts) + "\n", encoding="utf-8")
     tuned = [asked(row["question"], row["answer"]) for row in later if row["document"] not in held]
     write_examples(work / "tuned.jsonl", tuned)
+    others = [asked(row["question"], row["answer"]) for row in later if row["document"] in held]
+    write_examples(work / "named.jsonl", others[:: max(1, len(others) // settings.asked)])
     for name, wanted in (("hops-train", False), ("hops-asked", True)):
         part = [
             asked(row["question"], row["answer"], label) for row, label in zip(hops, labels, strict=True)
@@ -226,7 +229,7 @@ def _said(
     """The questions, and what a checkpoint says to them from the pairs of the memory that is ``read``."""
     reader, frozen, ways = load(folder)
     reader.to(device())
-    ways = replace(ways, k=k or ways.k)
+    ways = replace(ways, k=k or ways.k, per_block=_BLOCK if (k or 0) > _BLOCK else 0)
     items = list(ExampleFiles([settings.work / f"{questions}.jsonl"])[: settings.asked])
     said = []
     path = settings.work / "memory.quipu"
@@ -352,6 +355,8 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
                 settings, trained(settings, f"hops{hops}", ("in_batch", "global"), seed, report, files="hops-train",
                                   hops=hops), questions="hops-asked"))  # fmt: skip
     if "edits" in wanted:
+        for name, file in (("new names", "named"), ("new names in new phrasings", "asked")):
+            add("edits", name, lambda seed, file=file: measure(settings, both(seed), questions=file))  # type: ignore[misc]
         for name, metric in (("followed", "em"), ("old answer kept", "recall")):
             add("edits", name, lambda seed: edits(settings, both(seed)), metric)
     return rows
