@@ -42,9 +42,9 @@ class Asked:
 
 
 def read(data: Path, name: str, part: str, limit: int | None = None) -> list[Asked]:
-    """The questions of a set; of MuSiQue those of two hops."""
+    """The questions of a set that bring their paragraphs; of MuSiQue those of two hops."""
     path = data / name / (DEV if part == "dev" else TRAIN[name])
-    rows = list(_rows(path))
+    rows = [row for row in _rows(path) if "context" in row or "paragraphs" in row]
     if name == "musique":
         rows = [row for row in rows if row["id"].startswith("2hop")]
     return [_asked(row) for row in rows[:limit]]
@@ -130,8 +130,10 @@ def table(name: str, items: list[Asked], memory: Any, fid: Path | None) -> None:
         if method == "chain":
             answers = memory.ask_many(questions, method="chain", min_probability=0.0)
             chains = np.array([right_chain(a, titles, item.needed) for a, item in zip(answers, items, strict=True)])
-            say(f"{name}: right chain for {chains.mean():.1%} of all, {chains[em > 0].mean():.1%} of {(em > 0).sum()}"
-                " right answers")  # fmt: skip
+            two = np.array([len(item.needed) == 2 for item in items])
+            right = two & (em > 0)
+            say(f"{name}: of {two.sum()} questions over two paragraphs a chain of these for {chains[two].mean():.1%}, of "
+                f"{right.sum()} answered rightly for {chains[right].mean() if right.any() else 0.0:.1%}")  # fmt: skip
         rows.append(row)
     low, high = interval(scores["chain"] - scores["read"])
     print(f"\n{name}: {len(items)} questions, {memory.store.count()} pairs")
