@@ -132,8 +132,9 @@ def table(name: str, items: list[Asked], memory: Any, fid: Path | None) -> None:
             chains = np.array([right_chain(a, titles, item.needed) for a, item in zip(answers, items, strict=True)])
             two = np.array([len(item.needed) == 2 for item in items])
             right = two & (em > 0)
-            say(f"{name}: of {two.sum()} questions over two paragraphs a chain of these for {chains[two].mean():.1%}, of "
-                f"{right.sum()} answered rightly for {chains[right].mean() if right.any() else 0.0:.1%}")  # fmt: skip
+            share = chains[right].mean() if right.any() else 0.0
+            say(f"{name}: of {two.sum()} questions over two paragraphs {chains[two].mean():.1%} have a chain of these, "
+                f"of {right.sum()} answered rightly {share:.1%}")  # fmt: skip
         rows.append(row)
     low, high = interval(scores["chain"] - scores["read"])
     print(f"\n{name}: {len(items)} questions, {memory.store.count()} pairs")
