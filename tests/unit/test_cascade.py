@@ -53,6 +53,10 @@ def test_what_was_held_back_comes_out_where_all_is_wanted() -> None:
     assert none.text is None and none.route == "abstain"
 
 
+def test_nothing_is_asked_where_there_is_no_question() -> None:
+    assert cascade([], [("lookup", Step("lookup", "a"))]) == []
+
+
 def test_no_step_is_looked_for_before_it_is_needed() -> None:
     looked: list[str] = []
 
@@ -105,7 +109,7 @@ def test_steps_that_hold_the_same_answer_confirm_each_other() -> None:
     assert cascade(["x?"], steps, least=0.0, together=lambda: strict)[0].text == "the Same"  # type: ignore[arg-type]
     steps[1][1].says = "another"
     (alone,) = cascade(["x?"], steps, least=0.0, together=lambda: together)  # type: ignore[arg-type]
-    assert (alone.text, alone.reason) == ("maybe lookup", "more probable than what the others found")
+    assert (alone.text, alone.reason) == ("maybe lookup", "more probable than what the other steps found")
 
 
 def test_what_steps_hold_as_numbers() -> None:

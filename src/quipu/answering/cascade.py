@@ -34,16 +34,15 @@ def cascade(
 
     Each step is asked for the questions that no step before it answered, while their share of the time is under
     ``budget_ms``; the first is always asked, and no step is looked for before it is needed (it may have models to
-    load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what was
-    held back: the best is given if it is as probable as ``least``, or as its threshold. Without it the most probable by
-    its own step is given, if that is as probable as ``least``. Else the question stays open, for the first step's
-    reason.
+    load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what was held back: the best is given
+    if it is as probable as ``least``, or as its threshold. Without it the most probable by its own step is given, if
+    that is as probable as ``least``. Else the question stays open, for the first step's reason.
     """
     open_ = list(range(len(questions)))
     tried: list[list[Answer]] = [[] for _ in questions]
     spent = 0.0
     names: list[Route] = []
-    for name, ask in steps:
+    for name, ask in steps if questions else ():
         names.append(name)
         began = time.perf_counter()
         for at, answer in zip(open_, ask([questions[at] for at in open_]), strict=True):
@@ -75,30 +74,35 @@ def held(row: Sequence[tuple[Route, Answer]]) -> dict[str, tuple[float, ...]]:
 
 
 def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None, together: Line | None) -> Answer:
+    steps = list(zip(names, row, strict=False))
     told = tuple(
         Tried(name, answer.text, answer.probability, answer.reason, answer.milliseconds, answer.held)
-        for name, answer in zip(names, row, strict=False)
+        for name, answer in steps
     )
     milliseconds = sum(answer.milliseconds for answer in row)
     if row[-1].text is not None:
         return replace(row[-1], tried=told, milliseconds=milliseconds)
-    known = [answer for answer in row if answer.held is not None and answer.probability is not None]
-    reason, probability = "", None
-    found = held(list(zip(names, row, strict=False))) if together is not None else {}
-    if together is not None and found:
-        scores = {text: together.score(features) for text, features in found.items()}
-        text = max(scores, key=lambda text: scores[text])
-        known = [answer for answer in known if normalize_answer(answer.held or "") == text]
-        probability = together.probability(scores[text])
-        agreeing = [name for name, answer in zip(names, row, strict=False) if answer in known]
-        reason = f"{' and '.join(agreeing)} agree" if len(agreeing) > 1 else "more probable than what the others found"
-        least = together.threshold if least is None else least
-    best = max(known, key=lambda answer: answer.probability or 0.0, default=None)
-    if best is not None:
-        probability = best.probability if probability is None else probability
-        if least is not None and (probability or 0.0) >= least:
-            return replace(
-                best, text=best.held, route=names[row.index(best)], probability=probability,
-                reason=reason or f"not sure: {best.reason}", tried=told, milliseconds=milliseconds,
-            )  # fmt: skip
+    known = [item for item in steps if normalize_answer(item[1].held or "") and item[1].probability is not None]
+    least = together.threshold if together is not None and least is None else least
+    if known and least is not None:
+        best = _most_probable(known) if together is None else _confirmed(known, together)
+        if (best.probability or 0.0) >= least:
+            return replace(best, tried=told, milliseconds=milliseconds)
     return replace(row[0], tried=told, milliseconds=milliseconds)
+
+
+def _most_probable(known: Sequence[tuple[Route, Answer]]) -> Answer:
+    """What the step that holds back least would say."""
+    name, best = max(known, key=lambda item: item[1].probability or 0.0)
+    return replace(best, text=best.held, route=name, reason=f"not sure: {best.reason}")
+
+
+def _confirmed(known: Sequence[tuple[Route, Answer]], together: Line) -> Answer:
+    """The best answer by the weights of all steps, with the evidence of the surest step that holds it."""
+    scores = {text: together.score(features) for text, features in held(known).items()}
+    text = max(scores, key=lambda text: scores[text])
+    agreeing = [(name, answer) for name, answer in known if normalize_answer(answer.held or "") == text]
+    reason = "more probable than what the other steps found"
+    if len(agreeing) > 1:
+        reason = f"{' and '.join(name for name, _ in agreeing)} agree"
+    return replace(_most_probable(agreeing), probability=together.probability(scores[text]), reason=reason)
