@@ -12,6 +12,7 @@ from quipu.answering.cascade import FEATURES as HELD
 from quipu.answering.cascade import Ask, cascade
 from quipu.answering.chain import FEATURES as LINKS
 from quipu.answering.chain import FIRST, ChainFound, Search, chain, find_chains
+from quipu.answering.comparison import Compared, compare, compared
 from quipu.answering.extract import EACH, UNFITTED, Passages, SpanFound, extract, find_spans
 from quipu.answering.extract import FEATURES as SPANS
 from quipu.answering.linear import Line
@@ -147,7 +148,8 @@ class Asking:
             if links is None:
                 raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/4-odds.toml")
             answers = [
-                chain(q, item, self._store, links, min_probability) for q, item in zip(questions, chains, strict=True)
+                chain(q, item, self._store, links, min_probability) if both is None else compared(q, both, self._store)
+                for q, item, both in zip(questions, chains, self.find_compared_many(questions, near=near), strict=True)
             ]
         else:
             fitted = getattr(self._models.span_encoder(), "span", None)
@@ -195,6 +197,14 @@ class Asking:
         """What ``ask_many(method="chain")`` judges: chains of two pairs, and single pairs."""
         _not_empty(questions)
         return find_chains(questions, near or self._near)
+
+    def find_compared_many(self, questions: Sequence[str], *, near: Search | None = None) -> list[Compared | None]:
+        """What is known of the two things that a question compares; None for other questions."""
+
+        def title(hit: Hit) -> str:
+            return self._store.title(hit.pair.document_id) if hit.pair.document_id else ""
+
+        return compare(questions, near or self._near, title)
 
     def find_read_many(
         self, questions: Sequence[str], *, k: int = 50, near: Search | None = None

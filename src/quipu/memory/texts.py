@@ -77,6 +77,11 @@ class Texts:
         ).fetchone()
         return str(row[0]) if row else ""
 
+    def title(self, document_id: str) -> str:
+        """The document's title, "" where there is no such document."""
+        row = self._db.execute("SELECT title FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return str(row[0]) if row else ""
+
     def source(self, document_id: str) -> str:
         """Where the document came from."""
         row = self._db.execute("SELECT source FROM documents WHERE id = ?", (document_id,)).fetchone()

@@ -1,0 +1,220 @@
+"""Questions that compare two named things by what the memory holds of each: which came first, or whether they agree.
+
+"Who was born first, A or B?" is answered from a pair about A and one about B that hold a date, "Are A and B from the
+same country?" from two pairs that hold a country. "Which film has the director who died earlier, A or B?" takes one
+pair more each, the director. These are the comparison and bridge-comparison questions of HotpotQA and 2WikiMultihopQA.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from quipu.answering.lookup import evidence_of, names
+from quipu.memory.store import Store
+from quipu.records import Answer, Hit
+from quipu.text import normalize_answer
+
+NEAR = 20  # pairs that are looked through for each thing
+_NEWER = re.compile(r"\b(?:later|latest|last|younger|youngest|newer|newest|(?:more|most) recent(?:ly)?)\b", re.I)
+_OLDER = re.compile(r"\b(?:first|earlier|earliest|older|oldest)\b", re.I)
+_AGE = re.compile(r"\b(?:older|oldest|younger|youngest)\b", re.I)
+_VERB = re.compile(
+    r"\b(?:born|released|formed|founded|established|published|opened|built|created|launched|completed)\b"
+)
+_OF_HEAD = re.compile(r"\b(?:(?:has|have|had) (?:the|an?)|whose) ([a-z]+)\b")
+_SAME = re.compile(r"^(?:are|were|is|was|do|does|did|have|has)\s+(?P<things>.+)\bsame (?P<what>[a-z]+)$", re.I)
+_BEHIND = re.compile(
+    r"[,\s]+(?:(?:both|have|has|had|are|located|situated|based|originate|born)\b.*|(?:(?:from|share|in|of) )?the)$"
+)
+_HAS = re.compile(r"\b(?:have|has|had) (?:the |a )?(?!same|the)([a-z]+?)s?\b")
+_OR = re.compile(
+    r"^(?:was|were|is|did) (?P<one>.+) or (?P<other>.+) (?P<head>(?:born|die|[a-z]+ed|older|younger)\b.*)$", re.I
+)
+_OF_THINGS = re.compile(r"^(?:both |the )*([a-z]+?)s? of (?=[a-z]* ?)")
+_KIND = re.compile(r"^(?:[a-z][a-z-]*[,:]? )+(?=\S)")
+_AND = re.compile(r",? and (?=(?:[a-z]+ of [a-z ]*)?[A-Z0-9\"'])")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_YEAR = re.compile(r"(?<!\d)[12]?\d{3}(?!\d)")
+_BRACKETS = re.compile(r"\s*\([^)]*\)")
+
+Search = Callable[[Sequence[str], int], list[list[Hit]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two names; of each the ``role`` ("director", or nothing) is asked about by ``asks`` ("When was {} born?").
+
+    ``newer``: the later date wins; None: the question is whether both answers are the same.
+    """
+
+    names: tuple[str, str]
+    role: str
+    asks: str
+    newer: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The answer with the pairs behind it in the order of the hops; ``score``: of the pair that is least alike."""
+
+    answer: str
+    hits: tuple[Hit, ...]
+    score: float
+
+
+def parse(question: str) -> Comparison | None:
+    """What a question compares; None where it compares nothing, or in words that are not known here."""
+    plain = " ".join(question.strip().rstrip("? ").split())
+    same = _SAME.match(plain)
+    if same:
+        return _alike(same["things"].strip(), same["what"].lower())
+    compared = _NEWER.search(plain) or _OLDER.search(plain)
+    head, found, other = plain.rpartition(" or ")
+    if not compared or not found:
+        return None
+    if compared.end() <= len(head):
+        mark = re.search(r"[,:]\s*", head[compared.end() :])
+        place = compared.end() + (mark.end() if mark else 0)
+        one, head = head[place:].strip(" ,"), head[:place].lower()
+    elif inside := _OR.match(plain):
+        one, other, head = inside["one"], inside["other"], inside["head"].lower()
+    else:
+        return None
+    if not one or not other.strip():
+        return None
+    role = _OF_HEAD.search(head)
+    verb = _VERB.search(head)
+    asks = f"When was {{}} {verb[0] if verb else ''}".rstrip() + "?"
+    if _AGE.search(head) and not verb:
+        asks = "When was {} born?"
+    elif re.search(r"\bdied?\b", head):
+        asks = "When did {} die?"
+    elif re.search(r"\bc[ao]me out\b", head):
+        asks = "When was {} released?"
+    newer = _NEWER.search(head) is not None
+    return Comparison((one, other.strip(" ,")), role[1] if role else "", asks, newer)
+
+
+def _alike(things: str, what: str) -> Comparison | None:
+    parts = _AND.split(things, maxsplit=1)
+    if len(parts) != 2:
+        return None
+    role, cut = "", []
+    for part in parts:
+        of = _OF_THINGS.match(part)
+        role = of[1] if of else role
+        cut.append(_KIND.sub("", part[of.end() :] if of else part).strip(" ,:"))
+    behind = _BEHIND.search(cut[1])
+    has = _HAS.search(behind[0]) if behind else None
+    role = has[1] if has and not role else role
+    one, other = cut[0], cut[1][: behind.start()] if behind else cut[1]
+    if not one or not other:
+        return None
+    asks = "What is the nationality of {}?" if what == "nationality" else f"In which {what} is {{}}?"
+    return Comparison((one, other), role, asks, None)
+
+
+def compare(
+    questions: Sequence[str], search: Search, title: Callable[[Hit], str] = lambda hit: ""
+) -> list[Compared | None]:
+    """The answer to each question that compares; None where it does not, or where a pair is missing.
+
+    ``search`` (texts, k) finds the k best pairs of each text and is called twice at most. ``title``: of a pair's
+    document, which may name the thing where the pair's own question does not.
+    """
+    asked = [(at, item) for at, question in enumerate(questions) if (item := parse(question)) is not None]
+    found: list[Compared | None] = [None] * len(questions)
+    roles = [f"Who is the {item.role} of {_bare(name)}?" for _, item in asked if item.role for name in item.names]
+    known = iter(search(roles, NEAR) if roles else [])
+    holders: list[list[Hit | None]] = []
+    for _, item in asked:
+        row: list[Hit | None] = [None, None]
+        if item.role:
+            row = [_of_role(next(known), name, item.role, title) for name in item.names]
+        holders.append(row)
+    texts = [
+        item.asks.format(hit.pair.answer if hit else _bare(name))
+        for (_, item), row in zip(asked, holders, strict=True) for name, hit in zip(item.names, row, strict=True)
+    ]  # fmt: skip
+    near = iter(search(texts, NEAR) if texts else [])
+    for (at, item), row in zip(asked, holders, strict=True):
+        values = [
+            _value(next(near), hit.pair.answer if hit else name, item, title)
+            for name, hit in zip(item.names, row, strict=True)
+        ]
+        if (item.role and None in row) or None in values:
+            continue
+        found[at] = _judged(item, [hit for hit in row if hit], [hit for hit in values if hit])
+    return found
+
+
+def compared(question: str, item: Compared, store: Store) -> Answer:
+    """The answer with the pairs behind it as evidence."""
+    evidence = tuple(evidence_of(hit, store)[0] for hit in item.hits)
+    reason = f"{len(item.hits)} pairs, compared"
+    return Answer(question, item.answer, item.score, None, evidence, "chain", reason, 0.0)
+
+
+def _of_role(hits: Sequence[Hit], name: str, role: str, title: Callable[[Hit], str]) -> Hit | None:
+    """The best pair about ``name`` that asks for its ``role``, in whatever form of the word ("directed")."""
+    stem = role[: max(4, len(role) - 3)]
+    return next((hit for hit in hits if stem in hit.pair.question.lower() and _about(hit, name, title)), None)
+
+
+def _value(hits: Sequence[Hit], name: str, item: Comparison, title: Callable[[Hit], str]) -> Hit | None:
+    """The best pair about ``name`` with a date of what is asked for, or with a name where places are compared."""
+    for hit in hits:
+        if not _about(hit, name, title):
+            continue
+        if item.newer is None and _place(hit, item):
+            return hit
+        if item.newer is not None and date_of(hit.pair.answer) and _end(item.asks) == _end(hit.pair.question):
+            return hit
+    return None
+
+
+def _end(question: str) -> str:
+    """Which end of a life it asks for, "" for other dates."""
+    found = re.search(r"\b(?:(born|birth)|die|died|death)\b", question, re.I)
+    return "" if found is None else "birth" if found[1] else "death"
+
+
+def _place(hit: Hit, item: Comparison) -> bool:
+    answer = hit.pair.answer.strip()
+    return answer[:1].isupper() and not _YEAR.search(answer) and not names(" ".join(item.names), answer)
+
+
+def _judged(item: Comparison, holders: Sequence[Hit], values: Sequence[Hit]) -> Compared | None:
+    one, other = (hit.pair.answer for hit in values)
+    hits = tuple(hit for pair in zip(holders, values, strict=True) for hit in pair) if holders else tuple(values)
+    score = min(hit.score for hit in hits)
+    if item.newer is None:
+        left, right = set(normalize_answer(one).split()), set(normalize_answer(other).split())
+        return Compared("yes" if left <= right or right <= left else "no", hits, score)
+    left_date, right_date = date_of(one), date_of(other)
+    if left_date is None or right_date is None or left_date == right_date:
+        return None
+    first = (left_date > right_date) == item.newer
+    return Compared(item.names[0 if first else 1], hits, score)
+
+
+def date_of(text: str) -> tuple[int, int, int] | None:
+    """Year, month and day that a text names, 0 for what it does not; None where it names no year."""
+    year = _YEAR.search(text)
+    if year is None:
+        return None
+    rest = (text[: year.start()] + " " + text[year.end() :]).lower()
+    month = next((number for number, name in enumerate(_MONTHS, start=1) if re.search(rf"\b{name}", rest)), 0)
+    day = re.search(r"(?<!\d)[0-3]?\d(?!\d)", rest)
+    return int(year[0]), month, int(day[0]) if day and month else 0
+
+
+def _about(hit: Hit, name: str, title: Callable[[Hit], str]) -> bool:
+    return names(hit.pair.question, _bare(name)) or names(title(hit), _bare(name))
+
+
+def _bare(name: str) -> str:
+    """A name without what stands in brackets behind it."""
+    return _BRACKETS.sub("", name).strip() or name
