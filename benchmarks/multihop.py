@@ -1,6 +1,6 @@
 """People's questions of two hops (HotpotQA, 2WikiMultihopQA, MuSiQue), asked of memories built from their paragraphs.
 
-    python benchmarks/multihop.py --data DATA --work FOLDER [--fid FOLDER] [--part dev]
+    python benchmarks/multihop.py --data DATA --work FOLDER [--fid FOLDER]
 
 One memory a set, of all paragraphs of its questions, kept in FOLDER. F1 with its 95 % bootstrap interval, EM, and for
 chains: how often the two pairs come from the two paragraphs that the question was made from, of all questions and of
@@ -10,71 +10,26 @@ those that were answered rightly.
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common import Models, built, read_lines, say
+from common import Models, built, say
 from quipu.cli.terminal import print_table
 from quipu.evaluation.tasks.compare import systems
 from quipu.records import Answer
 from quipu.text import best_f1, exact_match
+from quipu.training.hops.data import MultiHop, read, write_documents
 
 SETS = ("hotpotqa", "2wiki", "musique")
-DEV = "dev-100.jsonl.gz"
-TRAIN = {"hotpotqa": "train-100.json.gz", "2wiki": "train-500.jsonl.gz", "musique": "train-100.json.gz"}
 METHODS = ("lookup", "lookup-reranked", "read", "chain", "cascade", "span", "bm25-reader", "dense-reader")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question with its paragraphs (title, text) and the titles of those that it needs."""
-
-    question: str
-    answers: tuple[str, ...]
-    kind: str
-    paragraphs: tuple[tuple[str, str], ...]
-    needed: frozenset[str]
-
-
-def read(data: Path, name: str, part: str, limit: int | None = None) -> list[Asked]:
-    """The questions of a set that bring their paragraphs; of MuSiQue those of two hops."""
-    path = data / name / (DEV if part == "dev" else TRAIN[name])
-    rows = [row for row in _rows(path) if "context" in row or "paragraphs" in row]
-    if name == "musique":
-        rows = [row for row in rows if row["id"].startswith("2hop")]
-    return [_asked(row) for row in rows[:limit]]
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    if path.name.endswith(".jsonl.gz"):
-        yield from read_lines(path)
-    else:
-        import gzip
-
-        yield from json.loads(gzip.decompress(path.read_bytes()))
-
-
-def _asked(row: dict[str, Any]) -> Asked:
-    if "paragraphs" in row:
-        parts = tuple((part["title"], part["paragraph_text"]) for part in row["paragraphs"])
-        needed = frozenset(part["title"] for part in row["paragraphs"] if part["is_supporting"])
-        return Asked(row["question"], (row["answer"], *row.get("answer_aliases", ())), "bridge", parts, needed)
-    parts = tuple((title, " ".join(text.strip() for text in texts)) for title, texts in row["context"])
-    needed = frozenset(title for title, _ in row["supporting_facts"])
-    return Asked(row["question"], (row["answer"],), row["type"], parts, needed)
-
-
-def memory_of(items: list[Asked], work: Path, name: str, models: Models) -> Any:
+def memory_of(items: list[MultiHop], work: Path, name: str, models: Models) -> Any:
     """The memory of all their paragraphs, each once; built where it is not there yet."""
     documents = work / f"{name}.jsonl"
-    texts = dict.fromkeys(part for item in items for part in item.paragraphs if part[1].strip())
-    lines = [{"id": f"{at:05d}", "title": title, "text": text} for at, (title, text) in enumerate(texts)]
-    documents.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    write_documents(items, documents)
     memory, _ = built(documents, work / f"{name}.quipu", models)
     return memory
 
@@ -99,20 +54,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--fid", type=Path)
-    parser.add_argument("--part", choices=("dev", "train"), default="dev")
     parser.add_argument("--limit", type=int, help="so many questions of each set, for a trial")
     parser.add_argument("--build-only", action="store_true")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     models = Models.load(None, None, None)
     for name in SETS:
-        items = read(options.data, name, options.part, options.limit)
-        with memory_of(items, options.work, f"{name}-{options.part}", models) as memory:
+        items = read(options.data / name / "dev-100.jsonl.gz")[: options.limit]
+        with memory_of(items, options.work, name, models) as memory:
             if not options.build_only:
                 table(name, items, memory, options.fid)
 
 
-def table(name: str, items: list[Asked], memory: Any, fid: Path | None) -> None:
+def table(name: str, items: list[MultiHop], memory: Any, fid: Path | None) -> None:
     """One set: a row a method."""
     questions = [item.question for item in items]
     titles = {document.id: document.title for document in memory.store.documents()}

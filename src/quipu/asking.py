@@ -12,6 +12,7 @@ from quipu.answering.cascade import FEATURES as HELD
 from quipu.answering.cascade import Ask, cascade
 from quipu.answering.chain import FEATURES as LINKS
 from quipu.answering.chain import FIRST, ChainFound, Search, chain, find_chains
+from quipu.answering.comparison import FEATURES as COMPARED
 from quipu.answering.comparison import Compared, compare, compared
 from quipu.answering.extract import EACH, UNFITTED, Passages, SpanFound, extract, find_spans
 from quipu.answering.extract import FEATURES as SPANS
@@ -33,7 +34,7 @@ Way = Literal["cascade", "lookup", "read", "chain", "span"]
 Step = Literal["lookup", "read", "chain", "span"]
 WAYS: tuple[Way, ...] = ("cascade", "lookup", "read", "chain", "span")
 _READER_STEPS: tuple[Step, ...] = ("read", "chain")
-_FITTED = {"read": READ, "chain": LINKS, "cascade": HELD}
+_FITTED = {"read": READ, "chain": LINKS, "compare": COMPARED, "cascade": HELD}
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
 
@@ -146,9 +147,12 @@ class Asking:
         elif way == "chain":
             chains, links = self.find_chains_many(questions, near=near), self._line("chain")
             if links is None:
-                raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/4-odds.toml")
+                raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/5-odds.toml")
+            odds = self._line("compare")
             answers = [
-                chain(q, item, self._store, links, min_probability) if both is None else compared(q, both, self._store)
+                chain(q, item, self._store, links, min_probability)
+                if both is None
+                else compared(q, both, self._store, odds, min_probability)
                 for q, item, both in zip(questions, chains, self.find_compared_many(questions, near=near), strict=True)
             ]
         else:

@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from quipu.answering.linear import Line
 from quipu.answering.lookup import evidence_of, names
 from quipu.memory.store import Store
 from quipu.records import Answer, Hit
 from quipu.text import normalize_answer
 
+FEATURES = ("similarity",)  # of the pair that is least alike
 NEAR = 20  # pairs that are looked through for each thing
 _NEWER = re.compile(r"\b(?:later|latest|last|younger|youngest|newer|newest|(?:more|most) recent(?:ly)?)\b", re.I)
 _OLDER = re.compile(r"\b(?:first|earlier|earliest|older|oldest)\b", re.I)
@@ -150,11 +152,16 @@ def compare(
     return found
 
 
-def compared(question: str, item: Compared, store: Store) -> Answer:
-    """The answer with the pairs behind it as evidence."""
+def compared(question: str, item: Compared, store: Store, odds: Line | None, least: float | None = None) -> Answer:
+    """The answer with the pairs behind it as evidence; ``least`` stands for the threshold of ``odds``."""
     evidence = tuple(evidence_of(hit, store)[0] for hit in item.hits)
-    reason = f"{len(item.hits)} pairs, compared"
-    return Answer(question, item.answer, item.score, None, evidence, "chain", reason, 0.0)
+    probability = None if odds is None else odds.probability(odds.score([item.score]))
+    if odds is not None and probability is not None and probability < (odds.threshold if least is None else least):
+        reason = "what is compared is not said clearly enough"
+        return Answer(question, None, item.score, probability, evidence, "abstain", reason, 0.0, item.answer)
+    return Answer(
+        question, item.answer, item.score, probability, evidence, "chain", f"{len(item.hits)} pairs, compared", 0.0
+    )
 
 
 def _of_role(hits: Sequence[Hit], name: str, role: str, title: Callable[[Hit], str]) -> Hit | None:

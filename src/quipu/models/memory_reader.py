@@ -161,7 +161,7 @@ class MemoryReader:
 
 def fitted(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Weights of ``quipu.answering``'s modules of these names, as far as they were fitted for a reader."""
-    return {step: settings[step] for step in ("read", "chain", "cascade") if step in settings}
+    return {step: settings[step] for step in ("read", "chain", "compare", "cascade") if step in settings}
 
 
 def _side_by_side(states: Floats, blocks: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Fit the odds of reading, of chains and of a cascade for a memory reader: ``quipu train .../qamat/4-odds.toml``.
+"""Fit the odds of reading, of chains and of a cascade for a memory reader: ``quipu train .../qamat/5-odds.toml``.
 
 Reading: questions that no model was trained on are asked of two memories, one that a teacher answered and one that the
 writer made; questions of the one that are asked of the other have no answer there. Chains: these, and the training
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 import quipu
-from quipu.answering import cascade, chain, read
+from quipu.answering import cascade, chain, comparison, read
+from quipu.answering.comparison import parse
 from quipu.errors import SettingsError
 from quipu.evaluation.metrics import expected_calibration_error
+from quipu.memory.store import Store
 from quipu.models.hub import BUNDLED
 from quipu.records import Example
 from quipu.text import exact_match
@@ -27,6 +29,7 @@ from quipu.training.export import change_listing
 from quipu.training.qamat.data import MASK, ExampleFiles
 
 _TOGETHER = 64
+Right = Callable[[int, chain.ChainFound], bool]  # of a question, by number, and a chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class OddsRecipe:
     stories: Path
     out: Path = BUNDLED / "quipu-mini/qamat"
     composed: Path | None = None  # JSONL of composed questions over the remembered memory
+    hops: Path | None = None  # the run of ``hops``, with people's multi-hop questions
     elsewhere: int = 200  # questions asked of the memory that does not hold them, each way
     threshold: float = 0.5
     chain_threshold: float = 0.8  # people's questions are less like the pairs than composed ones
@@ -72,6 +76,8 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     change_listing(recipe.out, read=_line(read.FEATURES, weights, 1.0, shift, recipe.threshold))
     if recipe.composed is not None:
         change_listing(recipe.out, chain=_chains(recipe, known, stories, rng, report))
+    if recipe.hops is not None:
+        change_listing(recipe.out, compare=_compared(recipe, report))
     change_listing(recipe.out, cascade=_cascade(recipe, known, stories, rng, report))
     return recipe.out
 
@@ -122,41 +128,84 @@ def _chains(
     """Weights of chains: of a composed question its two pairs are right, of people's a single pair with the answer.
 
     Composed questions are asked of the memory that they were composed from; people's questions, a part of which nothing
-    there answers, of both memories: composed ones alone are far too easy, and their odds would hold for no others.
+    there answers, of both memories: composed ones alone are far too easy, and their odds would hold for no others. Of
+    people's multi-hop questions a chain is right that has the answer, from the two paragraphs that are needed.
     """
     assert recipe.composed is not None
     bridges = [row for row in corpora.read_jsonl(recipe.composed) if row["kind"] == "bridge"]
     if not bridges:
         raise SettingsError(f"{recipe.composed}: no composed bridge questions to fit chains on")
     composed = [Example(str(at), row["question"], tuple(row["answers"])) for at, row in enumerate(bridges)]
-    asked = [
-        (recipe.remembered, [tuple(row["chain"]) for row in bridges], composed),
-        (recipe.remembered, None, [*known, *_foreign(rng.sample(list(stories), recipe.elsewhere))]),
-        (recipe.stories, None, [*stories, *_foreign(rng.sample(list(known), recipe.elsewhere))]),
+    pairs = [tuple(row["chain"]) for row in bridges]
+
+    def is_composed(at: int, item: chain.ChainFound) -> bool:
+        return tuple(hit.pair.id for hit in item.hits) == pairs[at]
+
+    def answers_alone(examples: Sequence[Example]) -> Right:
+        return lambda at, item: (
+            len(item.hits) == 1 and bool(exact_match(item.hits[0].pair.answer, examples[at].answers))
+        )
+
+    remembered = [*known, *_foreign(rng.sample(list(stories), recipe.elsewhere))]
+    told = [*stories, *_foreign(rng.sample(list(known), recipe.elsewhere))]
+    asked: list[tuple[Path, Sequence[Example], Right]] = [
+        (recipe.remembered, composed, is_composed),
+        (recipe.remembered, remembered, answers_alone(remembered)),
+        (recipe.stories, told, answers_alone(told)),
     ]
+    if recipe.hops is not None:
+        asked.append((recipe.hops, *_hops(recipe.hops)))
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
     owner: list[int] = []
     number = 0
-    for folder, pairs, examples in asked:
+    for folder, examples, is_right in asked:
         with quipu.open(folder / "memory.quipu", read_only=True) as memory:
             for first in range(0, len(examples), _TOGETHER):
                 some = examples[first : first + _TOGETHER]
                 lines = memory.find_chains_many([example.question for example in some])
-                for at, (example, line) in enumerate(zip(some, lines, strict=True), start=first):
-                    for item in line:
-                        features.append(item.features)
-                        owner.append(number)
-                        if pairs is not None:
-                            right.append(tuple(hit.pair.id for hit in item.hits) == pairs[at])
-                        else:
-                            good = bool(exact_match(item.hits[-1].pair.answer, example.answers))
-                            right.append(good and len(item.hits) == 1)
+                for at, line in enumerate(lines, start=first):
+                    features += [item.features for item in line]
+                    right += [is_right(at, item) for item in line]
+                    owner += [number] * len(line)
                     number += 1
     found = np.array(features), np.array(right), np.array(owner)
     weights, slope, shift, figures = fit_best(*found, recipe.chain_threshold)
     report(figures)
     return _line(chain.FEATURES, weights, slope, shift, recipe.chain_threshold)
+
+
+def _hops(folder: Path) -> tuple[list[Example], Right]:
+    """People's questions of two paragraphs that compare nothing, and which chains are right."""
+    rows = [row for row in corpora.read_jsonl(folder / "questions.jsonl") if parse(row["question"]) is None]
+    examples = [Example(str(at), row["question"], tuple(row["answers"])) for at, row in enumerate(rows)]
+    with Store.open(folder / "memory.quipu", read_only=True) as store:
+        titles = {document.id: document.title for document in store.documents()}
+
+    def is_right(at: int, item: chain.ChainFound) -> bool:
+        shown = {titles.get(hit.pair.document_id or "", "") for hit in item.hits}
+        said = item.hits[-1].pair.answer
+        return len(item.hits) == 2 and shown == set(rows[at]["needed"]) and bool(exact_match(said, rows[at]["answers"]))
+
+    return examples, is_right
+
+
+def _compared(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """The odds of what a comparison says, by the similarity of its pairs."""
+    assert recipe.hops is not None
+    rows = list(corpora.read_jsonl(recipe.hops / "questions.jsonl"))
+    with quipu.open(recipe.hops / "memory.quipu", read_only=True) as memory:
+        found = memory.find_compared_many([row["question"] for row in rows])
+    known = [(item, row) for item, row in zip(found, rows, strict=True) if item is not None]
+    right = np.array([bool(exact_match(item.answer, row["answers"])) for item, row in known])
+    if not 0 < right.sum() < len(right):
+        raise SettingsError(f"{recipe.hops}: too few questions that compare; raise `limit` of its recipe")
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1.0).fit(np.array([[item.score] for item, _ in known]), right)
+    report({"comparisons": len(known), "right": float(right.mean())})
+    shift = float(model.intercept_[0])
+    return _line(comparison.FEATURES, model.coef_[0], 1.0, shift, recipe.threshold)
 
 
 def _foreign(examples: Sequence[Example]) -> list[Example]:

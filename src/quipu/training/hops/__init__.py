@@ -1,0 +1,1 @@
+"""People's questions of two hops, to fit chains on."""

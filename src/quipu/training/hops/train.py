@@ -1,0 +1,46 @@
+"""A memory of the paragraphs of multi-hop training questions: ``quipu train recipes/mini/qamat/4-hops.toml``.
+
+``quipu.training.odds`` asks these questions of it, to fit which chains lead to an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import quipu
+from quipu.training.hops.data import read, write_documents
+
+
+@dataclass(frozen=True, slots=True)
+class HopsRecipe:
+    """``files``: training questions; of each at most ``limit``, evenly spread."""
+
+    run: Path
+    files: tuple[Path, ...]
+    limit: int = 100
+
+
+def run(recipe: HopsRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
+    """Write run/questions.jsonl and build run/memory.quipu, which a killed run continues; returns the memory."""
+    recipe.run.mkdir(parents=True, exist_ok=True)
+    items = []
+    for file in recipe.files:
+        known = read(file)
+        count = min(recipe.limit, len(known))
+        items += [known[at * len(known) // count] for at in range(count)]
+    lines = [
+        {"question": item.question, "answers": item.answers, "kind": item.kind, "needed": sorted(item.needed)}
+        for item in items
+    ]
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    (recipe.run / "questions.jsonl").write_text(text, encoding="utf-8")
+    documents, path = recipe.run / "documents.jsonl", recipe.run / "memory.quipu"
+    if not (recipe.run / "built").exists():
+        write_documents(items, documents)
+        quipu.build([documents], path, progress=report).close()
+        (recipe.run / "built").touch()
+    return path
