@@ -81,8 +81,8 @@ def export_memory_reader(
 ) -> dict[str, float]:
     """Export the copying reader of a QAMAT checkpoint. ``asked``: questions with pairs (text, answer) each.
 
-    Gate: int8 and torch give the same answer to the share ``least`` of ``asked``. ``words_from``: a bundled writer with the same
-    word table.
+    Gate: int8 and torch give the same answer to the share ``least`` of ``asked``. ``words_from``: a bundled writer with
+    the same word table.
     """
     backbone, _, ways = load(checkpoint)
     if not isinstance(backbone, CopyBackbone):
