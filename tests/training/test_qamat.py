@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -416,3 +417,29 @@ def test_the_key_memory_is_never_written_twice(backbone: Backbone, memory: Path,
         assert len(half) == round(0.5 * opened.store.count())
         whole = embed(backbone, opened.store, tmp_path, "cpu", values=False)
         assert len(whole) == opened.store.count()
+
+
+def test_mixed_entries_stand_in_an_order_that_says_nothing(
+    backbone: Backbone, memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same entries, drawn the same way each time, the best one not always in front; supervision adds its loss."""
+    read: list[list[list[list[int]]]] = []
+
+    def join(given: Backbone, entries: list[list[list[int]]], *rest: object) -> model.Joined:
+        read.append(entries)
+        return real(given, entries, *rest)  # type: ignore[arg-type]
+
+    real = model.join
+    monkeypatch.setattr(model, "join", join)
+    with quipu.open(memory, read_only=True, encoder=handmade()["encoder"]) as opened, torch.inference_mode():
+        known = embed(backbone, opened.store, tmp_path / "k", "cpu", values=False)
+        examples = list(mine(opened.store, negatives=3))[:6]
+        ways = Ways(k=4, neural=False)
+        losses = [
+            global_loss(backbone, opened.store, known, examples, one)[0].item()
+            for one in (ways, replace(ways, mixed=True), replace(ways, mixed=True), replace(ways, supervised=2.0))
+        ]
+    plain, mixed, again, _ = read
+    assert [sorted(line) for line in plain] == [sorted(line) for line in mixed] and mixed == again
+    assert sum(one[0] != other[0] for one, other in zip(plain, mixed, strict=True)) > 0
+    assert losses[1] == losses[2] != losses[0] and losses[3] > losses[0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -28,7 +30,8 @@ class Ways:
     answer no retrieved entry has do not count in the loss; they would teach to say what is not there. ``supervised``:
     weight of -log p(positives | X), which the paper does not have: its retriever learns by neural integration alone,
     in a hundred thousand steps; few steps need it. ``cosine``: keys and queries of unit length, as a memory's encoder
-    makes them (``scale`` is then about 20); without it the model cannot become one.
+    makes them (``scale`` is then about 20); without it the model cannot become one. ``mixed``: in training the entries
+    stand in an order that says nothing; a small reader otherwise copies the first one's answer and learns no more.
     """
 
     k: int = 4
@@ -46,6 +49,7 @@ class Ways:
     only_found: bool = False
     supervised: float = 0.0
     cosine: bool = False
+    mixed: bool = False
 
 
 def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExample], ways: Ways) -> Loss:
@@ -107,8 +111,11 @@ def global_loss(
         mixed = model.mixture(ways.scale * scores.to(device), memory.values_at(places))
         h = model.neural(states, mask_at, mixed)
     chosen = _entries_at(backbone, store, memory, places, ways)
+    figures = _found(examples, chosen)
+    if ways.mixed:
+        chosen = [sorted(line, key=partial(_lot, item.x)) for item, line in zip(examples, chosen, strict=True)]
     loss = _decoded(backbone, examples, xs, chosen, model.Read(h, mask, ids), ways)
-    figures = {"loss_a_piece": loss.item(), **_found(examples, chosen)}
+    figures = {"loss_a_piece": loss.item(), **figures}
     if ways.supervised and ask is None:
         right = [memory.places_of(item.positives) for item in examples]
         loss = loss + ways.supervised * _hop_loss(memory, queries, places, right, ways.scale)
@@ -212,6 +219,11 @@ def _entries_at(
     flat = list(dict.fromkeys(rows.reshape(-1).tolist()))
     known = {entry.row: entry for entry in entries(backbone, store, flat, ways.sentence, ways.value_length)}
     return [[known[row] for row in line] for line in rows.tolist()]
+
+
+def _lot(x: str, entry: Entry) -> int:
+    """A place that is drawn by chance, the same whenever it is drawn again."""
+    return zlib.crc32(f"{x} {entry.row}".encode())
 
 
 def _values(chosen: Sequence[Sequence[Entry]]) -> list[list[Ids]]:
