@@ -48,6 +48,7 @@ class ClaimSettings:
     batch: int = 16
     negatives: int = 3
     supervised: float = 1.0  # see ``steps.Ways``: so few steps do not train a retriever otherwise
+    mixed: bool = True  # see ``steps.Ways``: else the answer of the first entry is copied
     k: int = 8
     asked: int = 300
     base: str = "minilm"
@@ -187,7 +188,8 @@ def trained(
                 examples=(work / f"{files}.jsonl",) if tuning else (), batch=settings.batch,
                 limit=questions if tuning else limit, layers=settings.layers if at == 0 else None, seed=seed,
                 ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 48,
-                      "supervised": 0.0 if tuning else settings.supervised, **ways, "hops": hops if tuning else 1},
+                      "supervised": 0.0 if tuning else settings.supervised, "mixed": settings.mixed, **ways,
+                      "hops": hops if tuning else 1},
                 decoder=settings.decoder,
                 loop={"steps": settings.tuning if tuning else settings.steps, "encoder_rate": 0.2, "report_every": 50,
                       "learning_rate": 5e-4 if tuning else 1e-3},

@@ -68,8 +68,9 @@ def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExa
         values = model.first_states(backbone, [entry.value for entry in known])
         h = model.neural(states, mask_at, model.mixture(scores, values[places]))
     chosen = [[known[at] for at in row] for row in places.tolist()]
-    loss = _decoded(backbone, examples, xs, chosen, model.Read(h, mask, ids), ways)
-    figures = {"loss_a_piece": loss.item(), **_found(examples, chosen)}
+    figures = _found(examples, chosen)
+    loss = _decoded(backbone, examples, xs, _ordered(examples, chosen, ways), model.Read(h, mask, ids), ways)
+    figures = {"loss_a_piece": loss.item(), **figures}
     if ways.supervised:
         every, where = model.retrieve(queries, keys, len(rows), ways.scale)
         right = torch.tensor([[row in item.positives for row in rows] for item in examples], device=device)
@@ -112,9 +113,7 @@ def global_loss(
         h = model.neural(states, mask_at, mixed)
     chosen = _entries_at(backbone, store, memory, places, ways)
     figures = _found(examples, chosen)
-    if ways.mixed:
-        chosen = [sorted(line, key=partial(_lot, item.x)) for item, line in zip(examples, chosen, strict=True)]
-    loss = _decoded(backbone, examples, xs, chosen, model.Read(h, mask, ids), ways)
+    loss = _decoded(backbone, examples, xs, _ordered(examples, chosen, ways), model.Read(h, mask, ids), ways)
     figures = {"loss_a_piece": loss.item(), **figures}
     if ways.supervised and ask is None:
         right = [memory.places_of(item.positives) for item in examples]
@@ -219,6 +218,13 @@ def _entries_at(
     flat = list(dict.fromkeys(rows.reshape(-1).tolist()))
     known = {entry.row: entry for entry in entries(backbone, store, flat, ways.sentence, ways.value_length)}
     return [[known[row] for row in line] for line in rows.tolist()]
+
+
+def _ordered(examples: Sequence[MemoryExample], chosen: Sequence[list[Entry]], ways: Ways) -> Sequence[list[Entry]]:
+    """The entries of each example as they are read: best first, or ``mixed``."""
+    if not ways.mixed:
+        return chosen
+    return [sorted(line, key=partial(_lot, item.x)) for item, line in zip(examples, chosen, strict=True)]
 
 
 def _lot(x: str, entry: Entry) -> int:
