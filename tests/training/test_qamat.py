@@ -437,7 +437,7 @@ def test_mixed_entries_stand_in_an_order_that_says_nothing(
         ways = Ways(k=4, neural=False)
         losses = [
             global_loss(backbone, opened.store, known, examples, one)[0].item()
-            for one in (ways, replace(ways, mixed=True), replace(ways, mixed=True), replace(ways, supervised=2.0))
+            for one in (ways, replace(ways, mixed=1.0), replace(ways, mixed=1.0), replace(ways, supervised=2.0))
         ]
     plain, mixed, again, _ = read
     assert [sorted(line) for line in plain] == [sorted(line) for line in mixed] and mixed == again

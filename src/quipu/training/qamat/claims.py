@@ -48,7 +48,7 @@ class ClaimSettings:
     batch: int = 16
     negatives: int = 3
     supervised: float = 1.0  # see ``steps.Ways``: so few steps do not train a retriever otherwise
-    mixed: bool = True  # see ``steps.Ways``: else the answer of the first entry is copied
+    mixed: float = 0.5  # see ``steps.Ways``: else the answer of the first entry is copied
     k: int = 8
     asked: int = 300
     base: str = "minilm"

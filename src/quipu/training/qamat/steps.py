@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -30,8 +29,9 @@ class Ways:
     answer no retrieved entry has do not count in the loss; they would teach to say what is not there. ``supervised``:
     weight of -log p(positives | X), which the paper does not have: its retriever learns by neural integration alone,
     in a hundred thousand steps; few steps need it. ``cosine``: keys and queries of unit length, as a memory's encoder
-    makes them (``scale`` is then about 20); without it the model cannot become one. ``mixed``: in training the entries
-    stand in an order that says nothing; a small reader otherwise copies the first one's answer and learns no more.
+    makes them (``scale`` is then about 20); without it the model cannot become one. ``mixed``: share of the
+    examples whose entries stand in an order that says nothing; a small reader otherwise copies the first one's answer
+    and learns no more.
     """
 
     k: int = 4
@@ -49,7 +49,7 @@ class Ways:
     only_found: bool = False
     supervised: float = 0.0
     cosine: bool = False
-    mixed: bool = False
+    mixed: float = 0.0
 
 
 def in_batch_loss(backbone: Backbone, store: Store, examples: Sequence[MemoryExample], ways: Ways) -> Loss:
@@ -222,14 +222,15 @@ def _entries_at(
 
 def _ordered(examples: Sequence[MemoryExample], chosen: Sequence[list[Entry]], ways: Ways) -> Sequence[list[Entry]]:
     """The entries of each example as they are read: best first, or ``mixed``."""
-    if not ways.mixed:
-        return chosen
-    return [sorted(line, key=partial(_lot, item.x)) for item, line in zip(examples, chosen, strict=True)]
+    return [
+        sorted(line, key=lambda entry: _lot(f"{item.x} {entry.row}")) if _lot(item.x) < ways.mixed else line
+        for item, line in zip(examples, chosen, strict=True)
+    ]
 
 
-def _lot(x: str, entry: Entry) -> int:
-    """A place that is drawn by chance, the same whenever it is drawn again."""
-    return zlib.crc32(f"{x} {entry.row}".encode())
+def _lot(text: str) -> float:
+    """A number from 0 to 1 that is drawn by chance, the same whenever it is drawn again."""
+    return zlib.crc32(text.encode()) / 2**32
 
 
 def _values(chosen: Sequence[Sequence[Entry]]) -> list[list[Ids]]:
