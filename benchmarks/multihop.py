@@ -55,11 +55,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--fid", type=Path)
     parser.add_argument("--limit", type=int, help="so many questions of each set, for a trial")
+    parser.add_argument("--only", choices=SETS, action="append", help="only this set; may be given again")
     parser.add_argument("--build-only", action="store_true")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     models = Models.load(None, None, None)
-    for name in SETS:
+    for name in options.only or SETS:
         items = read(options.data / name / "dev-100.jsonl.gz")[: options.limit]
         with memory_of(items, options.work, name, models) as memory:
             if not options.build_only:
