@@ -106,9 +106,12 @@ def test_steps_that_hold_the_same_answer_confirm_each_other() -> None:
     assert answer.probability is not None and abs(answer.probability - 0.691) < 0.001
     strict = Line(together.weights, 1.0, -1.5, 0.7)
     assert cascade(["x?"], steps, together=lambda: strict)[0].text is None  # type: ignore[arg-type]
-    assert cascade(["x?"], steps, least=0.0, together=lambda: strict)[0].text == "the Same"  # type: ignore[arg-type]
+    assert cascade(["x?"], steps, least=0.8, together=lambda: together)[0].text is None  # type: ignore[arg-type]
+    (surest,) = cascade(["x?"], steps, least=0.0, together=lambda: strict)  # type: ignore[arg-type]
+    assert (surest.text, surest.probability) == ("maybe lookup", 0.4)
     steps[1][1].says = "another"
-    (alone,) = cascade(["x?"], steps, least=0.0, together=lambda: together)  # type: ignore[arg-type]
+    easy = Line(together.weights, 1.0, -1.5, 0.5)
+    (alone,) = cascade(["x?"], steps, together=lambda: easy)  # type: ignore[arg-type]
     assert (alone.text, alone.reason) == ("maybe lookup", "more probable than what the other steps found")
 
 

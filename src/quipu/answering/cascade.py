@@ -35,8 +35,8 @@ def cascade(
     Each step is asked for the questions that no step before it answered, while their share of the time is under
     ``budget_ms``; the first is always asked, and no step is looked for before it is needed (it may have models to
     load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what was held back: the best is given
-    if it is as probable as ``least``, or as its threshold. Without it the most probable by its own step is given, if
-    that is as probable as ``least``. Else the question stays open, for the first step's reason.
+    if it is as probable as their threshold (and as ``least``). Else, with ``least``, the most probable by
+    its own step is given, if that is as probable. Else the question stays open, for the first step's reason.
     """
     open_ = list(range(len(questions)))
     tried: list[list[Answer]] = [[] for _ in questions]
@@ -83,10 +83,10 @@ def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None, 
     if row[-1].text is not None:
         return replace(row[-1], tried=told, milliseconds=milliseconds)
     known = [item for item in steps if normalize_answer(item[1].held or "") and item[1].probability is not None]
-    least = together.threshold if together is not None and least is None else least
-    if known and least is not None:
-        best = _most_probable(known) if together is None else _confirmed(known, together)
-        if (best.probability or 0.0) >= least:
+    ways = [] if together is None or not known else [(_confirmed(known, together), together.threshold)]
+    ways += [] if least is None or not known else [(_most_probable(known), 0.0)]
+    for best, bar in ways:
+        if (best.probability or 0.0) >= max(bar, least or 0.0):
             return replace(best, tried=told, milliseconds=milliseconds)
     return replace(row[0], tried=told, milliseconds=milliseconds)
 
