@@ -205,10 +205,11 @@ class Asking:
     def find_compared_many(self, questions: Sequence[str], *, near: Search | None = None) -> list[Compared | None]:
         """What is known of the two things that a question compares; None for other questions."""
 
-        def title(hit: Hit) -> str:
-            return self._store.title(hit.pair.document_id) if hit.pair.document_id else ""
+        def told(hit: Hit) -> str:
+            title = self._store.title(hit.pair.document_id) if hit.pair.document_id else ""
+            return f"{title} {self._store.key_text(hit.pair.id)}"
 
-        return compare(questions, near or self._near, title)
+        return compare(questions, near or self._near, told)
 
     def find_read_many(
         self, questions: Sequence[str], *, k: int = 50, near: Search | None = None

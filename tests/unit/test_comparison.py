@@ -102,3 +102,22 @@ def test_the_document_may_name_the_thing_where_the_pair_does_not() -> None:
     assert compare(asked, search) == [None]
     (found,) = compare(asked, search, lambda hit: titles.get(hit.pair.question, ""))
     assert found is not None and found.answer == "Mill of Alby"
+
+
+def test_the_sentence_says_what_the_question_has_lost() -> None:
+    said = {
+        "When was the church built?": "Cleo Ast died in 1701.",
+        "When was the mill built?": "Dan Orm, who died in 1650.",
+    }
+    hits = [
+        Hit(QAPair.make(f"When did it begin, {at}?", answer), 0.8, 1, "vector")
+        for at, (_, answer) in enumerate(PAIRS[-2:])
+    ]
+    told = dict(zip([hit.pair.id for hit in hits], said.values(), strict=True))
+    asked = ["Who died first, Cleo Ast or Dan Orm?", "Who was born first, Cleo Ast or Dan Orm?"]
+    found = compare(asked, lambda texts, k: [hits for _ in texts], lambda hit: told[hit.pair.id])
+    assert found[0] is not None and found[0].answer == "Dan Orm" and found[1] is None
+    places = [Hit(QAPair.make(f"Where, {at}?", "Visby"), 0.8, 1, "vector") for at in range(2)]
+    told = dict(zip([hit.pair.id for hit in places], said.values(), strict=True))
+    found = compare(asked, lambda texts, k: [places for _ in texts], lambda hit: told[hit.pair.id])
+    assert found[0] is not None and found[0].answer == "Dan Orm" and found[1] is None  # the dates of the sentences

@@ -42,6 +42,7 @@ _YEAR = re.compile(r"(?<!\d)[12]?\d{3}(?!\d)")
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]
+Date = tuple[int, int, int]  # year, month, day; 0 where it is not said
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,12 @@ def _alike(things: str, what: str) -> Comparison | None:
 
 
 def compare(
-    questions: Sequence[str], search: Search, title: Callable[[Hit], str] = lambda hit: ""
+    questions: Sequence[str], search: Search, told: Callable[[Hit], str] = lambda hit: ""
 ) -> list[Compared | None]:
     """The answer to each question that compares; None where it does not, or where a pair is missing.
 
-    ``search`` (texts, k) finds the k best pairs of each text and is called twice at most. ``title``: of a pair's
-    document, which may name the thing where the pair's own question does not.
+    ``search`` (texts, k) finds the k best pairs of each text and is called twice at most. ``told``: the title of a
+    pair's document and the sentence that it was made of, which may name the thing where the pair's question does not.
     """
     asked = [(at, item) for at, question in enumerate(questions) if (item := parse(question)) is not None]
     found: list[Compared | None] = [None] * len(questions)
@@ -134,7 +135,7 @@ def compare(
     for _, item in asked:
         row: list[Hit | None] = [None, None]
         if item.role:
-            row = [_of_role(next(known), name, item.role, title) for name in item.names]
+            row = [_of_role(next(known), name, item.role, told) for name in item.names]
         holders.append(row)
     texts = [
         item.asks.format(hit.pair.answer if hit else _bare(name))
@@ -143,12 +144,12 @@ def compare(
     near = iter(search(texts, NEAR) if texts else [])
     for (at, item), row in zip(asked, holders, strict=True):
         values = [
-            _value(next(near), hit.pair.answer if hit else name, item, title)
+            _value(next(near), hit.pair.answer if hit else name, item, told)
             for name, hit in zip(item.names, row, strict=True)
         ]
         if (item.role and None in row) or None in values:
             continue
-        found[at] = _judged(item, [hit for hit in row if hit], [hit for hit in values if hit])
+        found[at] = _judged(item, [hit for hit in row if hit], [value for value in values if value])
     return found
 
 
@@ -164,28 +165,39 @@ def compared(question: str, item: Compared, store: Store, odds: Line | None, lea
     )
 
 
-def _of_role(hits: Sequence[Hit], name: str, role: str, title: Callable[[Hit], str]) -> Hit | None:
+def _of_role(hits: Sequence[Hit], name: str, role: str, told: Callable[[Hit], str]) -> Hit | None:
     """The best pair about ``name`` that asks for its ``role``, in whatever form of the word ("directed")."""
     stem = role[: max(4, len(role) - 3)]
-    return next((hit for hit in hits if stem in hit.pair.question.lower() and _about(hit, name, title)), None)
+    return next((hit for hit in hits if stem in hit.pair.question.lower() and _about(hit, name, told)), None)
 
 
-def _value(hits: Sequence[Hit], name: str, item: Comparison, title: Callable[[Hit], str]) -> Hit | None:
-    """The best pair about ``name`` with a date of what is asked for, or with a name where places are compared."""
+def _value(hits: Sequence[Hit], name: str, item: Comparison, told: Callable[[Hit], str]) -> tuple[Hit, Date] | None:
+    """The best pair about ``name`` with a date of what is asked for, or with a name where places are compared.
+
+    The date is the pair's answer; of births and deaths also the only one of its sentence.
+    """
+    wanted = _ends(item.asks)
     for hit in hits:
-        if not _about(hit, name, title):
+        if not _about(hit, name, told):
             continue
-        if item.newer is None and _place(hit, item):
-            return hit
-        if item.newer is not None and date_of(hit.pair.answer) and _end(item.asks) == _end(hit.pair.question):
-            return hit
+        if item.newer is None:
+            if _place(hit, item):
+                return hit, (0, 0, 0)
+            continue
+        sentence = told(hit)
+        date = date_of(hit.pair.answer)
+        if date and (_ends(hit.pair.question) or _ends(sentence)) == wanted:  # the question may have lost the word
+            return hit, date
+        date = date_of(sentence) if len(_YEAR.findall(sentence)) == 1 else None
+        if date and wanted and _ends(sentence) == wanted:
+            return hit, date
     return None
 
 
-def _end(question: str) -> str:
-    """Which end of a life it asks for, "" for other dates."""
-    found = re.search(r"\b(?:(born|birth)|die|died|death)\b", question, re.I)
-    return "" if found is None else "birth" if found[1] else "death"
+def _ends(text: str) -> set[str]:
+    """Which ends of a life a text speaks of; none where its dates are of other things."""
+    found = re.findall(r"\b(born|birth|died?|death)\b", text, re.I)
+    return {"birth" if word.lower() in ("born", "birth") else "death" for word in found}
 
 
 def _place(hit: Hit, item: Comparison) -> bool:
@@ -193,21 +205,19 @@ def _place(hit: Hit, item: Comparison) -> bool:
     return answer[:1].isupper() and not _YEAR.search(answer) and not names(" ".join(item.names), answer)
 
 
-def _judged(item: Comparison, holders: Sequence[Hit], values: Sequence[Hit]) -> Compared | None:
-    one, other = (hit.pair.answer for hit in values)
-    hits = tuple(hit for pair in zip(holders, values, strict=True) for hit in pair) if holders else tuple(values)
+def _judged(item: Comparison, holders: Sequence[Hit], values: Sequence[tuple[Hit, Date]]) -> Compared | None:
+    (one, date), (other, other_date) = values
+    hits = (holders[0], one, holders[1], other) if holders else (one, other)
     score = min(hit.score for hit in hits)
     if item.newer is None:
-        left, right = set(normalize_answer(one).split()), set(normalize_answer(other).split())
+        left, right = (set(normalize_answer(hit.pair.answer).split()) for hit in (one, other))
         return Compared("yes" if left <= right or right <= left else "no", hits, score)
-    left_date, right_date = date_of(one), date_of(other)
-    if left_date is None or right_date is None or left_date == right_date:
+    if date == other_date:
         return None
-    first = (left_date > right_date) == item.newer
-    return Compared(item.names[0 if first else 1], hits, score)
+    return Compared(item.names[0 if (date > other_date) == item.newer else 1], hits, score)
 
 
-def date_of(text: str) -> tuple[int, int, int] | None:
+def date_of(text: str) -> Date | None:
     """Year, month and day that a text names, 0 for what it does not; None where it names no year."""
     year = _YEAR.search(text)
     if year is None:
@@ -218,8 +228,8 @@ def date_of(text: str) -> tuple[int, int, int] | None:
     return int(year[0]), month, int(day[0]) if day and month else 0
 
 
-def _about(hit: Hit, name: str, title: Callable[[Hit], str]) -> bool:
-    return names(hit.pair.question, _bare(name)) or names(title(hit), _bare(name))
+def _about(hit: Hit, name: str, told: Callable[[Hit], str]) -> bool:
+    return names(hit.pair.question, _bare(name)) or names(told(hit), _bare(name))
 
 
 def _bare(name: str) -> str:
