@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import quipu
 from quipu.cli.terminal import print_table
+from quipu.evaluation.metrics import latencies
 from quipu.evaluation.tasks.open_domain import read_examples, spread
 from quipu.text import exact_match
 
@@ -40,19 +42,13 @@ def main() -> None:
         sure = [example.question for answer, example in zip(said, examples, strict=True) if len(answer.tried) == 1]
         some = spread([example.question for example in examples], 200)
         times = {
-            "look-up, where it is sure": [_timed(memory, question, "lookup") for question in sure],
-            "cascade, where look-up is sure": [_timed(memory, question, "cascade") for question in sure],
-            "cascade, all": [_timed(memory, question, "cascade") for question in some],
+            "look-up, where it is sure": latencies(partial(memory.ask, method="lookup"), sure, time.perf_counter),
+            "cascade, where look-up is sure": latencies(memory.ask, sure, time.perf_counter),
+            "cascade, all": latencies(memory.ask, some, time.perf_counter),
         }
     rows = [(route, len(values), f"{100 * np.mean(values):.1f}") for route, values in right.items()]
     print_table(rows, ("step", "questions", "right, %"))
     print_table([(name, len(ms), f"{np.median(ms):.1f}") for name, ms in times.items()], ("way", "questions", "p50 ms"))
-
-
-def _timed(memory: quipu.Memory, question: str, method: str) -> float:
-    began = time.perf_counter()
-    memory.ask(question, method=method)  # type: ignore[arg-type]
-    return 1000 * (time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -145,15 +145,17 @@ class Asking:
                 read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
             ]
         elif way == "chain":
-            chains, links = self.find_chains_many(questions, near=near), self._line("chain")
+            links, odds = self._line("chain"), self._line("compare")
             if links is None:
                 raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/5-odds.toml")
-            odds = self._line("compare")
+            things = self.find_compared_many(questions, near=near)
+            others = [q for q, both in zip(questions, things, strict=True) if both is None]
+            chains = iter(self.find_chains_many(others, near=near) if others else [])
             answers = [
-                chain(q, item, self._store, links, min_probability)
+                chain(q, next(chains), self._store, links, min_probability)
                 if both is None
                 else compared(q, both, self._store, odds, min_probability)
-                for q, item, both in zip(questions, chains, self.find_compared_many(questions, near=near), strict=True)
+                for q, both in zip(questions, things, strict=True)
             ]
         else:
             fitted = getattr(self._models.span_encoder(), "span", None)
@@ -204,6 +206,7 @@ class Asking:
 
     def find_compared_many(self, questions: Sequence[str], *, near: Search | None = None) -> list[Compared | None]:
         """What is known of the two things that a question compares; None for other questions."""
+        _not_empty(questions)
 
         def told(hit: Hit) -> str:
             title = self._store.title(hit.pair.document_id) if hit.pair.document_id else ""

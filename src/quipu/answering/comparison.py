@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from quipu.answering.chain import Search
 from quipu.answering.linear import Line
 from quipu.answering.lookup import evidence_of, names
 from quipu.memory.store import Store
@@ -34,14 +35,13 @@ _HAS = re.compile(r"\b(?:have|has|had) (?:the |a )?(?!same|the)([a-z]+?)s?\b")
 _OR = re.compile(
     r"^(?:was|were|is|did) (?P<one>.+) or (?P<other>.+) (?P<head>(?:born|die|[a-z]+ed|older|younger)\b.*)$", re.I
 )
-_OF_THINGS = re.compile(r"^(?:both |the )*([a-z]+?)s? of (?=[a-z]* ?)")
+_OF_THINGS = re.compile(r"^(?:both |the )*([a-z]+?)s? of ")
 _KIND = re.compile(r"^(?:[a-z][a-z-]*[,:]? )+(?=\S)")
 _AND = re.compile(r",? and (?=(?:[a-z]+ of [a-z ]*)?[A-Z0-9\"'])")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _YEAR = re.compile(r"(?<!\d)[12]?\d{3}(?!\d)")
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
 
-Search = Callable[[Sequence[str], int], list[list[Hit]]]
 Date = tuple[int, int, int]  # year, month, day; 0 where it is not said
 
 

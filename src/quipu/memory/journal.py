@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 
+from quipu.memory.transactions import Transactions
 from quipu.records import Verdict
 
 
-class Journal:
+class Journal(Transactions):
     """Marks and verdicts; ``Store`` is one."""
-
-    _db: sqlite3.Connection
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing."""
-        raise NotImplementedError
 
     def add_verdicts(
         self,

@@ -10,7 +10,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -31,8 +31,6 @@ Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
-_OUTER = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
-_INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
 _Origin = Literal["generated", "imported", "user"]
 _LARGEST = float(np.finfo(np.float16).max)
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
@@ -103,46 +101,6 @@ class Store(Texts, Journal):
             raise InputError(f"{self.path} was opened for reading only")
         self.manifest = {**self.manifest, key: value}
         replace_manifest(self.path, self.manifest)
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing. Inside another one, what fails leaves nothing there either. InputError for what cannot be
-        stored, QuipuError where the disk refuses.
-        """
-        if self.read_only:
-            raise InputError(f"{self.path} was opened for reading only")
-        inner = self._db.in_transaction
-        begin, commit, undo = _INNER if inner else _OUTER
-        try:
-            self._db.execute(begin)
-            yield
-            self._db.execute(commit)
-        except BaseException as error:
-            if self._db.in_transaction:  # a full disk ends the transaction by itself
-                for statement in undo:
-                    self._db.execute(statement)
-            if isinstance(error, UnicodeEncodeError):
-                raise InputError(f"{self.path}: a text holds half of a character pair ({error}); mend it") from error
-            if isinstance(error, sqlite3.IntegrityError):
-                raise InputError(f"{self.path}: a record does not fit what is stored ({error})") from error
-            if isinstance(error, sqlite3.Error):
-                raise QuipuError(
-                    f"{self.path}: nothing was written ({error}); what was stored before is kept. "
-                    "Mend the cause, such as a full disk, and give the same command again"
-                ) from error
-            raise
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """What is read inside is the memory as it was at one moment, whatever a writer does meanwhile."""
-        outermost = not self._db.in_transaction
-        if outermost:
-            self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            if outermost and self._db.in_transaction:
-                self._db.execute("COMMIT")
 
     # pairs ------------------------------------------------------------------------------------------------------
 

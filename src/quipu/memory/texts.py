@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
-from pathlib import Path
 
 from quipu.errors import InputError
+from quipu.memory.transactions import Transactions
 from quipu.records import Document, Passage, Span
 
 
-class Texts:
+class Texts(Transactions):
     """Documents and passages; ``Store`` is one."""
-
-    path: Path
-    _db: sqlite3.Connection
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing."""
-        raise NotImplementedError
 
     def add_documents(self, documents: Iterable[Document], passages: Iterable[Passage]) -> int:
         """Documents with their passages; those that are known stay as they are. How many documents were new."""

@@ -47,12 +47,12 @@ class Controlled:
         if reader is None:
             raise InputError(f"{memory.path}: {name} needs a reader of memories")
         self.name, self._memory, self._reader, self._pairs = name, memory, reader, pairs
-        self._rows = memory.store.rows()
+        self._rows = memory.store.rows() if pairs == "chance" else None
 
     def predict(self, questions: Sequence[str]) -> list[Prediction]:
         """What the reader makes of them."""
         pairs: list[list[tuple[str, str]]] = [[] for _ in questions]
-        if self._pairs == "chance":
+        if self._rows is not None:
             rng = np.random.default_rng(0)
             drawn = [rng.choice(self._rows, min(self._reader.k, len(self._rows)), replace=False) for _ in questions]
             store = self._memory.store

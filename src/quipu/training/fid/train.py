@@ -1,4 +1,4 @@
-"""Rivals of the reader of memories, equal in base, decoder and questions: ``quipu train recipes/mini/qamat/fid.toml``.
+"""Rivals of the reader of memories, equal in base, decoder and questions: ``recipes/mini/qamat/rival-fid.toml``.
 
 FiD (Izacard and Grave 2021): each passage is encoded with the question, the decoder looks at all of them together.
 With no passages it is a closed-book writer. Both end as folders that ``quipu eval compare`` asks.
@@ -15,16 +15,16 @@ import torch
 
 from quipu.errors import SettingsError
 from quipu.evaluation.baselines.bm25 import BM25
+from quipu.evaluation.metrics import passage_holds
 from quipu.memory.store import Store
 from quipu.settings import from_mapping
-from quipu.text import normalize_answer
 from quipu.training.base import base_folder, device, half_precision, keep_layers
 from quipu.training.export_qamat import export_memory_reader
 from quipu.training.lines import Order
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone, CopyBackbone, CopyConfig, load_backbone
-from quipu.training.qamat.data import MASK, ExampleFiles, MemoryExample, x_pieces
+from quipu.training.qamat.data import ExampleFiles, MemoryExample, x_pieces
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import save
 
@@ -77,7 +77,7 @@ def run(recipe: FidRecipe, report: Callable[[dict[str, Any]], None] = lambda lin
     def found(examples: Sequence[MemoryExample]) -> list[list[str]]:
         if search is None:
             return [[] for _ in examples]
-        rows, _ = search.search([item.x.replace(MASK, "").strip() for item in examples], recipe.passages)
+        rows, _ = search.search([item.question for item in examples], recipe.passages)
         return [[texts[row] for row in line] for line in rows.tolist()]
 
     def loss_of(examples: Sequence[MemoryExample]) -> tuple[torch.Tensor, dict[str, float]]:
@@ -95,10 +95,7 @@ def run(recipe: FidRecipe, report: Callable[[dict[str, Any]], None] = lambda lin
     if not isinstance(backbone, CopyBackbone):
         return folder
     some = [items[row] for row in range(min(_CHECKED, len(items)))]
-    asked = [
-        (item.x.replace(MASK, "").strip(), [(text, "") for text in line])
-        for item, line in zip(some, found(some), strict=True)
-    ]
+    asked = [(item.question, [(text, "") for text in line]) for item, line in zip(some, found(some), strict=True)]
     out = recipe.run / "reader"
     report(export_memory_reader(folder, out, name=f"fid/{recipe.run.name}", version="0.1", asked=asked, least=_SAME))
     return out
@@ -117,8 +114,7 @@ def loss(
     )
     targets = backbone.targets([item.answers[0] for item in examples], recipe.answer_length).to(where)
     held = [
-        any(f" {normalize_answer(item.answers[0])} " in f" {normalize_answer(text)} " for text in line)
-        for item, line in zip(examples, texts, strict=True)
+        any(passage_holds(text, item.answers[:1]) for text in line) for item, line in zip(examples, texts, strict=True)
     ]
     counted = targets >= 0
     if recipe.only_found and recipe.passages:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import quipu
+from quipu.evaluation.tasks.open_domain import spread
 from quipu.training.hops.data import read, write_documents
 
 
@@ -29,9 +30,7 @@ def run(recipe: HopsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     recipe.run.mkdir(parents=True, exist_ok=True)
     items = []
     for file in recipe.files:
-        known = read(file)
-        count = min(recipe.limit, len(known))
-        items += [known[at * len(known) // count] for at in range(count)]
+        items += spread(read(file), recipe.limit)
     lines = [
         {"question": item.question, "answers": item.answers, "kind": item.kind, "needed": sorted(item.needed)}
         for item in items

@@ -26,7 +26,7 @@ from quipu.records import Example
 from quipu.text import exact_match
 from quipu.training import corpora
 from quipu.training.export import change_listing
-from quipu.training.qamat.data import MASK, ExampleFiles
+from quipu.training.qamat.data import ExampleFiles
 
 _TOGETHER = 64
 Right = Callable[[int, chain.ChainFound], bool]  # of a question, by number, and a chain
@@ -49,10 +49,10 @@ class OddsRecipe:
 
 
 def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
-    """Fit both and write them into the listing of the reader in ``recipe.out``."""
+    """Fit all and write them into the listing of the reader in ``recipe.out``."""
     rng = random.Random(recipe.seed)
     held = ExampleFiles([recipe.remembered / "held.jsonl"])
-    known = [Example(str(at), item.x.replace(MASK, "").strip(), item.answers) for at, item in enumerate(held)]
+    known = [Example(str(at), item.question, item.answers) for at, item in enumerate(held)]
     contexts = corpora.fairytaleqa(recipe.data, "val")
     stories = [
         Example(f"{at}", item.question, (context.text[item.start : item.end],))
@@ -88,6 +88,19 @@ def _line(names: Sequence[str], weights: Any, slope: float, shift: float, thresh
     return {"weights": named, "slope": slope, "shift": shift, "threshold": threshold}
 
 
+def _best_line(
+    names: Sequence[str],
+    found: tuple[list[tuple[float, ...]], list[bool], list[int]],
+    threshold: float,
+    report: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """``fit_best`` on features, which are right, and the question of each, as a line for a listing."""
+    features, right, owner = map(np.array, found)
+    weights, slope, shift, figures = fit_best(features, right, owner, threshold)
+    report(figures)
+    return _line(names, weights, slope, shift, threshold)
+
+
 def _cascade(
     recipe: OddsRecipe,
     known: Sequence[Example],
@@ -113,9 +126,7 @@ def _cascade(
                     owner.append(at)
                     right.append(bool(exact_match(text, example.answers)))
         first += len(examples)
-    weights, slope, shift, figures = fit_best(np.array(features), np.array(right), np.array(owner), recipe.threshold)
-    report(figures)
-    return _line(cascade.FEATURES, weights, slope, shift, recipe.threshold)
+    return _best_line(cascade.FEATURES, (features, right, owner), recipe.threshold, report)
 
 
 def _chains(
@@ -169,10 +180,7 @@ def _chains(
                     right += [is_right(at, item) for item in line]
                     owner += [number] * len(line)
                     number += 1
-    found = np.array(features), np.array(right), np.array(owner)
-    weights, slope, shift, figures = fit_best(*found, recipe.chain_threshold)
-    report(figures)
-    return _line(chain.FEATURES, weights, slope, shift, recipe.chain_threshold)
+    return _best_line(chain.FEATURES, (features, right, owner), recipe.chain_threshold, report)
 
 
 def _hops(folder: Path) -> tuple[list[Example], Right]:

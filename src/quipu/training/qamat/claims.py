@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from quipu.models.encoder import Encoder
 from quipu.records import Document, QAPair, Span
 from quipu.text import best_f1, exact_match
 from quipu.training.base import device, half_precision
-from quipu.training.qamat.data import MASK, ExampleFiles, MemoryExample, asked, mine, write_examples
+from quipu.training.qamat.data import ExampleFiles, MemoryExample, asked, mine, write_examples
 from quipu.training.qamat.hops import mine_chains
 from quipu.training.qamat.memory import embed
 from quipu.training.qamat.steps import Said, answers
@@ -75,11 +76,11 @@ def prepare(settings: ClaimSettings) -> None:
     ``work`` was made with other settings, whose models would be taken for this run's.
     """
     work, own = settings.work, settings.work / "settings.json"
-    known = {name: value for name, value in asdict(settings).items() if name not in ("work", "seeds")}
-    if own.exists() and json.loads(own.read_text(encoding="utf-8")) != known:
+    chosen = {name: value for name, value in asdict(settings).items() if name not in ("work", "seeds")}
+    if own.exists() and json.loads(own.read_text(encoding="utf-8")) != chosen:
         raise SettingsError(f"{work} was made with other settings ({own}); name another folder")
     work.mkdir(parents=True, exist_ok=True)
-    own.write_text(json.dumps(known) + "\n", encoding="utf-8")
+    own.write_text(json.dumps(chosen) + "\n", encoding="utf-8")
     if (work / "asked.jsonl").exists():
         return
     if not (work / "world").exists():
@@ -111,7 +112,8 @@ def prepare(settings: ClaimSettings) -> None:
         places = {fact: rows[pair.id] for (fact,), pair in zip(first, pairs, strict=True)}
         _edited(work / "edited.quipu", list(first.values()), encoder)
         found = mine(store, negatives=settings.negatives)
-        trained = {row for row, pair in store.pairs() if _name(known, pair) not in held}
+        out = {known[name].id for name in held}
+        trained = {row for row, pair in store.pairs() if pair.document_id not in out}
         write_examples(work / "examples.jsonl", (item for item in found if set(item.positives) <= trained))
         hops = [
             row for row in read_rows(work / "world" / "two-hop.jsonl") if all(fact in places for fact in row["chain"])
@@ -157,10 +159,6 @@ def _edited(path: Path, rows: Sequence[dict[str, Any]], encoder: Encoder) -> Non
     texts = [pair.question for pair in pairs]
     with Store.create(path, width=encoder.width, models={encoder.name: encoder.sha256}) as store:
         store.add(pairs, encoder.encode(texts), texts)
-
-
-def _name(known: dict[str, Document], pair: QAPair) -> str:
-    return next(name for name, document in known.items() if document.id == pair.document_id)
 
 
 def trained(
@@ -247,7 +245,7 @@ def _said(
             cosine=ways.cosine,
         )
         for first in range(0, len(items), _TOGETHER):
-            some = [item.x.replace(MASK, "").strip() for item in items[first : first + _TOGETHER]]
+            some = [item.question for item in items[first : first + _TOGETHER]]
             with half_precision():
                 said += answers(reader, other, memory, some, ways)
     return items, said
@@ -337,20 +335,20 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
             add("memory", f"{share:.0%}", lambda seed, share=share: measure(  # type: ignore[misc]
                 settings, both(seed), share=share))  # fmt: skip
     if "examples" in wanted:
-        count = sum(1 for _ in (settings.work / "examples.jsonl").open(encoding="utf-8"))
+        count = len(ExampleFiles([settings.work / "examples.jsonl"]))
         for share in (0.1, 0.3, 1.0):
             limit = None if share == 1.0 else max(1, round(share * count))
             add("examples", f"{share:.0%}", lambda seed, limit=limit: measure(  # type: ignore[misc]
                 settings, trained(settings, "tuned", ("in_batch", "global"), seed, report, limit=limit)))  # fmt: skip
     if "data" in wanted:
-        count = sum(1 for _ in (settings.work / "tuned.jsonl").open(encoding="utf-8"))
+        count = len(ExampleFiles([settings.work / "tuned.jsonl"]))
         for share in (0.1, 0.3, 1.0):
             limit = None if share == 1.0 else max(1, round(share * count))
             name = "tuned" if limit is None else f"tuned{limit}"
+            once = cache(lambda seed, limit=limit, name=name: measure(
+                settings, trained(settings, name, ("in_batch", "global"), seed, report, questions=limit)))  # fmt: skip
             for system, metric in (("QAMAT", "em"), ("RePAQ", "lookup")):
-                add("data", f"{system}, {share:.0%}", lambda seed, limit=limit, name=name: measure(  # type: ignore[misc]
-                    settings, trained(settings, name, ("in_batch", "global"), seed, report, questions=limit)),
-                    metric)  # fmt: skip
+                add("data", f"{system}, {share:.0%}", once, metric)
     if "hops" in wanted:
         for hops in (1, 2):
             add("hops", f"{hops} hop{'s' * (hops > 1)}", lambda seed, hops=hops: measure(  # type: ignore[misc]
@@ -359,8 +357,9 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
     if "edits" in wanted:
         for name, file in (("new names", "named"), ("new names in new phrasings", "asked")):
             add("edits", name, lambda seed, file=file: measure(settings, both(seed), questions=file))  # type: ignore[misc]
+        edited = cache(lambda seed: edits(settings, both(seed)))
         for name, metric in (("followed", "em"), ("old answer kept", "recall")):
-            add("edits", name, lambda seed: edits(settings, both(seed)), metric)
+            add("edits", name, edited, metric)
     return rows
 
 

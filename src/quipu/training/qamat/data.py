@@ -37,6 +37,11 @@ class MemoryExample:
     first: tuple[int, ...] = ()
     without: tuple[int, ...] = ()
 
+    @property
+    def question(self) -> str:
+        """``x`` without its mask."""
+        return self.x.replace(MASK, "").strip()
+
     def to_json(self) -> dict[str, Any]:
         """A line of the file."""
         return {

@@ -19,7 +19,7 @@ from quipu.training.export import add_codebook, export_encoder, export_reader
 from quipu.training.export_qamat import Asked, export_memory_encoder, export_memory_reader
 from quipu.training.export_reranker import export_reranker
 from quipu.training.export_writer import export_writer
-from quipu.training.qamat.data import MASK, ExampleFiles
+from quipu.training.qamat.data import ExampleFiles
 from quipu.training.qamat.memory import stored
 from quipu.training.qamat.train import load, memory_queries
 from quipu.training.reader.data import examples
@@ -97,7 +97,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         if recipe.memory is None:
             raise SettingsError("a memory's encoder is compared on questions: set memory to a run of remember")
         held = ExampleFiles([recipe.memory / "held.jsonl"])[: recipe.compared]
-        texts = [item.x.replace(MASK, "").strip() for item in held]
+        texts = [item.question for item in held]
         figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
     else:
         known = "encoder, reader, memory-reader, memory-encoder, reranker or writer"
@@ -111,7 +111,7 @@ def held_out(remembered: Path, checkpoint: Path, count: int) -> list[Asked]:
     """Held-out questions of a run of ``remember`` with the pairs that its memory finds for them."""
     _, _, ways = load(checkpoint)
     examples = ExampleFiles([remembered / "held.jsonl"])[:count]
-    questions = [item.x.replace(MASK, "").strip() for item in examples]
+    questions = [item.question for item in examples]
     with Store.open(remembered / "memory.quipu", read_only=True) as store:
         memory = stored(store, "cpu")
         places, _ = memory.search(memory_queries(store)(questions), ways.k)

@@ -1,0 +1,61 @@
+"""The record's connection: all or nothing for what is written, one moment for what is read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from quipu.errors import InputError, QuipuError
+
+_OUTER = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
+_INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
+
+
+class Transactions:
+    """What every part of a ``Store`` builds on."""
+
+    path: Path
+    read_only: bool
+    _db: sqlite3.Connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. Inside another one, what fails leaves nothing there either. InputError for what cannot be
+        stored, QuipuError where the disk refuses.
+        """
+        if self.read_only:
+            raise InputError(f"{self.path} was opened for reading only")
+        inner = self._db.in_transaction
+        begin, commit, undo = _INNER if inner else _OUTER
+        try:
+            self._db.execute(begin)
+            yield
+            self._db.execute(commit)
+        except BaseException as error:
+            if self._db.in_transaction:  # a full disk ends the transaction by itself
+                for statement in undo:
+                    self._db.execute(statement)
+            if isinstance(error, UnicodeEncodeError):
+                raise InputError(f"{self.path}: a text holds half of a character pair ({error}); mend it") from error
+            if isinstance(error, sqlite3.IntegrityError):
+                raise InputError(f"{self.path}: a record does not fit what is stored ({error})") from error
+            if isinstance(error, sqlite3.Error):
+                raise QuipuError(
+                    f"{self.path}: nothing was written ({error}); what was stored before is kept. "
+                    "Mend the cause, such as a full disk, and give the same command again"
+                ) from error
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read inside is the memory as it was at one moment, whatever a writer does meanwhile."""
+        outermost = not self._db.in_transaction
+        if outermost:
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if outermost and self._db.in_transaction:
+                self._db.execute("COMMIT")
