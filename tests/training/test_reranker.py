@@ -19,7 +19,14 @@ from quipu.models.reranker import CrossEncoder, Reranker, load_reranker
 from quipu.training.export_reranker import export_cross_encoder, export_reranker
 from quipu.training.reranker import model as network
 from quipu.training.reranker.data import Candidate, Group, _group, collate, held_out, twin_groups
-from quipu.training.reranker.model import RerankerConfig, hidden, rerank_loss, reranker_from_bert, save_reranker
+from quipu.training.reranker.model import (
+    RerankerConfig,
+    hidden,
+    rerank_loss,
+    reranker_from_bert,
+    save_bert,
+    save_reranker,
+)
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 PAIRS = [
@@ -64,6 +71,14 @@ def test_the_question_alone_is_read_as_by_bert(bert: Path) -> None:
         for layer, expected in zip(model.encoder, states[1:], strict=True):
             asked, pairs = layer(asked, pairs, torch.zeros(1, 5), torch.zeros(1, 1, 3))
             assert torch.allclose(asked, expected, atol=1e-5)
+
+
+def test_its_layers_are_the_bert_again(bert: Path, tmp_path: Path) -> None:
+    model, plain = small(bert), BertModel.from_pretrained(bert, add_pooling_layer=False).eval()
+    save_bert(model, tmp_path)
+    back = BertModel.from_pretrained(tmp_path, add_pooling_layer=False).eval().state_dict()
+    expected = plain.state_dict()
+    assert back.keys() == expected.keys() and all(torch.equal(back[name], expected[name]) for name in expected)
 
 
 def test_a_candidate_sees_itself_and_the_question_and_nothing_else(bert: Path) -> None:

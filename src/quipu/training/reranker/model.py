@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -159,28 +160,48 @@ def reranker_from_bert(folder: Path, config: RerankerConfig) -> Reranker:
     """A reranker whose embeddings and first layers are those of a Hugging Face BERT folder; words are frozen."""
     from transformers import AutoModel
 
-    bert = AutoModel.from_pretrained(folder)
     model = Reranker(config)
-    embeddings = bert.embeddings
-    copied: list[tuple[nn.Module, nn.Module]] = [
-        (model.words, embeddings.word_embeddings), (model.positions, embeddings.position_embeddings),
-        (model.types, embeddings.token_type_embeddings), (model.start, embeddings.LayerNorm),
-    ]  # fmt: skip
-    for layer, source in zip(model.encoder, bert.encoder.layer, strict=False):
-        attention = source.attention
-        copied += (
-            (layer.query, attention.self.query), (layer.key, attention.self.key), (layer.value, attention.self.value),
-            (layer.out, attention.output.dense), (layer.attended, attention.output.LayerNorm),
-            (layer.grow, source.intermediate.dense), (layer.shrink, source.output.dense),
-            (layer.done, source.output.LayerNorm),
-        )  # fmt: skip
-    for ours, theirs in copied:
+    for ours, theirs in _alike(model, AutoModel.from_pretrained(folder)):
         ours.load_state_dict(theirs.state_dict())
     for head in (model.quick, model.full):
         nn.init.normal_(head.read.weight, std=0.02)
         nn.init.zeros_(head.read.bias)
     model.words.weight.requires_grad_(False)
     return model
+
+
+def save_bert(model: Reranker, folder: Path) -> None:
+    """The embeddings and layers as a Hugging Face BERT folder, which another network can start from."""
+    from transformers import BertConfig, BertModel
+
+    sizes = model.config
+    config = BertConfig(
+        vocab_size=sizes.vocabulary, hidden_size=sizes.width, num_hidden_layers=sizes.layers,
+        num_attention_heads=sizes.heads, intermediate_size=sizes.inner, max_position_embeddings=sizes.positions,
+        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    bert = BertModel(config, add_pooling_layer=False)
+    for ours, theirs in _alike(model, bert):
+        theirs.load_state_dict(ours.state_dict())
+    bert.save_pretrained(folder)
+
+
+def _alike(model: Reranker, bert: Any) -> list[tuple[nn.Module, nn.Module]]:
+    """Modules of the reranker, and those of a BERT that they correspond to; the BERT may have more layers."""
+    embeddings = bert.embeddings
+    found: list[tuple[nn.Module, nn.Module]] = [
+        (model.words, embeddings.word_embeddings), (model.positions, embeddings.position_embeddings),
+        (model.types, embeddings.token_type_embeddings), (model.start, embeddings.LayerNorm),
+    ]  # fmt: skip
+    for layer, source in zip(model.encoder, bert.encoder.layer, strict=False):
+        attention = source.attention
+        found += (
+            (layer.query, attention.self.query), (layer.key, attention.self.key), (layer.value, attention.self.value),
+            (layer.out, attention.output.dense), (layer.attended, attention.output.LayerNorm),
+            (layer.grow, source.intermediate.dense), (layer.shrink, source.output.dense),
+            (layer.done, source.output.LayerNorm),
+        )  # fmt: skip
+    return found
 
 
 def save_reranker(model: Reranker, folder: Path) -> None:

@@ -22,6 +22,7 @@ from quipu.training.reranker.model import (
     load_reranker,
     rerank_loss,
     reranker_from_bert,
+    save_bert,
     save_reranker,
 )
 from quipu.training.retriever.data import read_keyed
@@ -48,7 +49,7 @@ class RerankerRecipe:
 
 
 def run(recipe: RerankerRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
-    """Train and leave the model, its configuration and its tokenizer in ``recipe.run``/checkpoint."""
+    """Train; the model is left in ``recipe.run``/checkpoint, its layers as a BERT to start from in run/hf."""
     torch.manual_seed(recipe.seed)
     base = base_folder(recipe.base)
     tokenizer = load_tokenizer(base, recipe.max_length)
@@ -88,7 +89,9 @@ def run(recipe: RerankerRecipe, report: Callable[[dict[str, Any]], None] = lambd
     fit(model, batch_at, loss_of, settings, recipe.run, report)
     out = recipe.run / "checkpoint"
     save_reranker(model, out)
-    shutil.copy(base / "tokenizer.json", out / "tokenizer.json")
+    save_bert(model, recipe.run / "hf")
+    for folder in (out, recipe.run / "hf"):
+        shutil.copy(base / "tokenizer.json", folder / "tokenizer.json")
     return out
 
 
