@@ -1,8 +1,9 @@
 """QuIP under wrong labels: a share of the micro-world's questions has the answer span of another question.
 
-    python benchmarks/quip_microworld.py --teacher runs/mini/reader/hf [--base minilm] [--corrupt 0.3] [--seeds 3]
+    python benchmarks/quip_microworld.py --teacher runs/mini/reader/hf --work FOLDER [--tune 150] [--seeds 3]
 
 The teacher reads the passages and never sees the spans, so it is untouched; ``no_teacher`` learns them as they are.
+``tuned teacher`` was trained further on the questions of the world with as many wrong spans, then it labels them anew.
 Trained on seven tenths of the documents, asked in other phrasings about the rest, which share no entity. All runs have
 the same steps, batches and start. ``untrained`` is the base with heads of random weights.
 """
@@ -19,9 +20,12 @@ from common import read_lines, say
 from quipu.evaluation.microworld import make
 from quipu.evaluation.tasks import spans
 from quipu.training.corpora import Asked, Context
+from quipu.training.quip.data import LabelledFiles
 from quipu.training.quip.states import TorchEncoder
 from quipu.training.quip.teacher import LabelRecipe, label_all
 from quipu.training.quip.train import QuipRecipe, run
+from quipu.training.reader.train import ReaderRecipe
+from quipu.training.reader.train import run as train_reader
 from quipu.training.rounds import write_context
 
 
@@ -52,6 +56,31 @@ def prepare(work: Path, documents: int) -> None:
     (work / "test.json").write_text(json.dumps({"data": [{"paragraphs": made}]}), encoding="utf-8")
 
 
+def tuned(work: Path, teacher: Path, labelled: Path, corrupt: float, steps: int) -> Path:
+    """The teacher after ``steps`` on the questions with a share ``corrupt`` of wrong spans."""
+    folder = work / f"teacher-tuned-{corrupt}-{steps}"
+    if not (folder / "hf").exists():
+        folder.mkdir(exist_ok=True)
+        with (folder / "contexts.jsonl").open("w", encoding="utf-8") as file:
+            for at, item in enumerate(LabelledFiles([labelled], corrupt=corrupt)):
+                asked = tuple(Asked(soft.question, *soft.span) for soft in item.questions if soft.span)
+                write_context(file, Context(str(at), item.passage, asked, "microworld"))
+        train_reader(
+            ReaderRecipe(folder, files=(folder / "contexts.jsonl",), base=str(teacher), words=(60, 200), negatives=0.0,
+                         loop={"steps": steps, "learning_rate": 1.5e-4, "report_every": 25}),
+            lambda line: say(str(line)),
+        )  # fmt: skip
+    return folder / "hf"
+
+
+def label(teacher: Path, work: Path, out: Path) -> Path:
+    """The questions with the labels of a teacher."""
+    if not out.exists():
+        say("labelling ...")
+        label_all(LabelRecipe(teacher, out, (work / "contexts.jsonl",), foreign=0.0, words=(60, 200)))
+    return out
+
+
 def main() -> None:
     """Train and ask; print a row a system."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,29 +89,30 @@ def main() -> None:
     parser.add_argument("--corrupt", type=float, default=0.3)
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--tune", type=int, metavar="STEPS", help="train the teacher on the wrong spans too")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, required=True)
     options = parser.parse_args()
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
     prepare(work, options.documents)
-    labelled = work / "labelled.jsonl"
-    if not labelled.exists():
-        files = (work / "contexts.jsonl",)
-        say("labelling ...")
-        label_all(LabelRecipe(options.teacher, labelled, files, foreign=0.0, words=(60, 200)))
+    labels = {"teacher": label(options.teacher, work, work / "labelled.jsonl")}
+    labels["no_teacher"] = labels["teacher"]
+    if options.tune:
+        reader = tuned(work, options.teacher, labels["teacher"], options.corrupt, options.tune)
+        labels["tuned teacher"] = label(reader, work, work / f"labelled-tuned-{options.corrupt}-{options.tune}.jsonl")
     print(f"| {options.corrupt:.0%} wrong spans, {options.steps} steps | EM | F1 |")
     print("|---|---|---|")
-    for loss in ("teacher", "no_teacher", "untrained"):
+    for name in (*labels, "untrained"):
         figures = []
         for seed in range(options.seeds):
-            if loss == "untrained":
+            if name == "untrained":
                 system = TorchEncoder(f"untrained:{options.base}", seed=seed)
             else:
-                folder = work / f"{loss}-{options.corrupt}-{seed}"
+                folder = work / f"{name}-{options.corrupt}-{seed}".replace("tuned teacher", f"tuned-{options.tune}")
                 recipe = QuipRecipe(
-                    run=folder, labelled=(labelled,), base=options.base, pooling="mean", loss=loss, passages=12,
-                    corrupt=options.corrupt, seed=seed,
+                    run=folder, labelled=(labels[name],), base=options.base, pooling="mean", passages=12,
+                    loss="no_teacher" if name == "no_teacher" else "teacher", corrupt=options.corrupt, seed=seed,
                     loop={"steps": options.steps, "learning_rate": 1e-3, "encoder_rate": 0.2, "report_every": 50},
                 )  # fmt: skip
                 out = run(recipe, lambda line: say(str(line))) if not (folder / "hf").exists() else folder / "hf"
@@ -91,7 +121,7 @@ def main() -> None:
             figures.append((report["exact_match"].value, report["f1"].value))
         values = np.array(figures)
         mean, error = values.mean(axis=0), values.std(axis=0) / len(values) ** 0.5
-        print(f"| {loss} | {mean[0]:.1f} ± {error[0]:.1f} | {mean[1]:.1f} ± {error[1]:.1f} |", flush=True)
+        print(f"| {name} | {mean[0]:.1f} ± {error[0]:.1f} | {mean[1]:.1f} ± {error[1]:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -25,9 +26,10 @@ from transformers import (
 
 import quipu
 from quipu.errors import InputError, SettingsError
+from quipu.models.joined import copyable
 from quipu.records import QAPair
 from quipu.training.qamat import model
-from quipu.training.qamat.backbones import Backbone, CopyConfig, load_backbone
+from quipu.training.qamat.backbones import Backbone, CopyBackbone, CopyConfig, load_backbone
 from quipu.training.qamat.data import MASK, ExampleFiles, asked, hard_negatives, mine, write_examples, x_pieces
 from quipu.training.qamat.hops import mine_chains
 from quipu.training.qamat.memory import KeyMemory, embed, entries
@@ -171,6 +173,41 @@ def test_blocks_hold_x_each_and_the_best_entries_last(backbone: Backbone) -> Non
     assert read.states.shape[:2] == read.mask.shape == read.ids.shape == (2, 2 * joined.ids.shape[1])
     at = int(joined.x_at[0]) + joined.ids.shape[1]
     assert int(read.ids[0, at]) == 17
+
+
+def test_what_may_be_copied_weighs_by_the_rank_of_its_block() -> None:
+    ids = np.array([[2, 7, 3, 8, 3, 0, 2, 7, 3, 9, 3, 0, 2, 7, 3, 5, 6, 3]])  # three blocks of [2] x [3] entry [3]
+    weights = copyable(ids, (ids > 0).astype(np.int64), np.array([0, 2, 3]), 2)
+    third, half = pytest.approx(1 / 3), 0.5
+    assert weights[0].tolist() == [0, third, 0, third, 0, 0, 0, half, 0, half, 0, 0, 0, 1, 0, 1, 1, 0]
+
+
+def test_of_two_like_blocks_the_better_one_is_copied_by_the_weight_of_its_rank(tmp_path: Path) -> None:
+    sizes = CopyConfig(heads=2, layers=1, inner=32, vocabulary=30)
+    backbone = load_backbone(checkpoint(tmp_path, "bert"), sizes).eval()
+    assert isinstance(backbone, CopyBackbone)
+    read = model.discrete(backbone, model.join(backbone, [[[11], [11]]], [[17]], per_block=1))
+    with torch.inference_mode():
+        backbone.order.fill_(1.5)
+        previous = torch.zeros(1, 0, dtype=torch.long)
+        memory = backbone.memory_of(read.states, read.ids)
+        _, copying = backbone.decode(previous, read.states, read.ids, read.mask, memory)
+    worse, better = (copying[0, 0, at].item() for at in (read.ids[0] == 11).nonzero().flatten().tolist())
+    assert better - worse == pytest.approx(1.5 * math.log(2), abs=1e-4)
+
+
+def test_a_copy_key_knows_the_first_token_of_its_own_block(tmp_path: Path) -> None:
+    sizes = CopyConfig(heads=2, layers=1, inner=32, vocabulary=30)
+    backbone = load_backbone(checkpoint(tmp_path, "bert"), sizes).eval()
+    assert isinstance(backbone, CopyBackbone)
+    read = model.discrete(backbone, model.join(backbone, [[[11], [12, 13]]], [[17]], per_block=1))
+    with torch.inference_mode():
+        *_, plain = backbone.memory_of(read.states, read.ids)
+        backbone.block_key.weight.copy_(2 * torch.eye(backbone.width))
+        *_, keys = backbone.memory_of(read.states, read.ids)
+    half = read.states.shape[1] // 2
+    first, second = read.states[:, :1].expand(-1, half, -1), read.states[:, half : half + 1].expand(-1, half, -1)
+    assert torch.allclose(keys - plain, 2 * torch.cat([first, second], dim=1), atol=1e-5)
 
 
 def test_fusing_adds_h_at_the_tokens_of_x_and_nowhere_else(backbone: Backbone) -> None:

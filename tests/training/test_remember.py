@@ -1,4 +1,4 @@
-"""From labelled passages to a memory, questions about it, composed questions, and odds."""
+"""People's questions about a memory, composed questions, and odds."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ import pytest
 
 pytest.importorskip("torch")
 
+import quipu
 from quipu.memory.store import Store
+from quipu.models.encoder import Encoder
+from quipu.records import Document, Passage, QAPair, Span
+from quipu.text import exact_match
 from quipu.training.compose.train import ComposeRecipe
 from quipu.training.compose.train import run as compose
 from quipu.training.odds.train import fit, fit_best
 from quipu.training.qamat.data import ExampleFiles
-from quipu.training.quip.data import NO_ANSWER, Labelled, Soft, write_labelled
 from quipu.training.remember.train import RememberRecipe, run
+from quipu.training.reranker.data import held_out
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 TEXTS = [
@@ -33,42 +37,58 @@ ASKED = {
 }
 
 
-def labelled(path: Path) -> Path:
-    """Each answer asked for in two ways by a sure teacher, and once by one that finds nothing."""
-    items = []
-    for text in TEXTS:
-        for answer, questions in ASKED.items():
-            if answer in text and not (answer == "India" and "Delhi" in text):
-                start, end = text.index(answer), text.index(answer) + len(answer)
-                soft = [Soft(q, (start, end), ((start, 0.9),), ((end, 0.8), (NO_ANSWER, 0.2))) for q in questions]
-                unsure = Soft("Who?", None, ((NO_ANSWER, 0.9),), ((NO_ANSWER, 0.9),))
-                items.append(Labelled(text, (*soft, unsure)))
-    write_labelled(path, items)
+def contexts(path: Path) -> Path:
+    """A passage of each text, with all questions that it answers and one whose answer nobody marked."""
+    with path.open("w") as file:
+        for at, text in enumerate(TEXTS):
+            asked = [[question, text.index(answer), text.index(answer) + len(answer)]
+                     for answer, questions in ASKED.items() if answer in text and not (at == 1 and answer == "India")
+                     for question in questions]  # fmt: skip
+            row = {"group": str(at), "text": text, "source": "test", "asked": [*asked, ["Who?", -1, -1]]}
+            file.write(json.dumps(row) + "\n")
     return path
 
 
-def test_a_memory_of_what_the_teacher_answered(tmp_path: Path) -> None:
-    recipe = RememberRecipe(tmp_path, (labelled(tmp_path / "l.jsonl"),), held=0.0, remembered=1.0, k=3, hopeless=0.0)
-    with Store.open(run(recipe), read_only=True) as store:
-        pairs = {pair.question: pair for _, pair in store.pairs()}
-        assert {pair.answer for pair in pairs.values()} == set(ASKED) and len(pairs) == 8  # "Who?" is not among them
-        for pair in pairs.values():
-            assert store.quote(pair.document_id, pair.span) == pair.answer
-        rows = {pair.question: row for row, pair in store.pairs()}
-        for example in ExampleFiles([tmp_path / "questions.jsonl"]):
-            question = example.x.removeprefix("[MASK] ")
-            assert example.without == (rows[question],) and rows[question] not in example.positives
-            assert example.positives  # the other question of the same answer
-    folder = compose(ComposeRecipe(tmp_path / "memory.quipu", tmp_path / "c", checked=False, test=0.5))
-    rows_of = [json.loads(line) for name in ("train", "test") for line in (folder / f"{name}.jsonl").open()]
-    assert all(row["answers"] == ["Delhi"] and row["kind"] == "bridge" for row in rows_of)
-    assert len(ExampleFiles([folder / "examples.jsonl"])) == len((folder / "train.jsonl").read_text().splitlines())
+def test_peoples_questions_of_a_memory_that_is_built_of_their_passages(tmp_path: Path) -> None:
+    recipe = RememberRecipe(tmp_path, (contexts(tmp_path / "c.jsonl"),), held=0.0, k=3)
+    run(recipe)
+    asked = {item.question: item.answers for item in ExampleFiles([tmp_path / "questions.jsonl"])}
+    assert asked and all(question in ASKED[answers[0]] for question, answers in asked.items())  # "Who?" has no answer
+    assert not len(ExampleFiles([tmp_path / "held.jsonl"]))
+    with quipu.open(tmp_path / "memory.quipu", read_only=True) as memory:
+        assert {document.text for document in memory.store.documents()} == set(TEXTS)
+        for questions in ASKED.values():
+            for question in questions:
+                hits = memory.search(question, 3)
+                found = any(exact_match(hit.pair.answer, [answer]) for hit in hits
+                            for answer, known in ASKED.items() if question in known)  # fmt: skip
+                assert (question in asked) == found
 
 
 def test_held_out_passages_are_in_the_memory_and_in_no_question(tmp_path: Path) -> None:
-    recipe = RememberRecipe(tmp_path, (labelled(tmp_path / "l.jsonl"),), held=1.0, remembered=0.5, hopeless=1.0)
-    run(recipe)
-    assert len(ExampleFiles([tmp_path / "questions.jsonl"])) == 0 < len(ExampleFiles([tmp_path / "held.jsonl"]))
+    run(RememberRecipe(tmp_path, (contexts(tmp_path / "c.jsonl"),), held=1.0))
+    held = {item.question for item in ExampleFiles([tmp_path / "held.jsonl"])}
+    every = {question for questions in ASKED.values() for question in questions}
+    assert len(ExampleFiles([tmp_path / "questions.jsonl"])) == 0
+    assert held == {question for question in every if held_out(question)}  # the reranker was trained on the others
+
+
+def test_a_question_that_names_what_another_pair_answers(tmp_path: Path) -> None:
+    path = tmp_path / "memory.quipu"
+    encoder = Encoder()
+    with Store.create(path, width=encoder.width, models={encoder.name: encoder.sha256}) as store:
+        for at, text in enumerate(TEXTS):
+            document = Document.make(f"passage-{at}", "", text)
+            store.add_documents([document], [Passage.make(document, Span(0, len(text)))])
+            for answer, questions in ASKED.items():
+                if answer in text and not (at == 1 and answer == "India"):
+                    span = Span(text.index(answer), text.index(answer) + len(answer))
+                    made = [QAPair.make(question, answer, document_id=document.id, span=span) for question in questions]
+                    store.add(made, encoder.encode(questions), questions)
+    folder = compose(ComposeRecipe(path, tmp_path / "c", checked=False, test=0.0))
+    rows_of = [json.loads(line) for name in ("train", "test") for line in (folder / f"{name}.jsonl").open()]
+    assert rows_of and all(row["answers"] == ["Delhi"] and row["kind"] == "bridge" for row in rows_of)
+    assert len(ExampleFiles([folder / "examples.jsonl"])) == len((folder / "train.jsonl").read_text().splitlines())
 
 
 def test_odds_find_the_feature_that_tells() -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 Ids = list[int]
 
 
@@ -49,3 +52,17 @@ def joined(
             rows.append([*row, *marks.end])
         places.append(place)
     return rows, places, blocks
+
+
+def copyable(
+    ids: NDArray[np.int64], mask: NDArray[np.int64], special: NDArray[np.int64], begin: int
+) -> NDArray[np.float32]:
+    """What a reader may copy of ids (B, S), blocks side by side: 0 for nothing, else 1 / rank of the token's block.
+
+    The last block holds the best entries (see ``joined``) and has rank 1; ``begin`` is the token that a block begins
+    with, ``special`` are the tokens that are no words.
+    """
+    blocks = (ids == begin).cumsum(axis=1)
+    ranks = blocks[:, -1:] - blocks + 1
+    weights: NDArray[np.float32] = (mask * ~np.isin(ids, special) / ranks).astype(np.float32)
+    return weights

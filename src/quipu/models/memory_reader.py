@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from quipu.errors import InputError
 from quipu.models.hub import parallel, resolve, session
-from quipu.models.joined import Ids, Marks, joined, value_text
+from quipu.models.joined import Ids, Marks, copyable, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.models.surface import casing_of, written
 from quipu.models.words import WordTable
@@ -116,7 +116,7 @@ class MemoryReader:
         ids, mask = ids.reshape(size, -1), mask.reshape(size, -1)
         fixed = {
             "states": states.reshape(size, -1, width), "mask": mask,
-            "copyable": mask * ~np.isin(ids, self._special),
+            "copyable": copyable(ids, mask, self._special, self._marks.begin[0]),
             "keys": _side_by_side(keys, blocks), "values": _side_by_side(values, blocks),
             "copy_keys": copy_keys.reshape(size, -1, width),
         }  # fmt: skip

@@ -111,7 +111,7 @@ def export_memory_reader(
             "match": (torch.zeros(2, 3, 7), {0: "b", 1: "u", 2: "s"}),
             "states": (states, batch),
             "mask": (mask, batch),
-            "copyable": (mask, batch),
+            "copyable": (mask.float(), batch),
             "keys": (keys, side),
             "values": (values, side),
             "copy_keys": (copy_keys, batch),

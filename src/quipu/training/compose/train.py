@@ -1,4 +1,4 @@
-"""Questions of two hops over the pairs of a memory: ``quipu train recipes/mini/qamat/3-compose.toml``.
+"""Questions of two hops over the pairs of a memory: ``quipu train recipes/mini/qamat/4-compose.toml``.
 
 Writes run/train.jsonl and run/test.jsonl (what ``quipu.generate.compose`` gives, no entity in both) and
 run/examples.jsonl: the training part as QAMAT reads it, with the first pair as the first hop's label.

@@ -7,7 +7,7 @@ With no passages it is a closed-book writer. Both end as folders that ``quipu ev
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ class FidRecipe:
 def run(recipe: FidRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Train; leaves the checkpoint in run/hf and, of a BERT, the int8 reader in run/reader, which it returns."""
     torch.manual_seed(recipe.seed)
-    backbone = load_backbone(base_folder(recipe.base), from_mapping(CopyConfig, recipe.decoder, "decoder"))
+    decoder = replace(from_mapping(CopyConfig, recipe.decoder, "decoder"), ordered=False)
+    backbone = load_backbone(base_folder(recipe.base), decoder)
     backbone.to(device())
     if recipe.layers is not None:
         keep_layers(getattr(backbone, "encoder", None), recipe.layers)

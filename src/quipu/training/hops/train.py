@@ -1,4 +1,4 @@
-"""A memory of the paragraphs of multi-hop training questions: ``quipu train recipes/mini/qamat/4-hops.toml``.
+"""A memory of the paragraphs of multi-hop training questions: ``quipu train recipes/mini/qamat/3-hops.toml``.
 
 ``quipu.training.odds`` asks these questions of it, to fit which chains lead to an answer.
 """

@@ -1,8 +1,8 @@
 """Fit the odds of reading, of chains and of a cascade for a memory reader: ``quipu train .../qamat/5-odds.toml``.
 
-Reading: questions that no model was trained on are asked of two memories, one that a teacher answered and one that the
-writer made; questions of the one that are asked of the other have no answer there. Chains: these, and the training
-part of the composed questions. Cascade: the questions of reading that no step alone is sure of.
+Reading: questions that no model was trained on are asked of two memories; questions of the one that are asked of the
+other have no answer there. Chains: these, people's multi-hop questions, and the training part of the composed ones.
+Cascade: the questions of reading that no step alone is sure of.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class OddsRecipe:
     remembered: Path
     stories: Path
     out: Path = BUNDLED / "quipu-mini/qamat"
-    composed: Path | None = None  # JSONL of composed questions over the remembered memory
     hops: Path | None = None  # the run of ``hops``, with people's multi-hop questions
+    composed: Path | None = None  # JSONL of questions composed of the pairs of that memory
     elsewhere: int = 200  # questions asked of the memory that does not hold them, each way
     threshold: float = 0.5
     chain_threshold: float = 0.8  # people's questions are less like the pairs than composed ones
@@ -50,6 +50,8 @@ class OddsRecipe:
 
 def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Fit all and write them into the listing of the reader in ``recipe.out``."""
+    if (recipe.hops is None) != (recipe.composed is None):
+        raise SettingsError("chains are fitted on both, hops and composed: set both, or neither")
     rng = random.Random(recipe.seed)
     held = ExampleFiles([recipe.remembered / "held.jsonl"])
     known = [Example(str(at), item.question, item.answers) for at, item in enumerate(held)]
@@ -74,9 +76,8 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     weights, shift, figures = fit(np.array(features), np.array(right), recipe.threshold)
     report(figures)
     change_listing(recipe.out, read=_line(read.FEATURES, weights, 1.0, shift, recipe.threshold))
-    if recipe.composed is not None:
+    if recipe.hops is not None and recipe.composed is not None:
         change_listing(recipe.out, chain=_chains(recipe, known, stories, rng, report))
-    if recipe.hops is not None:
         change_listing(recipe.out, compare=_compared(recipe, report))
     change_listing(recipe.out, cascade=_cascade(recipe, known, stories, rng, report))
     return recipe.out
@@ -113,7 +114,7 @@ def _cascade(
     right: list[bool] = []
     owner: list[int] = []
     first = 0
-    steps = [step for step in cascade.STEPS if step != "chain" or recipe.composed is not None]
+    steps = [step for step in cascade.STEPS if step != "chain" or recipe.hops is not None]
     for folder, own, foreign in ((recipe.remembered, known, stories), (recipe.stories, stories, known)):
         examples = [*own, *_foreign(rng.sample(list(foreign), recipe.elsewhere))]
         questions = [example.question for example in examples]
@@ -142,7 +143,7 @@ def _chains(
     there answers, of both memories: composed ones alone are far too easy, and their odds would hold for no others. Of
     people's multi-hop questions a chain is right that has the answer, from the two paragraphs that are needed.
     """
-    assert recipe.composed is not None
+    assert recipe.composed is not None and recipe.hops is not None
     bridges = [row for row in corpora.read_jsonl(recipe.composed) if row["kind"] == "bridge"]
     if not bridges:
         raise SettingsError(f"{recipe.composed}: no composed bridge questions to fit chains on")
@@ -160,12 +161,11 @@ def _chains(
     remembered = [*known, *_foreign(rng.sample(list(stories), recipe.elsewhere))]
     told = [*stories, *_foreign(rng.sample(list(known), recipe.elsewhere))]
     asked: list[tuple[Path, Sequence[Example], Right]] = [
-        (recipe.remembered, composed, is_composed),
+        (recipe.hops, composed, is_composed),
+        (recipe.hops, *_hops(recipe.hops)),
         (recipe.remembered, remembered, answers_alone(remembered)),
         (recipe.stories, told, answers_alone(told)),
     ]
-    if recipe.hops is not None:
-        asked.append((recipe.hops, *_hops(recipe.hops)))
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
     owner: list[int] = []

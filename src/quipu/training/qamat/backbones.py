@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, BertConfig, BertMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from quipu.errors import FormatError, InputError
-from quipu.models.joined import Marks
+from quipu.models.joined import Marks, copyable
 from quipu.training.base import load_tokenizer
 
 UNKNOWN = ("<unk>", "[UNK]")
@@ -162,13 +162,17 @@ class HubBackbone(Backbone):
 
 @dataclass(frozen=True, slots=True)
 class CopyConfig:
-    """Sizes of the copying decoder; ``vocabulary`` pieces can be said (the first of the word table's), any copied."""
+    """Sizes of the copying decoder; ``vocabulary`` pieces can be said (the first of the word table's), any copied.
+
+    ``ordered``: blocks that were found before others are preferred; FiD does not know the order.
+    """
 
     heads: int = 6
     layers: int = 2
     inner: int = 1536
     vocabulary: int = 30522
     longest: int = 24
+    ordered: bool = True
 
 
 class CopyBackbone(Backbone):
@@ -177,8 +181,9 @@ class CopyBackbone(Backbone):
     The words of the decoder are rows of the encoder's own word table, which stays as it was pre-trained. Beside the
     piece said before, the decoder sees the state of the place that this piece stands at, chosen by attention (CopyNet's
     selective read, Gu et al. 2016). Copying goes on where it was: a place behind the piece said before has an advantage
-    (``follow``). An entry is "answer; question" behind a separator, so an answer begins behind a separator and ends at
-    a semicolon, which is copied too: what is left to learn is which entry to begin with.
+    (``follow``), and so has a block that was found before others (``order``). An entry is "answer; question" behind a
+    separator, so an answer begins behind a separator and ends at a semicolon, which is copied too: what is left to
+    learn is which entry to begin with.
     """
 
     x_first = True  # a BERT has read questions in front of their text
@@ -197,8 +202,11 @@ class CopyBackbone(Backbone):
         self.say = nn.Linear(width, width)
         self.say_bias = nn.Parameter(torch.zeros(config.vocabulary))
         self.copy_query, self.copy_key = nn.Linear(width, width), nn.Linear(width, width)
+        self.block_key = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.block_key.weight)
         self.gate = nn.Linear(width, 1)
         self.follow = nn.Parameter(torch.tensor(6.0))
+        self.order = nn.Parameter(torch.tensor(float(config.ordered)), requires_grad=config.ordered)
         nn.init.constant_(self.gate.bias, -2.0)  # most answers are copied
         self.stop = int(tokenizer.token_to_id(STOP) or 0)
         special = [token for token, content in tokenizer.get_added_tokens_decoder().items() if content.special]
@@ -237,10 +245,19 @@ class CopyBackbone(Backbone):
         """Rows of the word table (..., D). At run time this look-up is numpy's."""
         return cast(torch.Tensor, self.encoder.embeddings.word_embeddings(ids))
 
-    def memory(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What the decoder needs of states (B, S, D) once: keys and values (L, B, H, S, D / H), copy keys (B, S, D)."""
+    def memory(self, states: torch.Tensor, blocks: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What the decoder needs of states (B, S, D) once: keys and values (L, B, H, S, D / H), copy keys (B, S, D).
+
+        A copy key is of the token, and of the first token of its block, which tells whether the block answers X.
+        """
         both = [layer.memory(states) for layer in self.layers]
-        return torch.stack([key for key, _ in both]), torch.stack([value for _, value in both]), self.copy_key(states)
+        apart = states.unflatten(1, (blocks, -1))
+        copy_keys = (self.copy_key(apart) + self.block_key(apart[:, :, :1])).flatten(1, 2)
+        return torch.stack([key for key, _ in both]), torch.stack([value for _, value in both]), copy_keys
+
+    def memory_of(self, states: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """``memory`` of as many blocks as the ids (B, S) have beginnings."""
+        return self.memory(states, int((ids[0] == self.begin[0]).sum()))
 
     def distribution(
         self,
@@ -256,8 +273,8 @@ class CopyBackbone(Backbone):
         """log p of saying (B, U, V) and of copying (B, U, S), joint over both.
 
         words (B, U, D): rows of the word table of the piece before each position (the first row is not looked at);
-        match (B, U, S) float: 1 where that piece stands, before the first the separator; states (B, S, D); mask,
-        copyable (B, S); the rest is ``memory``'s.
+        match (B, U, S) float: 1 where that piece stands, before the first the separator; states (B, S, D); mask (B, S);
+        copyable (B, S): ``quipu.models.joined.copyable``'s; the rest is ``memory``'s.
         """
         blocked = (1 - mask.float()).unsqueeze(1) * _LOWEST  # (B, 1, S)
         words = self.adapter(words)
@@ -271,8 +288,8 @@ class CopyBackbone(Backbone):
         x = self.norm(x)
         scores = (self.copy_query(x) @ copy_keys.transpose(1, 2)).float() / math.sqrt(self.width)
         behind = nn.functional.pad(match, (1, 0))[:, :, :-1]  # the piece before stands at the place before
-        barred = (1 - copyable.float()).unsqueeze(1) * _LOWEST
-        copying = torch.log_softmax(scores + self.follow * behind + barred, dim=-1)
+        barred = (copyable <= 0).float() * _LOWEST + self.order * torch.log(copyable.clamp(min=1e-4))
+        copying = torch.log_softmax(scores + self.follow * behind + barred.unsqueeze(1), dim=-1)
         table = self.encoder.embeddings.word_embeddings.weight[: self.config.vocabulary]
         saying = torch.log_softmax((self.say(x) @ table.t().to(x.dtype)).float() + self.say_bias, dim=-1)
         gate = self.gate(x).float()
@@ -289,13 +306,14 @@ class CopyBackbone(Backbone):
         """``distribution`` behind previous (B, U - 1) pieces: (B, U, V) and (B, U, S)."""
         given = torch.cat([torch.full_like(ids[:, :1], self.end[0]), previous], dim=1)
         match = ((given.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)).float()
-        copyable = mask * (~torch.isin(ids, self.special)).long()
-        return self.distribution(self.words(given), match, states, mask, copyable, *memory)
+        weights = copyable(ids.cpu().numpy(), mask.cpu().numpy(), self.special.cpu().numpy(), self.begin[0])
+        there = torch.from_numpy(weights).to(ids.device)
+        return self.distribution(self.words(given), match, states, mask, there, *memory)
 
     def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See ``Backbone``."""
         given = targets.clamp(min=0)
-        saying, copying = self.decode(given[:, :-1], states, ids, mask, self.memory(states))
+        saying, copying = self.decode(given[:, :-1], states, ids, mask, self.memory_of(states, ids))
         lowest = torch.finfo(torch.float32).min
         sayable = given < self.config.vocabulary
         said = saying.gather(-1, given.clamp(max=self.config.vocabulary - 1).unsqueeze(-1)).squeeze(-1)
@@ -311,7 +329,7 @@ class CopyBackbone(Backbone):
         if beams != 1:
             raise InputError("the copying reader decodes greedily; set beams to 1")
         with torch.inference_mode():
-            memory = self.memory(states)
+            memory = self.memory_of(states, ids)
             said = torch.zeros(len(states), 0, dtype=torch.long, device=states.device)
             done = torch.zeros(len(states), dtype=torch.bool, device=states.device)
             for _ in range(min(longest, self.config.longest - 1)):

@@ -34,7 +34,7 @@ from quipu.training.qamat.train import QamatRecipe, load, run
 
 Report = Callable[[dict[str, Any]], None]
 _TOGETHER = 16
-_BLOCK = 10  # pairs of a text, where there are more: thirty would need more positions than a BERT has
+_K_HOPS = 4  # the pairs of the first hop stand in front of X in every block of the second
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class ClaimSettings:
     batch: int = 16
     negatives: int = 3
     supervised: float = 1.0  # see ``steps.Ways``: so few steps do not train a retriever otherwise
-    mixed: float = 0.5  # see ``steps.Ways``: else the answer of the first entry is copied
+    mixed: float = 0.5  # of pre-training, see ``steps.Ways``: else the answer of the first entry is copied
+    per_block: int = 1  # of tuning: a small reader learns to choose among pairs sooner when each stands apart
     k: int = 8
     asked: int = 300
     base: str = "minilm"
@@ -163,11 +164,12 @@ def _edited(path: Path, rows: Sequence[dict[str, Any]], encoder: Encoder) -> Non
 
 def trained(
     settings: ClaimSettings, name: str, stages: Sequence[str], seed: int, report: Report, *,
-    limit: int | None = None, questions: int | None = None, files: str = "tuned", hops: int = 1, **ways: Any,
+    limit: int | None = None, questions: int | None = None, files: str = "tuned", hops: int = 1,
+    k: int | None = None, **ways: Any,
 ) -> Path:  # fmt: skip
     """A model after ``stages`` and fine-tuning; stages that another row of the same seed has had are not run twice.
 
-    ``limit``: so many examples of pre-training; ``questions``: so many of fine-tuning.
+    ``limit``: so many examples of pre-training; ``questions``: so many of fine-tuning, which reads ``k`` pairs.
     """
     base, work = settings.base, settings.work
     made = (
@@ -185,9 +187,11 @@ def trained(
                 folder, work / "memory.quipu", stage=stage, base=base,
                 examples=(work / f"{files}.jsonl",) if tuning else (), batch=settings.batch,
                 limit=questions if tuning else limit, layers=settings.layers if at == 0 else None, seed=seed,
-                ways={"k": 4 if stage == "in_batch" else settings.k, "scale": 0.1, "x_length": 48,
-                      "supervised": 0.0 if tuning else settings.supervised, "mixed": settings.mixed, **ways,
-                      "hops": hops if tuning else 1},
+                ways={"scale": 0.1, "x_length": 48, **ways, **(
+                    {"k": k or settings.k, "per_block": settings.per_block, "hops": hops} if tuning else
+                    {"k": 4 if stage == "in_batch" else settings.k, "supervised": settings.supervised,
+                     "mixed": settings.mixed}
+                )},
                 decoder=settings.decoder,
                 loop={"steps": settings.tuning if tuning else settings.steps, "encoder_rate": 0.2, "report_every": 50,
                       "learning_rate": 5e-4 if tuning else 1e-3},
@@ -229,7 +233,7 @@ def _said(
     """The questions, and what a checkpoint says to them from the pairs of the memory that is ``read``."""
     reader, frozen, ways = load(folder)
     reader.to(device())
-    ways = replace(ways, k=k or ways.k, per_block=_BLOCK if (k or 0) > _BLOCK else 0)
+    ways = replace(ways, k=k or ways.k)
     items = list(ExampleFiles([settings.work / f"{questions}.jsonl"])[: settings.asked])
     said = []
     path = settings.work / "memory.quipu"
@@ -353,7 +357,7 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
         for hops in (1, 2):
             add("hops", f"{hops} hop{'s' * (hops > 1)}", lambda seed, hops=hops: measure(  # type: ignore[misc]
                 settings, trained(settings, f"hops{hops}", ("in_batch", "global"), seed, report, files="hops-train",
-                                  hops=hops), questions="hops-asked"))  # fmt: skip
+                                  hops=hops, k=_K_HOPS), questions="hops-asked"))  # fmt: skip
     if "edits" in wanted:
         for name, file in (("new names", "named"), ("new names in new phrasings", "asked")):
             add("edits", name, lambda seed, file=file: measure(settings, both(seed), questions=file))  # type: ignore[misc]

@@ -52,7 +52,7 @@ def label_all(recipe: LabelRecipe, report: Callable[[dict[str, Any]], None] = la
 
     def everything() -> Iterator[Labelled]:
         done = 0
-        for name, contexts in _sources(recipe):
+        for name, contexts in sources(recipe.files, recipe.sets, recipe.data):
             items = list(
                 passages_of(
                     contexts, words=(recipe.words[0], recipe.words[1]), seed=recipe.seed,
@@ -70,14 +70,17 @@ def label_all(recipe: LabelRecipe, report: Callable[[dict[str, Any]], None] = la
     return recipe.out
 
 
-def _sources(recipe: LabelRecipe) -> Iterator[tuple[str, list[corpora.Context]]]:
-    if recipe.sets and recipe.data is None:
+def sources(
+    files: Sequence[Path], sets: Sequence[str], data: Path | None
+) -> Iterator[tuple[str, list[corpora.Context]]]:
+    """Name and contexts of each set, then of each file; SettingsError where a set is unknown or has no folder."""
+    if sets and data is None:
         raise SettingsError("the recipe names sets; set `data` to the folder that holds them")
-    for name in recipe.sets:
+    for name in sets:
         if name not in SETS:
             raise SettingsError(f"{name!r} is no set; known are {', '.join(SETS)}")
-        yield name, getattr(corpora, name)(recipe.data)
-    for path in recipe.files:
+        yield name, getattr(corpora, name)(data)
+    for path in files:
         yield path.name, corpora.read_contexts(path)
 
 
