@@ -190,7 +190,7 @@ def test_of_two_like_blocks_the_better_one_is_copied_by_the_weight_of_its_rank(t
     with torch.inference_mode():
         backbone.order.fill_(1.5)
         previous = torch.zeros(1, 0, dtype=torch.long)
-        memory = backbone.memory_of(read.states, read.ids)
+        memory = backbone.memory_of(read.states, read.ids, read.mask)
         _, copying = backbone.decode(previous, read.states, read.ids, read.mask, memory)
     worse, better = (copying[0, 0, at].item() for at in (read.ids[0] == 11).nonzero().flatten().tolist())
     assert better - worse == pytest.approx(1.5 * math.log(2), abs=1e-4)
@@ -202,9 +202,9 @@ def test_a_copy_key_knows_the_first_token_of_its_own_block(tmp_path: Path) -> No
     assert isinstance(backbone, CopyBackbone)
     read = model.discrete(backbone, model.join(backbone, [[[11], [12, 13]]], [[17]], per_block=1))
     with torch.inference_mode():
-        *_, plain = backbone.memory_of(read.states, read.ids)
+        *_, plain = backbone.memory_of(read.states, read.ids, read.mask)
         backbone.block_key.weight.copy_(2 * torch.eye(backbone.width))
-        *_, keys = backbone.memory_of(read.states, read.ids)
+        *_, keys = backbone.memory_of(read.states, read.ids, read.mask)
     half = read.states.shape[1] // 2
     first, second = read.states[:, :1].expand(-1, half, -1), read.states[:, half : half + 1].expand(-1, half, -1)
     assert torch.allclose(keys - plain, 2 * torch.cat([first, second], dim=1), atol=1e-5)

@@ -255,9 +255,11 @@ class CopyBackbone(Backbone):
         copy_keys = (self.copy_key(apart) + self.block_key(apart[:, :, :1])).flatten(1, 2)
         return torch.stack([key for key, _ in both]), torch.stack([value for _, value in both]), copy_keys
 
-    def memory_of(self, states: torch.Tensor, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """``memory`` of as many blocks as the ids (B, S) have beginnings."""
-        return self.memory(states, int((ids[0] == self.begin[0]).sum()))
+    def memory_of(self, states: torch.Tensor, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What may be copied of ids (B, S), and ``memory`` of as many blocks as they have beginnings."""
+        weights = copyable(ids.cpu().numpy(), mask.cpu().numpy(), self.special.cpu().numpy(), self.begin[0])
+        blocks = int((ids[0] == self.begin[0]).sum())
+        return torch.from_numpy(weights).to(ids.device), *self.memory(states, blocks)
 
     def distribution(
         self,
@@ -301,19 +303,17 @@ class CopyBackbone(Backbone):
         states: torch.Tensor,
         ids: torch.Tensor,
         mask: torch.Tensor,
-        memory: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        memory: tuple[torch.Tensor, ...],
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """``distribution`` behind previous (B, U - 1) pieces: (B, U, V) and (B, U, S)."""
         given = torch.cat([torch.full_like(ids[:, :1], self.end[0]), previous], dim=1)
         match = ((given.unsqueeze(-1) == ids.unsqueeze(1)) & mask.bool().unsqueeze(1)).float()
-        weights = copyable(ids.cpu().numpy(), mask.cpu().numpy(), self.special.cpu().numpy(), self.begin[0])
-        there = torch.from_numpy(weights).to(ids.device)
-        return self.distribution(self.words(given), match, states, mask, there, *memory)
+        return self.distribution(self.words(given), match, states, mask, *memory)
 
     def nll(self, states: torch.Tensor, mask: torch.Tensor, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See ``Backbone``."""
         given = targets.clamp(min=0)
-        saying, copying = self.decode(given[:, :-1], states, ids, mask, self.memory_of(states, ids))
+        saying, copying = self.decode(given[:, :-1], states, ids, mask, self.memory_of(states, ids, mask))
         lowest = torch.finfo(torch.float32).min
         sayable = given < self.config.vocabulary
         said = saying.gather(-1, given.clamp(max=self.config.vocabulary - 1).unsqueeze(-1)).squeeze(-1)
@@ -329,7 +329,7 @@ class CopyBackbone(Backbone):
         if beams != 1:
             raise InputError("the copying reader decodes greedily; set beams to 1")
         with torch.inference_mode():
-            memory = self.memory_of(states, ids)
+            memory = self.memory_of(states, ids, mask)
             said = torch.zeros(len(states), 0, dtype=torch.long, device=states.device)
             done = torch.zeros(len(states), dtype=torch.bool, device=states.device)
             for _ in range(min(longest, self.config.longest - 1)):

@@ -1,8 +1,7 @@
 """Examples of QAMAT: passages with a masked answer and the pairs that hold it, mined from a built memory; questions.
 
-A file of examples is JSONL: {"x", "answers", "positives", "negatives", "first", "without"}. ``x`` holds [MASK] where
-the memory is asked; the last four are rows of the memory's pairs: ``first`` should be found by the first hop,
-``without`` must not be given.
+A file of examples is JSONL: {"x", "answers", "positives", "negatives", "first"}. ``x`` holds [MASK] where the memory
+is asked; the last three are rows of the memory's pairs: ``first`` should be found by the first hop.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ class MemoryExample:
     positives: tuple[int, ...] = ()
     negatives: tuple[int, ...] = ()
     first: tuple[int, ...] = ()
-    without: tuple[int, ...] = ()
 
     @property
     def question(self) -> str:
@@ -46,15 +44,13 @@ class MemoryExample:
         """A line of the file."""
         return {
             "x": self.x, "answers": self.answers, "positives": self.positives, "negatives": self.negatives,
-            "first": self.first, "without": self.without,
+            "first": self.first,
         }  # fmt: skip
 
 
-def asked(
-    question: str, answers: Sequence[str], first: Sequence[int] = (), without: Sequence[int] = ()
-) -> MemoryExample:
+def asked(question: str, answers: Sequence[str], first: Sequence[int] = ()) -> MemoryExample:
     """A question as fine-tuning asks it: with [MASK] in front (section 4.2)."""
-    return MemoryExample(f"{MASK} {question}", tuple(answers), first=tuple(first), without=tuple(without))
+    return MemoryExample(f"{MASK} {question}", tuple(answers), first=tuple(first))
 
 
 def mine(
@@ -138,7 +134,7 @@ class ExampleFiles(Sequence[MemoryExample]):
             return [self[at] for at in range(*row.indices(len(self)))]
         content = self._lines[row]
         try:
-            rows = (tuple(map(int, content.get(name, ()))) for name in ("positives", "negatives", "first", "without"))
+            rows = (tuple(map(int, content.get(name, ()))) for name in ("positives", "negatives", "first"))
             return MemoryExample(str(content["x"]), tuple(map(str, content["answers"])), *rows)
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError(

@@ -97,7 +97,7 @@ def global_loss(
     hop_losses = []
     for _ in range(ways.hops - 1):
         queries = _query(backbone, xs, ways)
-        places, _ = _search(memory, queries, ways.k, examples)
+        places, _ = memory.search(queries, ways.k)
         right = [memory.places_of(item.first) for item in examples]
         hop_losses.append(_hop_loss(memory, queries, places, right, ways.scale))
         known = _entries_at(backbone, store, memory, places, ways)
@@ -106,7 +106,7 @@ def global_loss(
     states = backbone.encode(ids, mask)
     own = model.unit(model.at_mask(states, mask_at), ways.cosine)
     queries = own if ask is None else ask([item.x for item in examples])
-    places, scores = _search(memory, queries, ways.k, examples)
+    places, scores = memory.search(queries, ways.k)
     h = states
     if ways.neural:
         mixed = model.mixture(ways.scale * scores.to(device), memory.values_at(places))
@@ -193,22 +193,6 @@ def _query(backbone: Backbone, xs: Sequence[Ids], ways: Ways) -> torch.Tensor:
     device = next(backbone.parameters()).device
     states = backbone.encode(ids.to(device), mask.to(device))
     return model.unit(model.at_mask(states, mask_at.to(device)), ways.cosine)
-
-
-def _search(
-    memory: KeyMemory, queries: torch.Tensor, k: int, examples: Sequence[MemoryExample]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The best ``k`` of each query but those that its example must not be given."""
-    most = max(len(item.without) for item in examples)
-    places, scores = memory.search(queries, k + most)
-    if not most:
-        return places, scores
-    barred = torch.zeros(places.shape, dtype=torch.bool, device=places.device)
-    for at, item in enumerate(examples):
-        for place in memory.places_of(item.without):
-            barred[at] |= places[at] == place
-    kept = barred.long().argsort(dim=1, stable=True)[:, : min(k, len(memory) - most)]
-    return places.gather(1, kept), scores.gather(1, kept)
 
 
 def _entries_at(
