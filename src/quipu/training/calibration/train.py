@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import quipu
 from quipu.answering.lookup import Found, arranged
 from quipu.api import Memory
 from quipu.evaluation.calibration import ask, fit, fit_blend, judged
@@ -24,6 +23,7 @@ from quipu.evaluation.metrics import expected_calibration_error
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
 from quipu.records import Example
 from quipu.training import corpora
+from quipu.training.memories import built
 from quipu.training.reranker.data import asked_openly, held_out, trivia
 
 
@@ -101,7 +101,7 @@ def _passages(
     documents = recipe.run / "passages.jsonl"
     documents.write_text("".join(json.dumps({"text": item.text}) + "\n" for item in inside), encoding="utf-8")
     path = recipe.run / "passages.quipu"
-    memory = quipu.open(path) if _finished(path) else quipu.build([documents], path, progress=report)
+    memory = built(path, [documents], report)
     texts = " ".join(item.text for item in inside)
     kinds: dict[str, list[Example]] = {"answerable": [], "elsewhere": []}
     for kind, items in (("answerable", inside), ("elsewhere", outside)):
@@ -128,7 +128,7 @@ def _open(
         "".join(json.dumps({"question": question, "answer": [answer]}) + "\n" for question, answer in pairs),
         encoding="utf-8",
     )
-    memory = quipu.open(path) if _finished(path) else quipu.build([], path, pairs=rows, progress=report)
+    memory = built(path, [], report, pairs=rows)
     kinds: dict[str, list[Example]] = {"real": [], "reworded": [], "twins": []}
     for question, answers in asked_openly(recipe.data):
         if held_out(question):
@@ -149,10 +149,3 @@ def _open(
 
 def _sample(rows: list[Example], rng: random.Random) -> list[Example]:
     return rng.sample(rows, len(rows))
-
-
-def _finished(path: Path) -> bool:
-    if not (path / "manifest.json").exists():
-        return False
-    with quipu.open(path, read_only=True) as memory:
-        return bool(memory.info()["finished"])

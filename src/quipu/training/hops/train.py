@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import quipu
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.training.hops.data import read, write_documents
+from quipu.training.memories import built
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,6 @@ def run(recipe: HopsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     (recipe.run / "questions.jsonl").write_text(text, encoding="utf-8")
     documents, path = recipe.run / "documents.jsonl", recipe.run / "memory.quipu"
-    if not (recipe.run / "built").exists():
-        write_documents(items, documents)
-        quipu.build([documents], path, progress=report).close()
-        (recipe.run / "built").touch()
+    write_documents(items, documents)
+    built(path, [documents], report).close()
     return path

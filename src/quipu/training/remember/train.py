@@ -16,6 +16,7 @@ from typing import Any
 
 import quipu
 from quipu.text import exact_match
+from quipu.training.memories import built
 from quipu.training.qamat.data import MemoryExample, asked, write_examples
 from quipu.training.quip.data import passages_of
 from quipu.training.quip.teacher import sources
@@ -55,9 +56,6 @@ def run(recipe: RememberRecipe, report: Callable[[dict[str, Any]], None] = lambd
     documents, path = recipe.run / "documents.jsonl", recipe.run / "memory.quipu"
     lines = [json.dumps({"id": f"{at:05d}", "text": text}, ensure_ascii=False) for at, (text, _) in enumerate(passages)]
     documents.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    if not (recipe.run / "built").exists():
-        quipu.build([documents], path, progress=report).close()
-        (recipe.run / "built").touch()
     questions: list[MemoryExample] = []
     held: list[MemoryExample] = []
     for _, some in passages:
@@ -67,7 +65,7 @@ def run(recipe: RememberRecipe, report: Callable[[dict[str, Any]], None] = lambd
             questions += some
     rng.shuffle(questions)
     write_examples(recipe.run / "held.jsonl", held)
-    with quipu.open(path, read_only=True) as memory:
+    with built(path, [documents], report) as memory:
         count = write_examples(recipe.run / "questions.jsonl", _found(questions, memory, recipe.k, report))
     report({"doing": "examples", "kept": count, "of": len(questions), "held": len(held)})
     return path

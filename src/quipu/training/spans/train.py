@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-import quipu
 from quipu.answering.extract import FEATURES
 from quipu.evaluation.metrics import expected_calibration_error
 from quipu.models.hub import BUNDLED
@@ -22,6 +21,7 @@ from quipu.models.loaded import SPANS
 from quipu.text import exact_match
 from quipu.training import corpora
 from quipu.training.export import change_listing
+from quipu.training.memories import built
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,8 @@ def run(recipe: SpansRecipe, report: Callable[[dict[str, Any]], None] = lambda l
         prose = random.Random(recipe.seed).sample(corpora.prose(recipe.data), recipe.distractors)
         for number, text in enumerate(prose):
             (folder / f"text-{number}.txt").write_text(" ".join(text.split()[:100]), encoding="utf-8")
-    path = recipe.run / "memory.quipu"
-    if not path.exists():
-        quipu.build([folder], path, progress=report).close()
     asked = [(item.question, context.text[item.start : item.end]) for context in contexts for item in context.asked]
-    with quipu.open(path, read_only=True) as memory:
+    with built(recipe.run / "memory.quipu", [folder], report) as memory:
         texts = {passage.id: passage.text for passage in memory.store.passages()}
         found = [
             line for first in range(0, len(asked), 64)
