@@ -23,7 +23,7 @@ from quipu.text import best_f1, exact_match
 from quipu.training.hops.data import MultiHop, read, write_documents
 
 SETS = ("hotpotqa", "2wiki", "musique")
-METHODS = ("lookup", "lookup-reranked", "read", "chain", "cascade", "span", "bm25-reader", "dense-reader")
+METHODS = ("lookup", "lookup-reranked", "read", "chain", "passage", "cascade", "span", "bm25-reader", "dense-reader")
 
 
 def memory_of(items: list[MultiHop], work: Path, name: str, models: Models) -> Any:

@@ -18,6 +18,8 @@ from quipu.answering.extract import EACH, UNFITTED, Passages, SpanFound, extract
 from quipu.answering.extract import FEATURES as SPANS
 from quipu.answering.linear import Line
 from quipu.answering.lookup import Found, find, lookup
+from quipu.answering.passage import FEATURES as PASSAGE
+from quipu.answering.passage import PassageFound, find_passages, read_passage
 from quipu.answering.probability import PLAIN, Calibration
 from quipu.answering.read import FEATURES as READ
 from quipu.answering.read import ReadFound, find_read, read
@@ -30,11 +32,11 @@ from quipu.models.protocols import SupportsReadMemory
 from quipu.records import Answer, Hit, QAPair, Route
 from quipu.text import normalize_answer
 
-Way = Literal["cascade", "lookup", "read", "chain", "span"]
-Step = Literal["lookup", "read", "chain", "span"]
-WAYS: tuple[Way, ...] = ("cascade", "lookup", "read", "chain", "span")
+Way = Literal["cascade", "lookup", "read", "chain", "span", "passage"]
+Step = Literal["lookup", "read", "chain", "span", "passage"]
+WAYS: tuple[Way, ...] = ("cascade", "lookup", "read", "chain", "span", "passage")
 _READER_STEPS: tuple[Step, ...] = ("read", "chain")
-_FITTED = {"read": READ, "chain": LINKS, "compare": COMPARED, "cascade": HELD}
+_FITTED = {"read": READ, "chain": LINKS, "compare": COMPARED, "cascade": HELD, "span": SPANS, "passage": PASSAGE}
 SEARCH: Method = "vector"  # how look-up retrieves; BENCHMARKS.md has the figures of all three
 
 
@@ -74,8 +76,8 @@ class Asking:
         """The answer with its source and probability, or none, with the reason.
 
         method: "lookup" gives the answer of the best stored pair; "read" reads the best pairs together; "chain"
-        goes from pair to pair; "span" reads the tokens of the best passages; "cascade" does these in this order until
-        one is sure enough.
+        goes from pair to pair; "span" finds where the stored tokens of the best passages answer; "passage" reads the
+        best of these passages anew; "cascade" does these in this order until one is sure enough.
 
         ``k`` pairs are looked at. ``rerank=False`` leaves the retriever's order (and is faster). An answer is held back
         below ``min_probability``; None: below the threshold of the memory's calibration, 0: never. ``budget_ms``: a
@@ -107,12 +109,12 @@ class Asking:
         near = self._near_once(questions, max(k, FIRST))
 
         def step(way: Step) -> tuple[Route, Ask]:
-            return way, lambda some: self._timed(way, some, k, rerank, None, near)
+            return way, lambda some: self._timed(way, some, k, rerank, None, near, after_lookup=way != "lookup")
 
-        steps = map(step, self._steps(rerank))
+        steps = map(step, self.steps(rerank))
         return cascade(questions, steps, min_probability, budget_ms, lambda: self._line("cascade"))
 
-    def _steps(self, rerank: bool) -> Iterator[Step]:
+    def steps(self, rerank: bool = True) -> Iterator[Step]:
         """The steps of a cascade that this memory can take: each but the first needs its model and a calibration."""
         yield "lookup"
         if self.calibration(rerank=rerank) is None:  # nothing says when to go on
@@ -120,26 +122,32 @@ class Asking:
         fitted = getattr(self._models.memory_reader(), "fitted", {})
         yield from (step for step in _READER_STEPS if step in fitted)
         encoder = self._models.span_encoder()
-        if encoder is not None and encoder.span is not None and tokens.made_by(self._store, encoder):
-            yield "span"
+        if encoder is not None and tokens.made_by(self._store, encoder):
+            if "passage" in fitted:
+                yield "passage"
+            elif "span" in encoder.fitted:
+                yield "span"
 
     def _timed(
-        self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None, near: Search
-    ) -> list[Answer]:
+        self, way: Step, questions: Sequence[str], k: int, rerank: bool, min_probability: float | None, near: Search,
+        *, after_lookup: bool = False,
+    ) -> list[Answer]:  # fmt: skip
         """Answers of one way, each with its share of the time; what is loaded is loaded before."""
         if way == "lookup" and rerank:
             self._models.load()
         elif way in ("read", "chain"):
             self._reader()
-        elif way == "span":
+        elif way in ("span", "passage"):
             self._models.span_encoder()
+            if way == "passage":
+                self._models.reader()
         began = time.perf_counter()
         if way == "lookup":
             pairs = self.find_many(questions, k=k, rerank=rerank, near=near)
             calibration = self.calibration(rerank=rerank)
             answers = [lookup(q, item, calibration, min_probability) for q, item in zip(questions, pairs, strict=True)]
         elif way == "read":
-            odds = self._line("read")
+            odds = self._line("read", after_lookup)
             readings = self.find_read_many(questions, k=k, near=near)
             answers = [
                 read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
@@ -157,12 +165,19 @@ class Asking:
                 else compared(q, both, self._store, odds, min_probability)
                 for q, both in zip(questions, things, strict=True)
             ]
-        else:
-            fitted = getattr(self._models.span_encoder(), "span", None)
-            weights = UNFITTED if fitted is None else Line.of(fitted, SPANS, "spans")
+        elif way == "span":
+            weights = self._line("span") or UNFITTED
             answers = [
                 extract(q, item, self._store, weights, min_probability)
                 for q, item in zip(questions, self.find_spans_many(questions, k=k, near=near), strict=True)
+            ]
+        else:
+            passages = self._line("passage", after_lookup)
+            if passages is None:
+                raise InputError(f"{self._reader().name} reads no passages; fit it with recipes/mini/qamat/5-odds.toml")
+            answers = [
+                read_passage(q, item, self._store, passages, min_probability)
+                for q, item in zip(questions, self.find_passages_many(questions, k=k, near=near), strict=True)
             ]
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
@@ -177,10 +192,18 @@ class Asking:
             raise InputError("there is no reader of memories; train one with recipes/mini/qamat and name its folder")
         return reader
 
-    def _line(self, name: str) -> Line | None:
-        """The weights that were fitted for the memory's reader; None where there are none."""
-        fitted = getattr(self._models.memory_reader(), "fitted", {}).get(name)
-        return None if fitted is None else Line.of(fitted, _FITTED[name], f"the step {name}")
+    def _line(self, name: str, after_lookup: bool = False) -> Line | None:
+        """The weights that were fitted for the model of a step; None where there are none.
+
+        ``after_lookup``: with the odds of questions that look-up leaves open, where they were fitted.
+        """
+        model = self._models.span_encoder() if name == "span" else self._models.memory_reader()
+        fitted = getattr(model, "fitted", {}).get(name)
+        if fitted is None:
+            return None
+        if after_lookup:
+            fitted = {**fitted, **fitted.get("after_lookup", {})}
+        return Line.of(fitted, _FITTED[name], f"the step {name}")
 
     def _near(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
         return self.search_many(texts, k, method=SEARCH)
@@ -239,6 +262,14 @@ class Asking:
             self._passages = Passages(self._store)
         queries = encoder.queries(questions)
         return find_spans(questions, hits, queries, self._store, self._passages, encoder.codebook)
+
+    def find_passages_many(
+        self, questions: Sequence[str], *, k: int = 50, near: Search | None = None
+    ) -> list[list[PassageFound]]:
+        """What ``ask_many(method="passage")`` judges: what the reader finds in the best passages."""
+        spans = self.find_spans_many(questions, k=k, near=near)
+        weights = self._line("span") or UNFITTED
+        return find_passages(questions, spans, weights, self._models.reader(), self._store)
 
     def find_many(
         self,

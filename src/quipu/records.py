@@ -17,7 +17,7 @@ from quipu.text import is_unicode, normalize_answer
 Origin = Literal["generated", "imported", "user"]
 Stage = Literal["well_formed", "local", "global", "dedup"]
 Via = Literal["vector", "words", "both"]
-Route = Literal["lookup", "read", "chain", "span", "abstain"]
+Route = Literal["lookup", "read", "chain", "span", "passage", "abstain"]
 
 
 def content_id(*parts: object) -> str:

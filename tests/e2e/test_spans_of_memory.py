@@ -1,4 +1,4 @@
-"""``ask --method span``: answers that no pair holds, from codes that were made when the passage was stored."""
+"""Answers that no pair holds: from codes that were made when the passage was stored, or from the passage itself."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ import pytest
 from tests.handmade import WIDTH, NumberReader, NumberWriter, WordEncoder
 
 import quipu
+from quipu.answering import passage
 from quipu.answering.extract import FEATURES
 from quipu.answering.linear import Line
 from quipu.errors import FormatError, InputError
 from quipu.memory import tokens
+from quipu.memory.store import Store
 from quipu.memory.verify import verify
 from quipu.models.codebook import Codebook
-from quipu.models.protocols import Keys
+from quipu.models.loaded import Models
+from quipu.models.protocols import Keys, MemoryReading, Reading
 from quipu.models.spans import Floats, TokenVectors
 
 CANAL = "The canal was planned by Lesseps and opened with music by Verdi."
@@ -32,7 +35,7 @@ class SpanWords(WordEncoder):
 
     def __init__(self, name: str = "span words", span: dict[str, Any] | None = None) -> None:
         super().__init__(name)
-        self.span = span
+        self.fitted = {} if span is None else {"span": span}
         known = self._of([f"word{at}" for at in range(400)] + CANAL.split() + TEA.split())
         self.codebook = Codebook.learn(known, known, 32)
         self.encoded = 0
@@ -98,6 +101,64 @@ def test_an_improbable_span_is_held_back(docs: Path, tmp_path: Path) -> None:
         bad = memory.ask("Where does the tea come from?", method="span")
         assert bad.text is None and bad.route == "abstain" and bad.probability is not None and bad.probability < 0.5
         assert memory.ask("Where does the tea come from?", method="span", min_probability=0).text is not None
+
+
+class CityReader(NumberReader):
+    """Finds the first capital after the first words; is not sure of it where the question asks why."""
+
+    def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
+        self.seen = list(passages)
+        found = []
+        for question, text in zip(questions, passages, strict=True):
+            place = re.compile("[A-Z][a-z]+").search(text, 8)
+            said = Reading(0, 0, "", -5.0, 0.1) if place is None else Reading(*place.span(), place.group(), 1.0, 0.8)
+            unsure = question.startswith("Why") and said.text
+            found.append(Reading(said.start, said.end, said.text, -3.0, 0.02) if unsure else said)
+        return found
+
+
+class Fitted:
+    """Reads no pairs; carries the weights of passages."""
+
+    name, k, sentence = "fitted", 3, False
+
+    def __init__(self) -> None:
+        weights = dict.fromkeys(passage.FEATURES, 0.0) | {"reader": 1.0}
+        self.fitted = {"passage": {"weights": weights, "slope": 2.0, "shift": 0.0, "threshold": 0.6}}
+
+    def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
+        raise AssertionError("no pairs are read")
+
+
+def test_the_best_passages_are_read_anew_and_the_surest_answers(docs: Path, tmp_path: Path) -> None:
+    for at in range(4):
+        (docs / f"{at}.txt").write_text(f"Number {at} is without a name and without tea plants to speak of.")
+    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
+    reader = CityReader()
+    known = Models(SpanWords(span=SPAN), NumberWriter(), reader, memory_reader=Fitted())
+    with quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory:
+        answer = memory.ask("Where were tea plants of Fortune carried?", method="passage")
+        # By hand: the reader's log-odds 1 are doubled, 1 / (1 + e^-2) = .881.
+        assert (answer.text, answer.route) == ("Calcutta", "passage")
+        assert answer.probability == pytest.approx(0.8808, abs=1e-4)
+        assert len(reader.seen) == passage.READ and TEA in reader.seen
+        best = answer.evidence[0]
+        assert best.quote == "Calcutta" and best.document.endswith("tea.txt") and best.pair is None
+        none = memory.ask("Why were the tea plants carried?", method="passage")
+        assert (none.text, none.held) == (None, "Calcutta") and none.probability == pytest.approx(0.0025, abs=1e-4)
+        assert memory.ask("Why were the tea plants carried?", method="passage", min_probability=0).text == "Calcutta"
+
+
+def test_passages_without_weights_say_what_to_do(docs: Path, tmp_path: Path) -> None:
+    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
+    bare = Fitted()
+    bare.fitted = {}
+    known = Models(SpanWords(), NumberWriter(), CityReader(), memory_reader=bare)
+    with (
+        quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory,
+        pytest.raises(InputError, match="reads no passages"),
+    ):
+        memory.ask("Where?", method="passage")
 
 
 def test_passages_follow_their_documents(docs: Path, tmp_path: Path) -> None:

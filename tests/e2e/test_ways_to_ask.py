@@ -100,7 +100,7 @@ def test_a_cascade_searches_for_a_question_once(path: Path, monkeypatch: pytest.
             return search(questions, k, **options)  # type: ignore[arg-type]
 
         monkeypatch.setattr(memory, "search_many", counted)
-        monkeypatch.setattr(memory, "_steps", lambda rerank: ["chain", "read"])
+        monkeypatch.setattr(memory, "steps", lambda rerank: ["chain", "read"])
         answer = memory.ask(TWO_HOPS)
         assert (answer.text, answer.evidence) == (alone.text, alone.evidence)
         memory.ask("Why Peking?")

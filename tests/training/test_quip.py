@@ -373,7 +373,7 @@ def test_codebook_is_listed_and_loaded(checkpoint: Path, tmp_path: Path) -> None
     book = Encoder(tmp_path / "e").codebook
     assert book is not None and book.parts == 8 and figures["codebook_lost"] < 0.05
     export.change_listing(tmp_path / "e", span={"threshold": 0.5})
-    assert Encoder(tmp_path / "e").span == {"threshold": 0.5}
+    assert Encoder(tmp_path / "e").fitted == {"span": {"threshold": 0.5}}
 
 
 def test_few_shot_tuning_and_tagging_run_and_learn(checkpoint: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -16,7 +16,7 @@ from quipu.answering.linear import Line
 from quipu.records import Answer, Route, Tried
 from quipu.text import normalize_answer
 
-STEPS: tuple[Literal["lookup", "read", "chain", "span"], ...] = ("lookup", "read", "chain", "span")
+STEPS: tuple[Literal["lookup", "read", "chain", "passage"], ...] = ("lookup", "read", "chain", "passage")
 # Of an answer, for each step: whether the step holds it, its log-odds then, and the log-odds of another that it holds.
 FEATURES = tuple(f"{step}_{what}" for step in STEPS for what in ("holds", "logit", "against"))
 
@@ -35,8 +35,9 @@ def cascade(
     Each step is asked for the questions that no step before it answered, while their share of the time is under
     ``budget_ms``; the first is always asked, and no step is looked for before it is needed (it may have models to
     load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what was held back: the best is given
-    if it is as probable as their threshold (and as ``least``). Else, with ``least``, the most probable by
-    its own step is given, if that is as probable. Else the question stays open, for the first step's reason.
+    if it is as probable as their threshold, or as ``least`` where that is said. Without such weights the most probable
+    by its own step is given, if it is as probable as ``least``. Else the question stays open, for the first step's
+    reason.
     """
     open_ = list(range(len(questions)))
     tried: list[list[Answer]] = [[] for _ in questions]
@@ -55,14 +56,14 @@ def cascade(
     return [_chosen(row, names, least, line) for row in tried]
 
 
-def held(row: Sequence[tuple[Route, Answer]]) -> dict[str, tuple[float, ...]]:
+def held(tried: Sequence[Tried]) -> dict[str, tuple[float, ...]]:
     """The answers that steps gave or held back, normalised, with what ``FEATURES`` names."""
     logits: dict[str, tuple[str, float]] = {}
-    for step, answer in row:
-        normal = normalize_answer(answer.text or answer.held or "")
-        if normal and answer.probability is not None:
-            p = min(max(answer.probability, 1e-4), 1 - 1e-4)
-            logits[step] = normal, math.log(p / (1 - p))
+    for told in tried:
+        normal = normalize_answer(told.text or told.held or "")
+        if normal and told.probability is not None:
+            p = min(max(told.probability, 1e-4), 1 - 1e-4)
+            logits[told.route] = normal, math.log(p / (1 - p))
     found: dict[str, tuple[float, ...]] = {}
     for text in dict.fromkeys(text for text, _ in logits.values()):
         features: list[float] = []
@@ -83,10 +84,10 @@ def _chosen(row: Sequence[Answer], names: Sequence[Route], least: float | None, 
     if row[-1].text is not None:
         return replace(row[-1], tried=told, milliseconds=milliseconds)
     known = [item for item in steps if normalize_answer(item[1].held or "") and item[1].probability is not None]
-    ways = [] if together is None or not known else [(_confirmed(known, together), together.threshold)]
-    ways += [] if least is None or not known else [(_most_probable(known), 0.0)]
-    for best, bar in ways:
-        if (best.probability or 0.0) >= max(bar, least or 0.0):
+    bar = least if least is not None or together is None else together.threshold
+    if known and bar is not None:
+        best = _most_probable(known) if together is None else _confirmed(known, held(told), together)
+        if (best.probability or 0.0) >= bar:
             return replace(best, tried=told, milliseconds=milliseconds)
     return replace(row[0], tried=told, milliseconds=milliseconds)
 
@@ -97,9 +98,11 @@ def _most_probable(known: Sequence[tuple[Route, Answer]]) -> Answer:
     return replace(best, text=best.held, route=name, reason=f"not sure: {best.reason}")
 
 
-def _confirmed(known: Sequence[tuple[Route, Answer]], together: Line) -> Answer:
+def _confirmed(
+    known: Sequence[tuple[Route, Answer]], found: Mapping[str, tuple[float, ...]], together: Line
+) -> Answer:
     """The best answer by the weights of all steps, with the evidence of the surest step that holds it."""
-    scores = {text: together.score(features) for text, features in held(known).items()}
+    scores = {text: together.score(features) for text, features in found.items()}
     text = max(scores, key=lambda text: scores[text])
     agreeing = [(name, answer) for name, answer in known if normalize_answer(answer.held or "") == text]
     reason = "more probable than what the other steps found"

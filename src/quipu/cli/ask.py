@@ -37,10 +37,11 @@ def ask(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     method: Annotated[
-        Literal["cascade", "lookup", "read", "chain", "span"],
+        Literal["cascade", "lookup", "read", "chain", "span", "passage"],
         typer.Option(
             help="The answer of the best stored pair; one read from the best pairs together; one that a chain of two "
-            "pairs leads to; a span of the best passages; or one after the other until one is sure enough."
+            "pairs leads to; a span of the best passages, by stored vectors or read anew; or a cascade of these, until "
+            "one is sure enough."
         ),
     ] = "cascade",
     rerank: Annotated[

@@ -15,7 +15,6 @@ from tokenizers import Tokenizer
 from quipu.errors import MissingExtra
 from quipu.models.hub import resolve
 from quipu.models.joined import Marks, joined, value_text
-from quipu.models.memory_reader import fitted
 from quipu.models.protocols import MemoryReading
 from quipu.text import normalize_answer
 
@@ -35,7 +34,7 @@ class CTranslateMemoryReader:
         self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
         settings = folder.settings
         self.k, self.sentence = int(settings["k"]), bool(settings["sentence"])
-        self.fitted = fitted(settings)
+        self.fitted = folder.fitted
         self._value_length, self._x_length = int(settings["value_length"]), int(settings["x_length"])
         self._longest, self._beams = int(settings["answer_length"]), int(settings["beams"])
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))

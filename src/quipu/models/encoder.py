@@ -54,7 +54,7 @@ class Encoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
         self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
-        self.span = folder.settings.get("span")  # weights of quipu.answering.extract
+        self.fitted = folder.fitted
         self.codebook = (
             Codebook.load(folder.path / "codebook.npz") if "codebook.npz" in folder.settings["files"] else None
         )

@@ -39,6 +39,8 @@ _NEEDS = {
     "ctranslate-writer": (("model.bin", "config.json", "tokenizer.json"), ("max_length", "question_length")),
 }
 
+_STEPS = ("read", "chain", "compare", "span", "passage", "cascade")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
@@ -58,6 +60,11 @@ class ModelFolder:
         if "tokenizer.json" in self.settings["files"]:
             return self.path / "tokenizer.json"
         return shared_writer(str(self.settings["words_from"])).path / "tokenizer.json"
+
+    @property
+    def fitted(self) -> dict[str, Any]:
+        """Weights of ``quipu.answering``'s modules of these names, as far as they were fitted for the model."""
+        return {step: self.settings[step] for step in _STEPS if step in self.settings}
 
     @property
     def sha256(self) -> str:

@@ -6,9 +6,8 @@ It was trained by ``quipu.training.qamat`` and exported by ``quipu.training.expo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +44,7 @@ class MemoryReader:
         settings = folder.settings
         self.k = int(settings["k"]) if k is None else k
         self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
-        self.fitted = fitted(settings)
+        self.fitted = folder.fitted
         self._per_block = int(settings["per_block"]) if per_block is None else per_block
         self._value_length = int(settings["value_length"])
         self._longest = int(settings["answer_length"])
@@ -157,11 +156,6 @@ class MemoryReader:
             if normal and normalize_answer(answer) == normal:
                 return MemoryReading(answer, log_p, at)
         return MemoryReading(text, log_p, None)
-
-
-def fitted(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights of ``quipu.answering``'s modules of these names, as far as they were fitted for a reader."""
-    return {step: settings[step] for step in ("read", "chain", "compare", "cascade") if step in settings}
 
 
 def _side_by_side(states: Floats, blocks: int) -> Floats:

@@ -49,8 +49,11 @@ class WorldSummary:
         return {**asdict(self), "path": str(self.path)}
 
 
-def make(out: Path, documents: int = 2000, seed: int = 0) -> WorldSummary:
-    """Write the world of ``seed`` into the folder ``out``: the same bytes every time. Refuses a folder with files."""
+def make(out: Path, documents: int = 2000, seed: int = 0, *, two_hop: int | None = None) -> WorldSummary:
+    """Write the world of ``seed`` into the folder ``out``: the same bytes every time. Refuses a folder with files.
+
+    ``two_hop``: at most so many questions over two facts; half as many as documents where it is not given.
+    """
     if documents < len(KINDS):
         raise InputError(f"a micro-world needs at least {len(KINDS)} documents, one a kind of entity, not {documents}")
     out = Path(out)
@@ -68,7 +71,7 @@ def make(out: Path, documents: int = 2000, seed: int = 0) -> WorldSummary:
     rows: dict[str, list[dict[str, Any]]] = {
         "questions-train": list(questions.single(table, "train")),
         "questions-test": list(questions.single(table, "test")),
-        "two-hop": list(questions.two_hop(chooser, table, max(10, documents // 2))),
+        "two-hop": list(questions.two_hop(chooser, table, max(10, documents // 2) if two_hop is None else two_hop)),
         "twins": list(questions.twins(table)),
         "unanswerable": list(questions.unanswerable(chooser, names, table, max(10, documents // 2))),
     }

@@ -111,6 +111,7 @@ def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None)
         "read": lambda: Lookup(memory, name="read", method="read"),
         "chain": lambda: Lookup(memory, name="chain", method="chain"),
         "span": lambda: Lookup(memory, name="span", method="span"),
+        "passage": lambda: Lookup(memory, name="passage", method="passage"),
         "cascade": lambda: Lookup(memory, name="cascade", method="cascade"),
         "bm25-reader": lambda: PassageReader("bm25-reader", BM25(passages()), passages(), Reader(), READ),
         "dense-reader": lambda: PassageReader("dense-reader", Dense(Encoder(), passages()), passages(), Reader(), READ),
@@ -160,10 +161,16 @@ def _texts(memory: Memory) -> list[str]:
 
 
 def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
-    """Words that a transformer reads of what is stored, a question."""
+    """Words that a transformer reads of what is stored, a question; a cascade's if it takes every step."""
+    words = 0
     if name in ("read", "read-shuffled", "read-random", "cascade"):
         rows = Controlled(memory, name, "shuffled").given(questions)
-        return sum(len(value_text(answer, text).split()) for row in rows for text, answer in row) / len(questions)
+        words += sum(len(value_text(answer, text).split()) for row in rows for text, answer in row)
+    if name == "passage" or (name == "cascade" and "passage" in memory.steps()):
+        found = memory.find_passages_many(questions)
+        words += sum(len(item.passage.text.split()) for row in found for item in row)
+    if words:
+        return words / len(questions)
     read = int(name.removeprefix("fid-")) if name.startswith("fid-") else READ * name.endswith("-reader")
     if read:
         texts = _texts(memory)

@@ -28,7 +28,7 @@ from quipu.evaluation.task import Prediction, run
 from quipu.records import Answer, Example, Hit, Score
 
 RECALLS = (1, 5, 10, 50)
-METHODS = ("cascade", "lookup", "read", "chain", "span")
+METHODS = ("cascade", "lookup", "read", "chain", "span", "passage")
 Search = Literal["vector", "words", "both"]
 T = TypeVar("T")
 NAMES = {"lookup": "look-up"}

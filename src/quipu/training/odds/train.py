@@ -1,8 +1,9 @@
-"""Fit the odds of reading, of chains and of a cascade for a memory reader: ``quipu train .../qamat/5-odds.toml``.
+"""Fit the odds of the steps of a cascade for a memory reader: ``quipu train recipes/mini/qamat/5-odds.toml``.
 
-Reading: questions that no model was trained on are asked of two memories; questions of the one that are asked of the
-other have no answer there. Chains: these, people's multi-hop questions, and the training part of the composed ones.
-Cascade: the questions of reading that no step alone is sure of.
+Pairs and passages that are read: questions that no model was trained on are asked of two memories; questions of the one
+that are asked of the other have no answer there; a cascade has odds of its own, from those that look-up leaves open.
+Chains: all of these, people's multi-hop questions, and the training part of the composed ones. What is weighed
+together: the questions that no step is sure of.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import quipu
-from quipu.answering import cascade, chain, comparison, read
+from quipu.answering import cascade, chain, comparison, passage, read
 from quipu.answering.comparison import parse
 from quipu.errors import SettingsError
 from quipu.evaluation.metrics import expected_calibration_error
@@ -30,6 +31,7 @@ from quipu.training.qamat.data import ExampleFiles
 
 _TOGETHER = 64
 Right = Callable[[int, chain.ChainFound], bool]  # of a question, by number, and a chain
+Asked = Sequence[tuple[Path, Sequence[Example]]]  # runs with a memory, and what is asked of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +62,98 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         Example(f"{at}", item.question, (context.text[item.start : item.end],))
         for at, context in enumerate(contexts) for item in context.asked
     ]  # fmt: skip
+    asked = [
+        (folder, [*own, *_foreign(rng.sample(foreign, recipe.elsewhere))])
+        for folder, own, foreign in ((recipe.remembered, known, stories), (recipe.stories, stories, known))
+    ]
+    left = [_open(recipe, folder, examples) for folder, examples in asked]
+    report({"asked": sum(len(examples) for _, examples in asked), "open": sum(map(len, left))})
+    change_listing(recipe.out, read=_read(recipe, asked, left, report))
+    change_listing(recipe.out, passage=_passages(recipe, asked, left, report))
+    if recipe.hops is not None and recipe.composed is not None:
+        change_listing(recipe.out, chain=_chains(recipe, asked, report))
+        change_listing(recipe.out, compare=_compared(recipe, report))
+    still = [
+        (folder, [example for example in examples if example.question in questions])
+        for (folder, examples), questions in zip(asked, left, strict=True)
+    ]
+    change_listing(recipe.out, cascade=None)  # so that every step says what it holds back
+    change_listing(recipe.out, cascade=_cascade(recipe, still, report))
+    return recipe.out
+
+
+def _open(recipe: OddsRecipe, folder: Path, examples: Sequence[Example]) -> set[str]:
+    """The questions that look-up does not answer."""
+    with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
+        said = memory.ask_many([example.question for example in examples], method="lookup")
+    return {answer.question for answer in said if answer.text is None}
+
+
+def _read(
+    recipe: OddsRecipe, asked: Asked, left: Sequence[set[str]], report: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Weights of what is read from pairs."""
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
-    folders = [recipe.remembered / "memory.quipu", recipe.stories / "memory.quipu"]
-    for path, own, foreign in zip(folders, (known, stories), (stories, known), strict=True):
-        asked = [*own, *_foreign(rng.sample(foreign, recipe.elsewhere))]
-        with quipu.open(path, read_only=True, memory_reader=recipe.out) as memory:
-            for first in range(0, len(asked), _TOGETHER):
-                some = asked[first : first + _TOGETHER]
+    open_: list[bool] = []
+    for (folder, examples), questions in zip(asked, left, strict=True):
+        with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
+            for first in range(0, len(examples), _TOGETHER):
+                some = examples[first : first + _TOGETHER]
                 for example, item in zip(some, memory.find_read_many([e.question for e in some]), strict=True):
                     if item is not None:
                         features.append(item.features)
                         right.append(bool(exact_match(item.reading.text, example.answers)))
-        report({"memory": path.parent.name, "questions": len(asked), "right": float(np.mean(right))})
+                        open_.append(example.question in questions)
     weights, shift, figures = fit(np.array(features), np.array(right), recipe.threshold)
     report(figures)
-    change_listing(recipe.out, read=_line(read.FEATURES, weights, 1.0, shift, recipe.threshold))
-    if recipe.hops is not None and recipe.composed is not None:
-        change_listing(recipe.out, chain=_chains(recipe, known, stories, rng, report))
-        change_listing(recipe.out, compare=_compared(recipe, report))
-    change_listing(recipe.out, cascade=_cascade(recipe, known, stories, rng, report))
-    return recipe.out
+    line = _line(read.FEATURES, weights, 1.0, shift, recipe.threshold)
+    return _after_lookup(line, np.array(features), np.array(right), np.array(open_), report)
+
+
+def _passages(
+    recipe: OddsRecipe, asked: Asked, left: Sequence[set[str]], report: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """Weights of what the reader finds in passages."""
+    features: list[tuple[float, ...]] = []
+    right: list[bool] = []
+    owner: list[int] = []
+    open_: list[bool] = []
+    for (folder, examples), questions in zip(asked, left, strict=True):
+        with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
+            for first in range(0, len(examples), _TOGETHER):
+                some = examples[first : first + _TOGETHER]
+                for example, row in zip(some, memory.find_passages_many([e.question for e in some]), strict=True):
+                    features += [item.features for item in row]
+                    right += [bool(exact_match(item.text, example.answers)) for item in row]
+                    owner += [len(open_)] * len(row)
+                    open_.append(example.question in questions)
+    line = _best_line(passage.FEATURES, (features, right, owner), recipe.threshold, report)
+    scores = np.array(features) @ np.array(list(line["weights"].values()))
+    best = np.array([rows[scores[rows].argmax()] for rows in _rows_of(np.array(owner))])
+    known = np.array(open_)[np.array(owner)[best]]
+    return _after_lookup(line, np.array(features)[best], np.array(right)[best], known, report)
+
+
+def _after_lookup(
+    line: dict[str, Any], features: Any, right: Any, open_: Any, report: Callable[[dict[str, Any]], None]
+) -> dict[str, Any]:
+    """``line`` with slope and shift for the questions that look-up leaves open: an answer is less probable there."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores = features @ np.array(list(line["weights"].values()))
+    model = LogisticRegression(C=1e6).fit(scores[open_, None], right[open_])
+    p = model.predict_proba(scores[open_, None])[:, 1]
+    report({
+        "after look-up": int(open_.sum()), "right": float(right[open_].mean()),
+        "answered": float((p >= line["threshold"]).mean()),
+    })  # fmt: skip
+    return {**line, "after_lookup": {"slope": float(model.coef_[0][0]), "shift": float(model.intercept_[0])}}
+
+
+def _rows_of(owner: Any) -> list[Any]:
+    """The rows of each owner."""
+    return [np.flatnonzero(owner == at) for at in np.unique(owner)]
 
 
 def _line(names: Sequence[str], weights: Any, slope: float, shift: float, threshold: float) -> dict[str, Any]:
@@ -102,41 +175,26 @@ def _best_line(
     return _line(names, weights, slope, shift, threshold)
 
 
-def _cascade(
-    recipe: OddsRecipe,
-    known: Sequence[Example],
-    stories: Sequence[Example],
-    rng: random.Random,
-    report: Callable[[dict[str, Any]], None],
-) -> dict[str, Any]:
+def _cascade(recipe: OddsRecipe, asked: Asked, report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Weights of what the steps hold back, from questions that none of them answers."""
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
     owner: list[int] = []
-    first = 0
-    steps = [step for step in cascade.STEPS if step != "chain" or recipe.hops is not None]
-    for folder, own, foreign in ((recipe.remembered, known, stories), (recipe.stories, stories, known)):
-        examples = [*own, *_foreign(rng.sample(list(foreign), recipe.elsewhere))]
-        questions = [example.question for example in examples]
+    number = 0
+    for folder, examples in asked:
         with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
-            said = [memory.ask_many(questions, method=step) for step in steps]
-        for at, (example, *row) in enumerate(zip(examples, *said, strict=True), start=first):
-            if all(answer.text is None for answer in row):
-                for text, item in cascade.held(list(zip(steps, row, strict=True))).items():
+            said = memory.ask_many([example.question for example in examples])
+        for example, answer in zip(examples, said, strict=True):
+            if answer.text is None:
+                for text, item in cascade.held(answer.tried).items():
                     features.append(item)
-                    owner.append(at)
+                    owner.append(number)
                     right.append(bool(exact_match(text, example.answers)))
-        first += len(examples)
+                number += 1
     return _best_line(cascade.FEATURES, (features, right, owner), recipe.threshold, report)
 
 
-def _chains(
-    recipe: OddsRecipe,
-    known: Sequence[Example],
-    stories: Sequence[Example],
-    rng: random.Random,
-    report: Callable[[dict[str, Any]], None],
-) -> dict[str, Any]:
+def _chains(recipe: OddsRecipe, alone: Asked, report: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Weights of chains: of a composed question its two pairs are right, of people's a single pair with the answer.
 
     Composed questions are asked of the memory that they were composed from; people's questions, a part of which nothing
@@ -158,13 +216,10 @@ def _chains(
             len(item.hits) == 1 and bool(exact_match(item.hits[0].pair.answer, examples[at].answers))
         )
 
-    remembered = [*known, *_foreign(rng.sample(list(stories), recipe.elsewhere))]
-    told = [*stories, *_foreign(rng.sample(list(known), recipe.elsewhere))]
     asked: list[tuple[Path, Sequence[Example], Right]] = [
         (recipe.hops, composed, is_composed),
         (recipe.hops, *_hops(recipe.hops)),
-        (recipe.remembered, remembered, answers_alone(remembered)),
-        (recipe.stories, told, answers_alone(told)),
+        *((folder, examples, answers_alone(examples)) for folder, examples in alone),
     ]
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
@@ -245,9 +300,7 @@ def fit_best(features: Any, right: Any, owner: Any, threshold: float) -> tuple[A
     model = LogisticRegression(C=1.0, max_iter=2000).fit(features, right)
     weights = model.coef_[0]
     scores = features @ weights
-    best = np.array(
-        [rows[scores[rows].argmax()] for at in np.unique(owner) if len(rows := np.flatnonzero(owner == at))]
-    )
+    best = np.array([rows[scores[rows].argmax()] for rows in _rows_of(owner)])
     line = LogisticRegression(C=1e6).fit(scores[best, None], right[best])
     slope, shift = float(line.coef_[0][0]), float(line.intercept_[0])
     p = 1 / (1 + np.exp(-(slope * scores[best] + shift)))

@@ -85,7 +85,7 @@ def prepare(settings: ClaimSettings) -> None:
     if (work / "asked.jsonl").exists():
         return
     if not (work / "world").exists():
-        make(work / "world", settings.documents, 0)
+        make(work / "world", settings.documents, 0, two_hop=2 * settings.documents)
     encoder = Encoder()
     first: dict[tuple[str, ...], dict[str, Any]] = {}
     later: list[dict[str, Any]] = []
@@ -122,7 +122,7 @@ def prepare(settings: ClaimSettings) -> None:
         labels, right = [], 0
         for row in hops:
             mined = mine_chains(store, row["question"], row["answer"], limit=1)
-            labels.append([chain.first for chain in mined])
+            labels.append(mined)
             right += bool(mined) and (mined[0].first, mined[0].last) == tuple(places[fact] for fact in row["chain"])
         counts = {"questions": len(hops), "with a chain": sum(map(bool, labels)), "with the right one": right}
         (work / "mined.json").write_text(json.dumps(counts) + "\n", encoding="utf-8")
@@ -132,7 +132,11 @@ def prepare(settings: ClaimSettings) -> None:
     write_examples(work / "named.jsonl", others[:: max(1, len(others) // settings.asked)])
     for name, wanted in (("hops-train", False), ("hops-asked", True)):
         part = [
-            asked(row["question"], row["answer"], label) for row, label in zip(hops, labels, strict=True)
+            replace(
+                asked(row["question"], row["answer"], [chain.first for chain in mined]),
+                positives=tuple(chain.last for chain in mined),
+            )
+            for row, mined in zip(hops, labels, strict=True)
             if any(hop["document"] in held for hop in row["hops"]) == wanted
         ]  # fmt: skip
         write_examples(work / f"{name}.jsonl", part)
@@ -357,7 +361,8 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
         for hops in (1, 2):
             add("hops", f"{hops} hop{'s' * (hops > 1)}", lambda seed, hops=hops: measure(  # type: ignore[misc]
                 settings, trained(settings, f"hops{hops}", ("in_batch", "global"), seed, report, files="hops-train",
-                                  hops=hops, k=_K_HOPS), questions="hops-asked"))  # fmt: skip
+                                  hops=hops, k=_K_HOPS, supervised=settings.supervised),
+                questions="hops-asked"))  # fmt: skip
     if "edits" in wanted:
         for name, file in (("new names", "named"), ("new names in new phrasings", "asked")):
             add("edits", name, lambda seed, file=file: measure(settings, both(seed), questions=file))  # type: ignore[misc]
