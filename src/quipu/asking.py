@@ -112,7 +112,7 @@ class Asking:
             return way, lambda some: self._timed(way, some, k, rerank, None, near, after_lookup=way != "lookup")
 
         steps = map(step, self.steps(rerank))
-        return cascade(questions, steps, min_probability, budget_ms, lambda: self._line("cascade"))
+        return cascade(questions, steps, min_probability, budget_ms, lambda: self._line("cascade", rerank))
 
     def steps(self, rerank: bool = True) -> Iterator[Step]:
         """The steps of a cascade that this memory can take: each but the first needs its model and a calibration."""
@@ -147,13 +147,13 @@ class Asking:
             calibration = self.calibration(rerank=rerank)
             answers = [lookup(q, item, calibration, min_probability) for q, item in zip(questions, pairs, strict=True)]
         elif way == "read":
-            odds = self._line("read", after_lookup)
+            odds = self._line("read", rerank, after_lookup)
             readings = self.find_read_many(questions, k=k, near=near)
             answers = [
                 read(item, q, self._store, odds, min_probability) for q, item in zip(questions, readings, strict=True)
             ]
         elif way == "chain":
-            links, odds = self._line("chain"), self._line("compare")
+            links, odds = self._line("chain", rerank), self._line("compare", rerank)
             if links is None:
                 raise InputError(f"{self._reader().name} knows no chains; fit them with recipes/mini/qamat/5-odds.toml")
             things = self.find_compared_many(questions, near=near)
@@ -166,13 +166,13 @@ class Asking:
                 for q, both in zip(questions, things, strict=True)
             ]
         elif way == "span":
-            weights = self._line("span") or UNFITTED
+            weights = self._line("span", rerank) or UNFITTED
             answers = [
                 extract(q, item, self._store, weights, min_probability)
                 for q, item in zip(questions, self.find_spans_many(questions, k=k, near=near), strict=True)
             ]
         else:
-            passages = self._line("passage", after_lookup)
+            passages = self._line("passage", rerank, after_lookup)
             if passages is None:
                 raise InputError(f"{self._reader().name} reads no passages; fit it with recipes/mini/qamat/5-odds.toml")
             answers = [
@@ -192,10 +192,11 @@ class Asking:
             raise InputError("there is no reader of memories; train one with recipes/mini/qamat and name its folder")
         return reader
 
-    def _line(self, name: str, after_lookup: bool = False) -> Line | None:
+    def _line(self, name: str, rerank: bool = True, after_lookup: bool = False) -> Line | None:
         """The weights that were fitted for the model of a step; None where there are none.
 
-        ``after_lookup``: with the odds of questions that look-up leaves open, where they were fitted.
+        A memory that was calibrated for so much precision asks it of every step. ``after_lookup``: with the odds of
+        questions that look-up leaves open, where they were fitted.
         """
         model = self._models.span_encoder() if name == "span" else self._models.memory_reader()
         fitted = getattr(model, "fitted", {}).get(name)
@@ -203,7 +204,9 @@ class Asking:
             return None
         if after_lookup:
             fitted = {**fitted, **fitted.get("after_lookup", {})}
-        return Line.of(fitted, _FITTED[name], f"the step {name}")
+        line = Line.of(fitted, _FITTED[name], f"the step {name}")
+        own = self.calibration(rerank=rerank) if "calibration" in self._store.manifest else None
+        return line if own is None else replace(line, threshold=max(line.threshold, own.threshold))
 
     def _near(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
         return self.search_many(texts, k, method=SEARCH)

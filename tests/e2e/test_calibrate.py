@@ -69,6 +69,8 @@ def test_labels_set_a_threshold_that_every_question_uses(memory: quipu.Memory) -
         assert again.ask("how long is the rotroc river in Norway", min_probability=0.0).text is not None
         report, said = selective.evaluate(again, asked())
         assert report["precision"].value >= 90.0 and report["refused of unanswerable"].value > 60.0
+        by_steps, _ = selective.evaluate(again, asked(), method="cascade")
+        assert by_steps.system.startswith("cascade") and by_steps["answered"].value >= report["answered"].value
         assert len(said) == 84 and 0 <= report["ECE"].value < 0.15 and report["AURC"].value < 0.3
         with pytest.raises(InputError, match="between 0 and 1"):
             again.ask("x", min_probability=2.0)

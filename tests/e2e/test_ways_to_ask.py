@@ -12,6 +12,7 @@ from tests.handmade import WordEncoder, models
 import quipu
 from quipu.answering import chain, read
 from quipu.answering.chain import rewritten
+from quipu.answering.probability import FEATURES, Calibration
 from quipu.errors import FormatError, InputError
 from quipu.evaluation.tasks.compare import compare
 from quipu.models.protocols import MemoryReading
@@ -87,6 +88,19 @@ def test_what_was_read_comes_with_its_pairs_the_used_one_first(path: Path) -> No
         assert made.text == "because" and "generated" in made.reason
         held = memory.ask("Why was the canal opened?", method="read")
         assert held.text is None and held.held == "because"
+
+
+def test_what_a_memory_was_calibrated_for_holds_for_every_step(path: Path) -> None:
+    """The reader's own bar is .5, and it is .88 sure."""
+    asked = [Example(str(at), question, (answer,)) for at, (question, answer) in enumerate(PAIRS)]
+    with quipu.open(path, encoder=WordEncoder(), memory_reader=Second()) as memory:
+        none = (0.0,) * len(FEATURES)
+        for bar, answers in ((0.4, True), (0.95, False)):
+            curve = Calibration(
+                none, (1.0,) * len(none), none, 0.0, ((0.0, 0.0), (1.0, 1.0)), bar, None, memory.model_hashes(), "hand"
+            )
+            memory.keep_calibration(curve)
+            assert (memory.ask(asked[0].question, method="read").text is not None) == answers
 
 
 def test_a_cascade_searches_for_a_question_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

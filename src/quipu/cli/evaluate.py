@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -113,6 +113,7 @@ def selective(
     min_probability: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, metavar="P", help="Instead of the memory's threshold.")
     ] = None,
+    method: Annotated[Literal["lookup", "cascade"], typer.Option(help="Look-up alone, or every step.")] = "lookup",
     rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = True,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves to a .png or .svg file.")] = None,
@@ -125,7 +126,7 @@ def selective(
 
     examples = read_examples(questions)
     with quipu.open(memory, read_only=True) as opened:
-        report, said = task.evaluate(opened, examples, threshold=min_probability, k=k, rerank=rerank)
+        report, said = task.evaluate(opened, examples, threshold=min_probability, k=k, rerank=rerank, method=method)
     if plot is not None:
         task.plot(plot, said, questions.name)
     if as_json:

@@ -1,7 +1,8 @@
 """Selective answering: does quipu know when it knows? Probability and abstention against what was right.
 
 *Answerable* is a question with an accepted answer among the best ``k`` stored pairs; the others no look-up can answer,
-and an honest memory refuses them. Risk is the share of wrong answers among those given.
+and an honest look-up refuses them (a cascade may find the answer in a passage). Risk is the share of wrong answers
+among those given.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from quipu.api import Memory
 from quipu.errors import InputError, MissingExtra
@@ -24,6 +26,8 @@ from quipu.evaluation.metrics import (
 from quipu.evaluation.report import Report
 from quipu.records import Example, Score
 
+Method = Literal["lookup", "cascade"]
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -35,7 +39,9 @@ class Said:
     score: float
 
 
-def ask_all(memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = True) -> list[Said]:
+def ask_all(
+    memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = True, method: Method = "lookup"
+) -> list[Said]:
     """Every question answered; InputError where the memory's models have no calibration."""
     calibration = memory.calibration(rerank=rerank)
     if calibration is None:
@@ -43,6 +49,9 @@ def ask_all(memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank:
     said = []
     for first in range(0, len(examples), BATCH):
         some = examples[first : first + BATCH]
+        if method == "cascade":
+            said += _by_cascade(memory, some, k, rerank)
+            continue
         found = memory.find_many([example.question for example in some], k=k, rerank=rerank)
         for item, example in zip(found, some, strict=True):
             if item is None:
@@ -56,6 +65,17 @@ def ask_all(memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank:
     return said
 
 
+def _by_cascade(memory: Memory, examples: Sequence[Example], k: int, rerank: bool) -> list[Said]:
+    questions = [example.question for example in examples]
+    answers = memory.ask_many(questions, k=k, rerank=rerank, min_probability=0.0)
+    said = []
+    for answer, hits, example in zip(answers, memory.search_many(questions, k), examples, strict=True):
+        held = any(exact_match(hit.pair.answer, example.answers) for hit in hits)
+        right = bool(exact_match(answer.text or "", example.answers))
+        said.append(Said(answer.probability or 0.0, right, held, hits[0].score if hits else 0.0))
+    return said
+
+
 def evaluate(
     memory: Memory,
     examples: Sequence[Example],
@@ -63,9 +83,10 @@ def evaluate(
     threshold: float | None = None,
     k: int = 50,
     rerank: bool = True,
+    method: Method = "lookup",
 ) -> tuple[Report, list[Said]]:
     """AURC, ECE, precision and coverage at ``threshold`` (None: the calibration's), refused share of unanswerable."""
-    said = ask_all(memory, examples, k=k, rerank=rerank)
+    said = ask_all(memory, examples, k=k, rerank=rerank, method=method)
     calibration = memory.calibration(rerank=rerank)
     bar = threshold if threshold is not None else (calibration.threshold if calibration is not None else 0.5)
     probabilities, right = [item.probability for item in said], [item.right for item in said]
@@ -85,8 +106,9 @@ def evaluate(
         ),
         *(Score(f"precision at {share}% answered", 100.0 * value, count) for share, value, count in _at(said)),
     ]  # fmt: skip
-    settings = {"threshold": bar, "k": k, "rerank": rerank, "questions": len(said)}
-    return Report("selective", "look-up" + (" + reranker" if rerank else ""), tuple(scores), settings), said
+    settings = {"threshold": bar, "k": k, "rerank": rerank, "method": method, "questions": len(said)}
+    name = ("cascade" if method == "cascade" else "look-up") + (" + reranker" if rerank else "")
+    return Report("selective", name, tuple(scores), settings), said
 
 
 def _at(said: Sequence[Said]) -> list[tuple[int, float, int]]:
