@@ -19,7 +19,7 @@ from quipu.answering.extract import FEATURES as SPANS
 from quipu.answering.linear import Line
 from quipu.answering.lookup import Found, find, lookup
 from quipu.answering.passage import FEATURES as PASSAGE
-from quipu.answering.passage import PassageFound, find_passages, read_passage
+from quipu.answering.passage import find_passages
 from quipu.answering.probability import PLAIN, Calibration
 from quipu.answering.read import FEATURES as READ
 from quipu.answering.read import ReadFound, find_read, read
@@ -176,7 +176,7 @@ class Asking:
             if passages is None:
                 raise InputError(f"{self._reader().name} reads no passages; fit it with recipes/mini/qamat/5-odds.toml")
             answers = [
-                read_passage(q, item, self._store, passages, min_probability)
+                extract(q, item, self._store, passages, min_probability, "passage")
                 for q, item in zip(questions, self.find_passages_many(questions, k=k, near=near), strict=True)
             ]
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
@@ -268,7 +268,7 @@ class Asking:
 
     def find_passages_many(
         self, questions: Sequence[str], *, k: int = 50, near: Search | None = None
-    ) -> list[list[PassageFound]]:
+    ) -> list[list[SpanFound]]:
         """What ``ask_many(method="passage")`` judges: what the reader finds in the best passages."""
         spans = self.find_spans_many(questions, k=k, near=near)
         weights = self._line("span") or UNFITTED

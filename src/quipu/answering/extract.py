@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +35,16 @@ UNFITTED = Line((1.0, *[0.0] * (len(FEATURES) - 1)), 0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class SpanFound:
-    """A candidate: its passage's id, characters of the passage, features as in ``FEATURES``."""
+    """A candidate: its passage's id, characters of the passage, features as in the ``FEATURES`` of what found it."""
 
     passage_id: str
     start: int
     end: int
     features: tuple[float, ...]
+
+    def text(self, store: Store) -> str:
+        """The answer."""
+        return store.passage(self.passage_id).text[self.start : self.end]
 
 
 class Passages:
@@ -133,8 +138,9 @@ def _against_the_best(line: list[SpanFound]) -> list[SpanFound]:
 
 
 def extract(
-    question: str, found: Sequence[SpanFound], store: Store, weights: Line, min_probability: float | None = None
-) -> Answer:
+    question: str, found: Sequence[SpanFound], store: Store, weights: Line, min_probability: float | None = None,
+    route: Literal["span", "passage"] = "span",
+) -> Answer:  # fmt: skip
     """The best candidate as an answer; without text where it is less probable than the threshold."""
     if not found:
         return Answer(question, None, 0.0, 0.0, (), "abstain", "no passage is like the question", 0.0)
@@ -153,4 +159,4 @@ def extract(
         if probability < (weights.threshold if min_probability is None else min_probability):
             reason = "no passage says it clearly enough"
             return Answer(question, None, score, probability, (evidence,), "abstain", reason, 0.0, text)
-    return Answer(question, text, score, probability, (evidence,), "span", "read from a passage, no pair holds it", 0.0)
+    return Answer(question, text, score, probability, (evidence,), route, "read from a passage, no pair holds it", 0.0)

@@ -168,7 +168,7 @@ def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
         words += sum(len(value_text(answer, text).split()) for row in rows for text, answer in row)
     if name == "passage" or (name == "cascade" and "passage" in memory.steps()):
         found = memory.find_passages_many(questions)
-        words += sum(len(item.passage.text.split()) for row in found for item in row)
+        words += sum(len(memory.store.passage(item.passage_id).text.split()) for row in found for item in row)
     if words:
         return words / len(questions)
     read = int(name.removeprefix("fid-")) if name.startswith("fid-") else READ * name.endswith("-reader")

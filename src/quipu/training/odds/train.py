@@ -125,7 +125,7 @@ def _passages(
                 some = examples[first : first + _TOGETHER]
                 for example, row in zip(some, memory.find_passages_many([e.question for e in some]), strict=True):
                     features += [item.features for item in row]
-                    right += [bool(exact_match(item.text, example.answers)) for item in row]
+                    right += [bool(exact_match(item.text(memory.store), example.answers)) for item in row]
                     owner += [len(open_)] * len(row)
                     open_.append(example.question in questions)
     line = _best_line(passage.FEATURES, (features, right, owner), recipe.threshold, report)
