@@ -32,8 +32,8 @@ pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 )
 def test_a_claim_holds_where_its_rows_stand_in_order(figures: tuple[tuple[float, float], ...], said: str) -> None:
     names = ("in batch, then global", "in batch only", "global only")
-    rows = [Row("stages", name, em, error, 0, 0) for name, (em, error) in zip(names, figures, strict=True)]
-    assert verdict("stages", [*rows[::-1], Row("hops", "1 hop", 1, 1, 1, 1)]) == said
+    rows = [Row("stages", name, em, error, 0) for name, (em, error) in zip(names, figures, strict=True)]
+    assert verdict("stages", [*rows[::-1], Row("hops", "1 hop", 1, 1, 1)]) == said
 
 
 def test_a_small_world_is_trained_on_and_asked(tmp_path: Path) -> None:

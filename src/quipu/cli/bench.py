@@ -223,7 +223,7 @@ def claims(
         print_json({"rows": [asdict(row) for row in rows], "verdicts": verdicts})
     else:
         print_table(
-            [(row.claim, row.name, row.em, row.em_error, row.f1, row.recall) for row in rows],
-            head=("claim", "row", "EM", "s.e.", "F1", "recall"),
+            [(row.claim, row.name, row.em, row.em_error, row.recall) for row in rows],
+            head=("claim", "row", "EM", "s.e.", "recall"),
         )
         print_table([(claim, module.verdict(claim, rows)) for claim in dict.fromkeys(row.claim for row in rows)])

@@ -24,7 +24,7 @@ from quipu.evaluation.microworld.world import read_rows
 from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
 from quipu.records import Document, QAPair, Span
-from quipu.text import best_f1, exact_match
+from quipu.text import exact_match
 from quipu.training.base import device, half_precision
 from quipu.training.qamat.data import ExampleFiles, MemoryExample, asked, mine, write_examples
 from quipu.training.qamat.hops import mine_chains
@@ -66,7 +66,6 @@ class Row:
     name: str
     em: float
     em_error: float
-    f1: float
     recall: float
 
 
@@ -207,10 +206,9 @@ def trained(
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """In per cent: EM, F1, an accepted answer among the pairs of the last hop, EM of the best pair's answer."""
+    """In per cent: EM, an accepted answer among the pairs of the last hop, EM of the best pair's answer."""
 
     em: float
-    f1: float
     recall: float
     lookup: float
 
@@ -221,13 +219,12 @@ def measure(
     """Ask a checkpoint the held-out questions with ``share`` of the memory and ``k`` pairs."""
     items, said = _said(settings, folder, questions, share, k)
     exact = [exact_match(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
-    f1 = [best_f1(answer.text, item.answers) for answer, item in zip(said, items, strict=True)]
     there = [
         any(exact_match(pair.answer, item.answers) for pair in answer.hops[-1])
         for answer, item in zip(said, items, strict=True)
     ]
     best = [exact_match(answer.hops[-1][0].answer, item.answers) for answer, item in zip(said, items, strict=True)]
-    return Figures(*(100 * float(np.mean(values)) for values in (exact, f1, there, best)))
+    return Figures(*(100 * float(np.mean(values)) for values in (exact, there, best)))
 
 
 def _said(
@@ -260,7 +257,7 @@ def _said(
 
 
 def edits(settings: ClaimSettings, folder: Path) -> Figures:
-    """Of the questions answered rightly: the answer after every pair was edited. EM and F1 are against the new answers.
+    """Of the questions answered rightly: the answer after every pair was edited. EM is against the new answers.
 
     ``recall``: the old answer was said all the same.
     """
@@ -274,9 +271,8 @@ def edits(settings: ClaimSettings, folder: Path) -> Figures:
         if exact_match(old.text, item.answers) and pair is not None and not exact_match(pair.answer, item.answers)
     ]
     followed = [exact_match(text, [wanted]) for text, wanted, _ in known]
-    f1 = [best_f1(text, [wanted]) for text, wanted, _ in known]
     kept = [exact_match(text, old) for text, _, old in known]
-    return Figures(*(100 * float(np.mean(values)) if known else 0.0 for values in (followed, f1, kept, followed)))
+    return Figures(*(100 * float(np.mean(values)) if known else 0.0 for values in (followed, kept, followed)))
 
 
 # The claims, and the rows of each that the paper puts in this order.
@@ -317,8 +313,8 @@ def claims(settings: ClaimSettings, only: Sequence[str] = (), report: Report = l
         found = [once(seed) for seed in range(settings.seeds)]
         em = np.array([getattr(item, metric) for item in found])
         error = float(em.std(ddof=1) / len(em) ** 0.5) if len(em) > 1 else 0.0
-        f1, recall = (float(np.mean([getattr(item, name) for item in found])) for name in ("f1", "recall"))
-        rows.append(Row(claim, name, float(em.mean()), error, f1, recall))
+        recall = float(np.mean([item.recall for item in found]))
+        rows.append(Row(claim, name, float(em.mean()), error, recall))
         report({"claim": claim, "row": name, "EM": rows[-1].em, "recall": recall})
 
     def both(seed: int) -> Path:
@@ -380,15 +376,20 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     from matplotlib import pyplot
 
     names = list(dict.fromkeys(row.claim for row in rows))
-    figure, axes = pyplot.subplots(1, len(names), figsize=(4 * len(names), 3.2), squeeze=False)
-    for axis, name in zip(axes[0], names, strict=True):
+    across = min(4, len(names))
+    down = -(-len(names) // across)
+    figure, axes = pyplot.subplots(down, across, figsize=(3.2 * across, 2.6 * down), squeeze=False)
+    for axis, name in zip(axes.flat, names, strict=False):
         some = [row for row in rows if row.claim == name]
         places = range(len(some))
-        axis.errorbar(places, [row.em for row in some], [row.em_error for row in some], marker="o", capsize=4)
-        axis.set_xticks(places, [row.name for row in some], rotation=20, ha="right", fontsize=7)
-        axis.set_title(f"{name}: {verdict(name, rows)}", fontsize=8)
-        axis.set_ylabel("EM, %")
-        axis.set_ylim(0, 100)
+        axis.barh(places, [row.em for row in some], xerr=[row.em_error for row in some], color="0.75", capsize=3)
+        axis.set_yticks(places, [row.name for row in some], fontsize=7)
+        axis.invert_yaxis()
+        axis.set_title(f"{name}: {verdict(name, rows)}", fontsize=9)
+        axis.set_xlabel("EM, %", fontsize=7)
+        axis.set_xlim(0, 100)
+    for axis in axes.flat[len(names) :]:
+        axis.axis("off")
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
