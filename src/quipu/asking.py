@@ -77,7 +77,8 @@ class Asking:
 
         method: "lookup" gives the answer of the best stored pair; "read" reads the best pairs together; "chain"
         goes from pair to pair; "span" finds where the stored tokens of the best passages answer; "passage" reads the
-        best of these passages anew; "cascade" does these in this order until one is sure enough.
+        best of these passages anew; "cascade" does these in this order until one is sure enough, and reads passages
+        only where most of the pairs found were made of some.
 
         ``k`` pairs are looked at. ``rerank=False`` leaves the retriever's order (and is faster). An answer is held back
         below ``min_probability``; None: below the threshold of the memory's calibration, 0: never. ``budget_ms``: a
@@ -175,9 +176,11 @@ class Asking:
             passages = self._line("passage", rerank, after_lookup)
             if passages is None:
                 raise InputError(f"{self._reader().name} reads no passages; fit it with recipes/mini/qamat/5-odds.toml")
+            hits = near(questions, EACH)
+            asked = [q for q, row in zip(questions, hits, strict=True) if not after_lookup or _in_passages(row)]
+            spans = dict(zip(asked, self.find_passages_many(asked, k=k, near=near), strict=True)) if asked else {}
             answers = [
-                extract(q, item, self._store, passages, min_probability, "passage")
-                for q, item in zip(questions, self.find_passages_many(questions, k=k, near=near), strict=True)
+                extract(q, spans.get(q, ()), self._store, passages, min_probability, "passage") for q in questions
             ]
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
@@ -297,6 +300,11 @@ class Asking:
         calibration = self.calibration()
         blend = PLAIN if calibration is None else calibration.blend
         return find(questions, hits, self._store, self._models.reranker(), self._models.judge(), blend)
+
+
+def _in_passages(hits: Sequence[Hit]) -> bool:
+    """Whether most of these pairs were made of passages, so that passages may answer what the pairs do not."""
+    return 2 * sum(hit.pair.document_id is not None for hit in hits) >= len(hits)
 
 
 def _not_empty(questions: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -147,6 +148,20 @@ def test_the_best_passages_are_read_anew_and_the_surest_answers(docs: Path, tmp_
         none = memory.ask("Why were the tea plants carried?", method="passage")
         assert (none.text, none.held) == (None, "Calcutta") and none.probability == pytest.approx(0.0025, abs=1e-4)
         assert memory.ask("Why were the tea plants carried?", method="passage", min_probability=0).text == "Calcutta"
+
+
+def test_a_cascade_reads_no_passages_where_the_pairs_found_have_none(docs: Path, tmp_path: Path) -> None:
+    questions = [f"Where were the tea plants of Fortune, {at}, carried?" for at in range(5)]
+    rows = tmp_path / "pairs.jsonl"
+    rows.write_text("".join(json.dumps({"question": q, "answer": "away"}) + "\n" for q in questions))
+    quipu.build([docs], tmp_path / "m", pairs=rows, **models(SpanWords())).close()
+    known = Models(SpanWords(span=SPAN), NumberWriter(), CityReader(), memory_reader=Fitted())
+    with quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory:
+        asked = "Where were tea plants of Fortune carried?"
+        assert memory.ask(asked, method="passage").text == "Calcutta"
+        near = memory.search_many
+        (said,) = memory._timed("passage", [asked], 50, False, None, near, after_lookup=True)
+        assert said.text is None and said.held is None and not said.probability
 
 
 def test_passages_without_weights_say_what_to_do(docs: Path, tmp_path: Path) -> None:
