@@ -126,7 +126,7 @@ class Asking:
         if encoder is not None and tokens.made_by(self._store, encoder):
             if "passage" in fitted:
                 yield "passage"
-            elif "span" in encoder.fitted:
+            elif "span" in getattr(encoder, "fitted", {}):
                 yield "span"
 
     def _timed(

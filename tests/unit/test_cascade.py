@@ -53,6 +53,16 @@ def test_what_was_held_back_comes_out_where_all_is_wanted() -> None:
     assert none.text is None and none.route == "abstain"
 
 
+def test_an_answer_below_the_wanted_probability_goes_on_to_the_next_step() -> None:
+    """Each step is .9 sure of what it knows."""
+    steps = [("lookup", Step("lookup", "a")), ("read", Step("read", "a"))]
+    (given,) = cascade(["a?"], steps, least=0.9)  # type: ignore[arg-type]
+    assert (given.text, given.route) == ("lookup a?", "lookup") and len(given.tried) == 1
+    (none,) = cascade(["a?"], steps, least=0.95)  # type: ignore[arg-type]
+    assert none.text is None and none.route == "abstain" and none.reason == "less probable than 0.95"
+    assert [step.held for step in none.tried] == ["lookup a?", "read a?"]
+
+
 def test_nothing_is_asked_where_there_is_no_question() -> None:
     assert cascade([], [("lookup", Step("lookup", "a"))]) == []
 

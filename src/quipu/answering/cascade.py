@@ -32,12 +32,12 @@ def cascade(
 ) -> list[Answer]:
     """An answer for each question from the first of ``steps`` (name, how) that gives one.
 
-    Each step is asked for the questions that no step before it answered, while their share of the time is under
-    ``budget_ms``; the first is always asked, and no step is looked for before it is needed (it may have models to
-    load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what was held back: the best is given
-    if it is as probable as their threshold, or as ``least`` where that is said. Without such weights the most probable
-    by its own step is given, if it is as probable as ``least``. Else the question stays open, for the first step's
-    reason.
+    Each step is asked for the questions that no step before it answered (so probably as ``least``, where that is said),
+    while their share of the time is under ``budget_ms``; the first is always asked, and no step is looked for before it
+    is needed (it may have models to load). Where none answers, ``together`` (gives weights of ``FEATURES``) judges what
+    was held back: the best is given if it is as probable as their threshold, or as ``least``. Without such weights the
+    most probable by its own step is given, if it is as probable as ``least``. Else the question stays open, for the
+    first step's reason.
     """
     open_ = list(range(len(questions)))
     tried: list[list[Answer]] = [[] for _ in questions]
@@ -47,13 +47,20 @@ def cascade(
         names.append(name)
         began = time.perf_counter()
         for at, answer in zip(open_, ask([questions[at] for at in open_]), strict=True):
-            tried[at].append(answer)
+            tried[at].append(_or_held(answer, least))
         spent += 1000 * (time.perf_counter() - began) / len(open_)
         open_ = [at for at in open_ if tried[at][-1].text is None]
         if not open_ or (budget_ms is not None and spent >= budget_ms):
             break
     line = together() if open_ and len(names) > 1 else None
     return [_chosen(row, names, least, line) for row in tried]
+
+
+def _or_held(answer: Answer, least: float | None) -> Answer:
+    """An answer that is less probable than ``least`` is held back, whatever its step's own threshold."""
+    if least is None or answer.text is None or answer.probability is None or answer.probability >= least:
+        return answer
+    return replace(answer, text=None, route="abstain", reason=f"less probable than {least:g}", held=answer.text)
 
 
 def held(tried: Sequence[Tried]) -> dict[str, tuple[float, ...]]:
