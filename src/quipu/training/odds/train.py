@@ -2,8 +2,8 @@
 
 Pairs and passages that are read: questions that no model was trained on are asked of two memories; questions of the one
 that are asked of the other have no answer there; a cascade has odds of its own, from those that look-up leaves open.
-Chains: all of these, people's multi-hop questions, and the training part of the composed ones. What is weighed
-together: the questions that no step is sure of.
+Chains and what is weighed together: all of these, people's multi-hop questions, and the training part of the composed
+ones; weighed are the questions that no step is sure of.
 """
 
 from __future__ import annotations
@@ -73,12 +73,9 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     if recipe.hops is not None and recipe.composed is not None:
         change_listing(recipe.out, chain=_chains(recipe, asked, report))
         change_listing(recipe.out, compare=_compared(recipe, report))
-    still = [
-        (folder, [example for example in examples if example.question in questions])
-        for (folder, examples), questions in zip(asked, left, strict=True)
-    ]
+        asked += [(recipe.hops, _multi_hop(recipe.hops, recipe.composed))]
     change_listing(recipe.out, cascade=None)  # so that every step says what it holds back
-    change_listing(recipe.out, cascade=_cascade(recipe, still, report))
+    change_listing(recipe.out, cascade=_cascade(recipe, asked, report))
     return recipe.out
 
 
@@ -236,6 +233,14 @@ def _chains(recipe: OddsRecipe, alone: Asked, report: Callable[[dict[str, Any]],
                     owner += [number] * len(line)
                     number += 1
     return _best_line(chain.FEATURES, (features, right, owner), recipe.chain_threshold, report)
+
+
+def _multi_hop(hops: Path, composed: Path) -> list[Example]:
+    """People's questions and composed ones, as many of either."""
+    sets = [list(corpora.read_jsonl(path)) for path in (hops / "questions.jsonl", composed)]
+    few = min(map(len, sets))
+    rows = [row for some in sets for row in random.Random(0).sample(some, few)]
+    return [Example(str(at), row["question"], tuple(row["answers"])) for at, row in enumerate(rows)]
 
 
 def _hops(folder: Path) -> tuple[list[Example], Right]:
