@@ -176,8 +176,10 @@ class Asking:
             passages = self._line("passage", rerank, after_lookup)
             if passages is None:
                 raise InputError(f"{self._reader().name} reads no passages; fit it with recipes/mini/qamat/5-odds.toml")
-            hits = near(questions, EACH)
-            asked = [q for q, row in zip(questions, hits, strict=True) if not after_lookup or _in_passages(row)]
+            asked = questions
+            if after_lookup:
+                hits = near(questions, EACH)
+                asked = [q for q, row in zip(questions, hits, strict=True) if _in_passages(row)]
             spans = dict(zip(asked, self.find_passages_many(asked, k=k, near=near), strict=True)) if asked else {}
             answers = [
                 extract(q, spans.get(q, ()), self._store, passages, min_probability, "passage") for q in questions

@@ -28,9 +28,11 @@ from quipu.text import exact_match
 from quipu.training import corpora
 from quipu.training.export import change_listing
 from quipu.training.qamat.data import ExampleFiles
+from quipu.training.spans.train import best_of
 
 _TOGETHER = 64
 Right = Callable[[int, chain.ChainFound], bool]  # of a question, by number, and a chain
+Candidate = tuple[tuple[float, ...], str]  # features, and what would be answered
 Asked = Sequence[tuple[Path, Sequence[Example]]]  # runs with a memory, and what is asked of each
 
 
@@ -90,28 +92,41 @@ def _read(
     recipe: OddsRecipe, asked: Asked, left: Sequence[set[str]], report: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
     """Weights of what is read from pairs."""
-    features: list[tuple[float, ...]] = []
-    right: list[bool] = []
-    open_: list[bool] = []
-    for (folder, examples), questions in zip(asked, left, strict=True):
-        with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
-            for first in range(0, len(examples), _TOGETHER):
-                some = examples[first : first + _TOGETHER]
-                for example, item in zip(some, memory.find_read_many([e.question for e in some]), strict=True):
-                    if item is not None:
-                        features.append(item.features)
-                        right.append(bool(exact_match(item.reading.text, example.answers)))
-                        open_.append(example.question in questions)
-    weights, shift, figures = fit(np.array(features), np.array(right), recipe.threshold)
+
+    def find(memory: quipu.Memory, questions: Sequence[str]) -> list[list[Candidate]]:
+        found = memory.find_read_many(questions)
+        return [[] if item is None else [(item.features, item.reading.text)] for item in found]
+
+    features, right, owner, open_ = map(np.array, _candidates(recipe, asked, left, find))
+    weights, shift, figures = fit(features, right, recipe.threshold)
     report(figures)
     line = _line(read.FEATURES, weights, 1.0, shift, recipe.threshold)
-    return _after_lookup(line, np.array(features), np.array(right), np.array(open_), report)
+    return _after_lookup(line, features, right, open_[owner], report)
 
 
 def _passages(
     recipe: OddsRecipe, asked: Asked, left: Sequence[set[str]], report: Callable[[dict[str, Any]], None]
 ) -> dict[str, Any]:
     """Weights of what the reader finds in passages."""
+
+    def find(memory: quipu.Memory, questions: Sequence[str]) -> list[list[Candidate]]:
+        found = memory.find_passages_many(questions)
+        return [[(item.features, item.text(memory.store)) for item in row] for row in found]
+
+    features, right, owner, open_ = _candidates(recipe, asked, left, find)
+    line = _best_line(passage.FEATURES, (features, right, owner), recipe.threshold, report)
+    rows, of = np.array(features), np.array(owner)
+    best = best_of(rows @ np.array(list(line["weights"].values())), of)
+    return _after_lookup(line, rows[best], np.array(right)[best], np.array(open_)[of[best]], report)
+
+
+def _candidates(
+    recipe: OddsRecipe,
+    asked: Asked,
+    left: Sequence[set[str]],
+    find: Callable[[quipu.Memory, Sequence[str]], list[list[Candidate]]],
+) -> tuple[list[tuple[float, ...]], list[bool], list[int], list[bool]]:
+    """Of every candidate: features, whether right, its question's number; of every question: whether it is ``left``."""
     features: list[tuple[float, ...]] = []
     right: list[bool] = []
     owner: list[int] = []
@@ -120,16 +135,12 @@ def _passages(
         with quipu.open(folder / "memory.quipu", read_only=True, memory_reader=recipe.out) as memory:
             for first in range(0, len(examples), _TOGETHER):
                 some = examples[first : first + _TOGETHER]
-                for example, row in zip(some, memory.find_passages_many([e.question for e in some]), strict=True):
-                    features += [item.features for item in row]
-                    right += [bool(exact_match(item.text(memory.store), example.answers)) for item in row]
+                for example, row in zip(some, find(memory, [e.question for e in some]), strict=True):
+                    features += [item for item, _ in row]
+                    right += [bool(exact_match(text, example.answers)) for _, text in row]
                     owner += [len(open_)] * len(row)
                     open_.append(example.question in questions)
-    line = _best_line(passage.FEATURES, (features, right, owner), recipe.threshold, report)
-    scores = np.array(features) @ np.array(list(line["weights"].values()))
-    best = np.array([rows[scores[rows].argmax()] for rows in _rows_of(np.array(owner))])
-    known = np.array(open_)[np.array(owner)[best]]
-    return _after_lookup(line, np.array(features)[best], np.array(right)[best], known, report)
+    return features, right, owner, open_
 
 
 def _after_lookup(
@@ -146,11 +157,6 @@ def _after_lookup(
         "answered": float((p >= line["threshold"]).mean()),
     })  # fmt: skip
     return {**line, "after_lookup": {"slope": float(model.coef_[0][0]), "shift": float(model.intercept_[0])}}
-
-
-def _rows_of(owner: Any) -> list[Any]:
-    """The rows of each owner."""
-    return [np.flatnonzero(owner == at) for at in np.unique(owner)]
 
 
 def _line(names: Sequence[str], weights: Any, slope: float, shift: float, threshold: float) -> dict[str, Any]:
@@ -305,7 +311,7 @@ def fit_best(features: Any, right: Any, owner: Any, threshold: float) -> tuple[A
     model = LogisticRegression(C=1.0, max_iter=2000).fit(features, right)
     weights = model.coef_[0]
     scores = features @ weights
-    best = np.array([rows[scores[rows].argmax()] for rows in _rows_of(owner)])
+    best = best_of(scores, owner)
     line = LogisticRegression(C=1e6).fit(scores[best, None], right[best])
     slope, shift = float(line.coef_[0][0]), float(line.intercept_[0])
     p = 1 / (1 + np.exp(-(slope * scores[best] + shift)))

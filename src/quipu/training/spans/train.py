@@ -69,6 +69,12 @@ def run(recipe: SpansRecipe, report: Callable[[dict[str, Any]], None] = lambda l
     return BUNDLED / SPANS
 
 
+def best_of(scores: Any, owner: Any) -> Any:
+    """The row of the best score of each owner."""
+    rows = (np.flatnonzero(owner == at) for at in np.unique(owner))
+    return np.array([some[scores[some].argmax()] for some in rows])
+
+
 def fit(features: Any, right: Any, owner: Any, threshold: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """Weights for ``extract.Weights.of``, and how good they are: features (n, 5), right (n), owner (n) the question."""
     from sklearn.linear_model import LogisticRegression
@@ -77,7 +83,7 @@ def fit(features: Any, right: Any, owner: Any, threshold: float) -> tuple[dict[s
     model = LogisticRegression(C=1.0, max_iter=1000).fit(features / spread, right)
     weights = model.coef_[0] / spread
     scores = features @ weights
-    best = [np.flatnonzero(owner == at)[scores[owner == at].argmax()] for at in np.unique(owner)]
+    best = best_of(scores, owner)
     top, hit = scores[best], right[best]
     line = LogisticRegression(C=1e6).fit(top[:, None], hit)
     slope, shift = float(line.coef_[0][0]), float(line.intercept_[0])
