@@ -10,21 +10,48 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterator, Sequence
+import urllib.parse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from quipu.errors import InputError
+from quipu.errors import InputError, SettingsError
+from quipu.training.written import WrittenPassage, parse
+
+# The sets that share one layout: a passage a line with its article as group.
+LAYOUT = {
+    "squad_train_parts": "squad_train_parts/train.jsonl.gz",
+    "squad_train_sentences": "squad_train_sentences/train.jsonl.gz",
+    "squadshifts_new_wiki": "squadshifts/new_wiki.jsonl.gz",
+    "squadshifts_reddit": "squadshifts/reddit.jsonl.gz",
+    "squadshifts_amazon": "squadshifts/amazon.jsonl.gz",
+    "timeqa": "timeqa/passages.jsonl.gz",
+    "onestopqa": "onestopqa/passages.jsonl.gz",
+    "bioasq": "bioasq/passages.jsonl.gz",
+    "tatqa": "tatqa/passages.jsonl.gz",
+    "quoref_contrast": "quoref_contrast/passages.jsonl.gz",
+    "ropes_contrast": "ropes_contrast/passages.jsonl.gz",
+    "selqa": "selqa/passages.jsonl.gz",
+}
+# Sources whose groups are titles of articles or stories, worth showing to a model together with the passage.
+_TITLED = {
+    "squad_train_parts", "squadshifts_new_wiki", "timeqa_human", "onestopqa", "quoref_contrast", "fairytaleqa",
+    "selqa_sentence",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A human question; ``start`` and ``end`` are characters of the context, or -1 where the answer is unmarked."""
+    """A human question; ``start`` and ``end`` are characters of the context, or -1 where the answer is unmarked.
+
+    ``answer``: the answer in free words, of a question whose answer is no span.
+    """
 
     question: str
     start: int = -1
     end: int = -1
+    answer: str = ""
 
     def shifted(self, by: int) -> Asked:
         """The same question about a text with ``by`` characters put in front."""
@@ -57,7 +84,7 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def read_contexts(path: Path) -> list[Context]:
-    """Contexts of a file: SQuAD JSON, MRQA JSONL, or JSONL as ``quipu.training.rounds`` writes it."""
+    """Contexts of a file: SQuAD JSON, MRQA JSONL, JSONL of contexts, or of written pairs that are ``kept``."""
     with open_text(path) as file:
         try:
             first = json.loads(file.readline() if path.name.removesuffix(".gz").endswith(".jsonl") else file.read())
@@ -67,6 +94,8 @@ def read_contexts(path: Path) -> list[Context]:
         return squad_json(path, path.stem)
     if "header" in first or "qas" in first:
         return mrqa(path)
+    if "t" in first and "q" in first:
+        return [context for passage in written(path) if (context := written_context(passage)).asked]
     try:
         return [
             Context(row["group"], row["text"], tuple(Asked(*item) for item in row["asked"]), row["source"])
@@ -74,6 +103,36 @@ def read_contexts(path: Path) -> list[Context]:
         ]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: neither SQuAD, MRQA nor contexts of quipu ({error!r} in a line)") from error
+
+
+def written(path: Path) -> Iterator[WrittenPassage]:
+    """The passages of a file of written pairs, line by line; FormatError where a line is none."""
+    for number, row in enumerate(read_jsonl(path), start=1):
+        yield parse(row, f"{path}, line {number}")
+
+
+def written_context(passage: WrittenPassage) -> Context:
+    """A passage with those of its written questions that are ``kept``; its title, or else its beginning, as group."""
+    asked = tuple(Asked(pair.question, pair.start, pair.end) for pair in passage.kept())
+    group = passage.title or f"{passage.source}:{passage.text[:60]}"
+    return Context(group, passage.text, asked, f"written_{passage.source}")
+
+
+def named(data: Path, name: str) -> list[Context]:
+    """The contexts of a public set in the folder ``data``; SettingsError where there is none of that name."""
+    if name in LAYOUT:
+        return read_contexts(data / LAYOUT[name])
+    if name not in PUBLISHED:
+        raise SettingsError(f"{name!r} is no set; known are {', '.join(sorted([*LAYOUT, *PUBLISHED]))}")
+    return PUBLISHED[name](data)
+
+
+def title_of(context: Context) -> str:
+    """The title of a context's article; "" where its group is none."""
+    if context.source not in _TITLED or context.group.startswith("p:"):
+        return ""
+    separators = r"[-_\s]+" if context.source == "fairytaleqa" else r"[_\s]+"
+    return re.sub(separators, " ", urllib.parse.unquote(context.group)).strip()
 
 
 def unanswerable(path: Path) -> list[tuple[str, str]]:
@@ -181,19 +240,34 @@ def musique_steps(data: Path) -> list[Context]:
     return found
 
 
+PUBLISHED: dict[str, Callable[[Path], list[Context]]] = {
+    "qamr": qamr, "squad_qg": squad_qg, "fairytaleqa": fairytaleqa, "policyqa": policyqa,
+    "musique_steps": musique_steps,
+}  # fmt: skip
+
+
 def prose(data: Path) -> list[str]:
     """Paragraphs without questions, for warm-up and for the rounds in which the models ask themselves."""
-    texts = [row["text"] for row in json.loads(open_text(data / "2wiki" / "corpus.json.gz").read())]
+    texts = [text for _, _, text in articles(data)]
+    texts.extend(row["text"] for row in read_jsonl(data / "squad" / "other-half-passages.jsonl.gz"))
+    return texts
+
+
+def articles(data: Path) -> Iterator[tuple[str, str, str]]:
+    """Paragraphs without questions: (set, title, text) of 2WikiMultihopQA's corpus, OpenStax and the Factbook."""
+    for row in json.loads(open_text(data / "2wiki" / "corpus.json.gz").read()):
+        yield "2wiki", row["title"], row["text"]
     for row in read_jsonl(data / "openstax_anthropology" / "sections.jsonl.gz"):
-        texts.extend(row["paragraphs"])
+        for text in row["paragraphs"]:
+            yield "openstax", row["title"], text
     for row in read_jsonl(data / "factbook" / "factbook.jsonl.gz"):
+        names = row["data"].get("Government", {}).get("Country name", {})
+        title = str(names.get("conventional short form", {}).get("text", ""))
         for section in row["data"].values():
             for item in section.values():
                 text = re.sub(r"<[^>]+>", " ", str(item.get("text", ""))) if isinstance(item, dict) else ""
                 if len(text.split()) >= 30:
-                    texts.append(" ".join(text.split()))
-    texts.extend(row["text"] for row in read_jsonl(data / "squad" / "other-half-passages.jsonl.gz"))
-    return texts
+                    yield "factbook", title if title != "none" else "", " ".join(text.split())
 
 
 def compose(contexts: Sequence[Context], index: int, words: int, rng: random.Random) -> Context:

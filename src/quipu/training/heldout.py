@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from quipu.training.corpora import Context
 
 # A group of these is a passage, a sentence or a block of a file whose article is not known; one held out could share
 # its article with one that is not. In squad_train_parts only the groups that begin with "p:" are of this kind.
 NO_ARTICLE = frozenset({"squad_train_sentences", "squad_qg"})
-SHORTEST = 30  # characters of a text that counts as standing in another; a shorter one may stand there by chance
+WINDOW = 6  # words; a shorter text may stand in another by chance
 
 
 def held_out(dataset: str, group: str) -> bool:
@@ -38,13 +38,15 @@ class Overlap:
 
     def __init__(self, held: Iterable[Context]) -> None:
         kept = list(held)
-        self._texts = "\n".join(dict.fromkeys(normalized(context.text) for context in kept))
+        texts = dict.fromkeys(normalized(context.text) for context in kept)
+        self._texts = "\n".join(texts)
+        self._windows = {window for text in texts for window in _windows(text.split())}
         self._questions = {normalized(asked.question) for context in kept for asked in context.asked}
 
     def text(self, text: str) -> bool:
-        """Whether a text stands in a held-out one, case and punctuation aside."""
+        """Whether a text of six words or more stands in a held-out one, case and punctuation aside."""
         own = normalized(text)
-        return len(own) >= SHORTEST and own in self._texts
+        return next(_windows(own.split()), None) in self._windows and own in self._texts
 
     def question(self, question: str) -> bool:
         """Whether a question is one of the held-out ones, case and punctuation aside."""
@@ -62,6 +64,10 @@ class Overlap:
             for context in contexts
             if not self.text(context.text)
         ]
+
+
+def _windows(words: Sequence[str]) -> Iterator[str]:
+    return (" ".join(words[at : at + WINDOW]) for at in range(len(words) - WINDOW + 1))
 
 
 def normalized(text: str) -> str:

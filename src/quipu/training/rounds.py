@@ -107,7 +107,7 @@ def mark_answers(recipe: MarkRecipe, report: Callable[[dict[str, Any]], None] = 
 
 def write_context(file: Any, context: Context) -> None:
     """One line of the exchange format of this module."""
-    asked = [[item.question, item.start, item.end] for item in context.asked]
+    asked = [[item.question, item.start, item.end, *([item.answer] if item.answer else ())] for item in context.asked]
     row = {"group": context.group, "text": context.text, "source": context.source, "asked": asked}
     file.write(json.dumps(row, ensure_ascii=False) + "\n")
 

@@ -21,14 +21,12 @@ from quipu.training.base import device, half_precision, load_tokenizer
 from quipu.training.quip.data import KEPT, NO_ANSWER, Labelled, Places, Soft, passages_of, write_labelled
 from quipu.training.reader.data import Encoded, batches, collate
 
-SETS = ("qamr", "squad_qg", "fairytaleqa", "policyqa", "musique_steps")
-
 
 @dataclass(frozen=True, slots=True)
 class LabelRecipe:
-    """What is labelled by which teacher. ``files``: SQuAD JSON, MRQA JSONL, or contexts as the rounds write them.
+    """What is labelled by which teacher. ``files``: SQuAD JSON, MRQA JSONL, contexts, or pairs that a model wrote.
 
-    ``sets``: functions of ``quipu.training.corpora`` over the folder ``data``.
+    ``sets``: names of public sets in the folder ``data``; see ``quipu.training.corpora.named``.
     """
 
     teacher: Path  # a Hugging Face folder with start and end logits
@@ -77,9 +75,8 @@ def sources(
     if sets and data is None:
         raise SettingsError("the recipe names sets; set `data` to the folder that holds them")
     for name in sets:
-        if name not in SETS:
-            raise SettingsError(f"{name!r} is no set; known are {', '.join(SETS)}")
-        yield name, getattr(corpora, name)(data)
+        assert data is not None
+        yield name, corpora.named(data, name)
     for path in files:
         yield path.name, corpora.read_contexts(path)
 
