@@ -1,54 +1,73 @@
-"""What each step of a cascade answers, how often it is right, and what the steps cost where look-up is sure.
+"""Every step of a cascade beside readers of passages, on questions of SQuAD's development half over run A's memory.
 
-    python benchmarks/cascade.py MEMORY QUESTIONS [--limit 600]
+    python benchmarks/cascade.py --data DATA --work WORK --json benchmarks/results/cascade.json
 
-At the shipped thresholds. The last lines: median milliseconds of look-up alone and of the cascade, one question at a
-time, over the questions that look-up answers, and of the cascade over all.
+``--limit`` questions (600: every fifth), evenly spread. One run, one machine: the cascade with nothing held back and at
+the thresholds that ship, each step forced to answer, and the same language model over BM25's three best passages.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections import defaultdict
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
+import squad_half
+from common import arguments, ask, batches, finish, language_model, milliseconds, quality, say, whole_way
+from figures import Figure, Result
+from quipu.evaluation.baselines.bm25 import BM25
+from quipu.evaluation.baselines.systems import PassageReader
+from quipu.evaluation.tasks.open_domain import spread
+from quipu.records import Example
 
-import quipu
-from quipu.cli.terminal import print_table
-from quipu.evaluation.metrics import latencies
-from quipu.evaluation.tasks.open_domain import read_examples, spread
-from quipu.text import exact_match
+QUESTIONS = 600
+BEST = 3  # passages that the rival reads
+RIVAL = f"BM25, {BEST} passages, the same language model"
+GOALS = {
+    ("cascade", "EM"): 68.0,
+    ("cascade", "F1"): 76.0,
+    ("cascade", "ECE"): 0.05,
+    ("cascade", "answered, %"): 55.0,
+    ("cascade", "right among these, %"): 85.0,
+    ("cascade", "p50 ms"): 350.0,
+}
+
+
+def rival_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:
+    """The same language model over the passages that BM25 puts first; the surest of its answers."""
+    texts = [f"{passage.title}\n{passage.text}" for passage in memory.store.passages()]
+    rival = PassageReader(RIVAL, BM25(texts), texts, language_model(), BEST, "probability")
+    questions = [example.question for example in examples]
+    say(f"{RIVAL} ...")
+    said = [prediction for some in batches(questions) for prediction in rival.predict(some)]
+    return [
+        *quality(RIVAL, [prediction.text for prediction in said], examples),
+        *milliseconds(RIVAL, lambda question: rival.predict([question]), questions),
+    ]
 
 
 def main() -> None:
     """Ask and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("memory", type=Path)
-    parser.add_argument("questions", type=Path)
-    parser.add_argument("--limit", type=int, default=600)
+    parser = arguments(__doc__)
+    parser.add_argument("--steps", nargs="*", default=["lookup", "read", "chain", "passage"], help="each also alone")
+    parser.set_defaults(limit=QUESTIONS)
     options = parser.parse_args()
-    examples = spread(read_examples(options.questions), options.limit)
-    right: dict[str, list[float]] = defaultdict(list)
-    with quipu.open(options.memory, read_only=True) as memory:
-        said = memory.ask_many([example.question for example in examples])
-        for answer, example in zip(said, examples, strict=True):
-            route = str(answer.route)
-            if answer.text is not None and answer.tried[-1].text is None:  # each step held it back
-                route = f"together, by {answer.route}"
-            right[route].append(exact_match(answer.text or "", example.answers))
-        sure = [example.question for answer, example in zip(said, examples, strict=True) if len(answer.tried) == 1]
-        some = spread([example.question for example in examples], 200)
-        times = {
-            "look-up, where it is sure": latencies(partial(memory.ask, method="lookup"), sure, time.perf_counter),
-            "cascade, where look-up is sure": latencies(memory.ask, sure, time.perf_counter),
-            "cascade, all": latencies(memory.ask, some, time.perf_counter),
-        }
-    rows = [(route, len(values), f"{100 * np.mean(values):.1f}") for route, values in right.items()]
-    print_table(rows, ("step", "questions", "right, %"))
-    print_table([(name, len(ms), f"{np.median(ms):.1f}") for name, ms in times.items()], ("way", "questions", "p50 ms"))
+    rows, examples = squad_half.load(options.data)
+    examples = spread(examples, options.limit)
+    questions = [example.question for example in examples]
+    memory, _ = squad_half.memory(rows, options.work)
+    with memory:
+        figures = whole_way("cascade", memory, examples)
+        for step in options.steps:
+            answers = ask(memory, questions, step, method=step, min_probability=0.0)
+            figures += quality(step, [answer.text for answer in answers], examples)
+
+            def one(question: str, step: str = step) -> object:
+                return memory.ask(question, method=step, min_probability=0.0)
+
+            figures += milliseconds(step, one, questions)
+        figures += rival_figures(memory, examples)
+    title = f"SQuAD half, {len(examples)} of 2,910 questions: every way to answer"
+    finish(Result.now("cascade", title, figures, goals=GOALS), options.json)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What a new user waits for: size and time of the base install, the first answer, and ``--help``.
+"""What a new user waits for, and how much memory it takes: install, ``--help``, the first answer, ask and build.
 
-    python benchmarks/cold_start.py [--runs 9] [--venv FOLDER] [--json]
+    python benchmarks/cold_start.py [--runs 9] [--venv FOLDER] --json benchmarks/results/cold-start.json
 
-Makes a fresh virtual environment, installs this checkout without extras, builds a memory of the example documents, and
-starts the installed command ``--runs`` times for each figure: for a question that look-up answers, and for one that no
-step of the cascade does, so that all models are loaded. Printed are medians with the lowest and the highest.
-``--venv`` keeps and reuses the environment; then the install is not measured.
+Makes a fresh virtual environment, installs this checkout and its model packages without extras, builds a memory of the
+example documents, and starts the installed command ``--runs`` times for each figure: for a question that look-up alone
+answers, for the same by every step, and for one that nothing answers. ``--venv`` keeps and reuses an environment; then
+the install is not measured. Peak memory is the kernel's figure for each process (its largest resident set).
 """
 
 from __future__ import annotations
@@ -20,18 +20,39 @@ import venv
 from pathlib import Path
 from statistics import median
 
+from common import finish, say
+from figures import Figure, Result
+from quipu.cli.demo import example_documents
+from quipu.records import Score
+
 ROOT = Path(__file__).parents[1]
-QUESTIONS = {"first_answer": "Who won the first Tour de France?", "all_steps": "Who is the president of Argentina?"}
+ASKED = "Who won the first Tour de France?"
+STARTS = {
+    "--help": ("--help",),
+    "first answer by look-up": ("ask", "MEMORY", ASKED, "--method", "lookup"),
+    "first answer by the cascade": ("ask", "MEMORY", ASKED),
+    "first refusal by the cascade": ("ask", "MEMORY", "Who is the president of Argentina?"),
+}
+GOALS = {
+    ("--help", "seconds"): 0.15,
+    ("first answer by look-up", "seconds"): 1.0,
+    ("first refusal by the cascade", "peak MB"): 600.0,
+    ("build", "peak MB"): 2000.0,
+}
 # As a user has it: modules are compiled once, not at every start.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def timed(*command: str | Path) -> float:
-    """Wall seconds of a command that must succeed."""
+def run(*command: str | Path) -> tuple[float, float]:
+    """Wall seconds and peak resident megabytes of a command that must succeed."""
     start = time.perf_counter()
     quiet = subprocess.DEVNULL
-    subprocess.run([str(part) for part in command], check=True, stdout=quiet, stderr=quiet, env=ENVIRONMENT)
-    return time.perf_counter() - start
+    process = subprocess.Popen([str(part) for part in command], stdout=quiet, stderr=quiet, env=ENVIRONMENT)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    return time.perf_counter() - start, usage.ru_maxrss * 1024 / 1e6
 
 
 def megabytes(folder: Path) -> float:
@@ -39,13 +60,22 @@ def megabytes(folder: Path) -> float:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink()) / 1e6
 
 
-def install(folder: Path) -> dict[str, float]:
-    """Make the environment and install quipu without extras; pip itself does not count."""
+def install(folder: Path) -> list[Figure]:
+    """Make the environment and install quipu with its models, without extras; pip itself does not count."""
+    say("installing ...")
     venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
     site = next((folder / "lib").glob("python*")) / "site-packages"
     before = megabytes(site)
-    seconds = timed(folder / "bin" / "python", "-m", "pip", "install", "--quiet", ROOT)
-    return {"install_seconds": seconds, "install_megabytes": megabytes(site) - before}
+    packages = sorted(path.parent for path in (ROOT / "packages").glob("*/pyproject.toml"))
+    seconds, _ = run(python, "-m", "pip", "install", "--quiet", *packages, ROOT)
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
+    count = len(json.loads(listed.stdout)) - 1
+    return [
+        Figure("base install", Score("seconds", seconds, 1, None, False)),
+        Figure("base install", Score("MB", megabytes(site) - before, 1, None, False)),
+        Figure("base install", Score("packages", count, 1, None, False)),
+    ]
 
 
 def main() -> None:
@@ -53,32 +83,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--venv", type=Path)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    figures: dict[str, float | list[float]] = {}
+    figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="quipu-cold-") as temporary:
         folder = options.venv or Path(temporary) / "venv"
         if not (folder / "bin" / "quipu").exists():
-            figures.update(install(folder))
+            figures += install(folder)
         command, memory = folder / "bin" / "quipu", Path(temporary) / "examples.quipu"
-        packages = subprocess.run(
-            [str(folder / "bin" / "python"), "-m", "pip", "list", "--format=json"], check=True, capture_output=True
-        )
-        figures["packages"] = len(json.loads(packages.stdout)) - 1
-        timed(command, "build", ROOT / "examples", "-o", memory)
-        figures["help_seconds"] = [timed(command, "--help") for _ in range(options.runs)]
-        for name, question in QUESTIONS.items():
-            figures[f"{name}_seconds"] = [timed(command, "ask", memory, question) for _ in range(options.runs)]
-    if options.json:
-        print(json.dumps(figures))
-        return
-    for key, value in figures.items():
-        if isinstance(value, list):
-            print(
-                f"| {key.replace('_', ' ')} | {median(value):.3f} (lowest {min(value):.3f}, highest {max(value):.3f}) |"
-            )
-        else:
-            print(f"| {key.replace('_', ' ')} | {value:,.1f} |")
+        seconds, peak = run(command, "build", *example_documents(), "-o", memory)
+        figures.append(Figure("build", Score("seconds", seconds, 1, None, False)))
+        figures.append(Figure("build", Score("peak MB", peak, 1, None, False)))
+        for name, words in STARTS.items():
+            some = [memory if word == "MEMORY" else word for word in words]
+            run(command, *some)  # compiles modules, fills the file cache
+            times, peaks = zip(*(run(command, *some) for _ in range(options.runs)), strict=True)
+            say(f"{name}: {min(times):.3f} to {max(times):.3f} s")
+            figures.append(Figure(name, Score("seconds", median(times), options.runs, None, False)))
+            figures.append(Figure(name, Score("peak MB", max(peaks), options.runs, None, False)))
+    title = f"Install, start and memory: medians of {options.runs} starts, the example documents"
+    finish(Result.now("cold-start", title, figures, goals=GOALS), options.json)
 
 
 if __name__ == "__main__":

@@ -1,50 +1,63 @@
-"""What the benchmarks share: models by name, progress on stderr, sizes, and the pairs of a memory with their text."""
+"""What the benchmarks share: arguments, memories that are built once, questions asked with progress, and figures."""
 
 from __future__ import annotations
 
-import gzip
+import argparse
 import json
-import sqlite3
+import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import quipu
-from quipu.corpus.passages import sentences
+from figures import Figure, Result, table
 from quipu.errors import InputError
-from quipu.memory.store import Store
-from quipu.models.encoder import Encoder
-from quipu.models.keys import key_text
-from quipu.models.reader import Reader
-from quipu.models.writer import Writer
-from quipu.records import Document, Passage, QAPair, Span
+from quipu.evaluation.files import lines_of
+from quipu.evaluation.metrics import (
+    best_f1,
+    exact_match,
+    expected_calibration_error,
+    first_hit,
+    latencies,
+    mean_score,
+)
+from quipu.evaluation.tasks.open_domain import spread, timing
+from quipu.records import Answer, Example, Score
 
-ENCODER, WRITER, READER = "quipu-mini/encoder", "quipu-mini/writer", "quipu-mini/reader"
+T = TypeVar("T")
+Right = Callable[[Answer, Example], bool]
+BATCH = 64  # questions of one call
+TIMED = 200  # questions that are asked one by one for the time of one
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The three models of a run; each by a name that ships or by a folder."""
+def arguments(doc: str | None, *, data: bool = True) -> argparse.ArgumentParser:
+    """A parser with what all take: --data, --work, --limit and --json."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if data:
+        parser.add_argument("--data", type=Path, default=Path(os.environ.get("DATA", "data")),
+                            help="the folder of the data sets, one folder each as NOTICE names them")  # fmt: skip
+    parser.add_argument("--work", type=Path, default=Path("runs/benchmarks"), help="where memories are kept")
+    parser.add_argument("--limit", type=int, metavar="N", help="a trial on the first or every n-th so many")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the result here (benchmarks/results/NAME.json)"
+    )
+    return parser
 
-    encoder: Any
-    writer: Any
-    reader: Any
 
-    @classmethod
-    def load(cls, encoder: str | None, writer: str | None, reader: str | None) -> Models:
-        """Load all three; None means the one that ships."""
-        return cls(
-            Encoder.from_pretrained(encoder or ENCODER),
-            Writer.from_pretrained(writer or WRITER),
-            Reader.from_pretrained(reader or READER),
-        )
+def finish(result: Result, path: Path | None) -> None:
+    """Print the table, and write the result where a file is named."""
+    print(f"{result.title}\n\n    {result.command}\n\n{table(result.figures)}")
+    for note in result.notes:
+        print(f"\n{note}")
+    if path is not None:
+        result.write(path)
+        say(f"written to {path}")
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """A line of progress on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -61,36 +74,44 @@ def progress(every: float = 10.0) -> Callable[[dict[str, Any]], None]:
     return report
 
 
-def timed(label: str, work: Callable[[], Any]) -> tuple[Any, float]:
-    """The result of ``work`` and its seconds; says so."""
-    say(f"{label} ...")
-    start = time.perf_counter()
-    result = work()
-    seconds = time.perf_counter() - start
-    say(f"{label}: {seconds:.1f} s")
-    return result, seconds
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """JSON objects, one a line, plain or .gz."""
+    yield from (json.loads(line) for line in lines_of(path))
 
 
-def built(
-    documents: Path, path: Path, models: Models, seed: int = 0, **settings: Any
-) -> tuple[Any, float | None]:
-    """The memory of ``documents`` at ``path`` and the seconds of its build.
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """JSON objects, one a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
-    A memory that is there is opened as it is; the seconds then come from the note beside it, None without one.
+
+def memory_of(rows: Sequence[dict[str, str]], work: Path, name: str, **settings: Any) -> tuple[Any, float | None]:
+    """The memory WORK/NAME.quipu of documents (id, title, text), and the seconds of its build.
+
+    One that is there is opened as it is, and one whose build was interrupted is finished. The seconds come from a note
+    beside the memory; None where it was built in more than one go.
     """
+    documents = work / f"{name}.jsonl"
+    write_lines(documents, rows)
+    return built(documents, work / f"{name}.quipu", **settings)
+
+
+def built(documents: Path, path: Path, **settings: Any) -> tuple[Any, float | None]:
+    """The memory of a file or folder at ``path``, and the seconds of its build, as for ``memory_of``."""
     note = path.with_suffix(".seconds")
     if note.exists():
         return quipu.open(path, read_only=True), float(note.read_text())
     resumed = path.exists()
-    parts = {"encoder": models.encoder, "writer": models.writer, "reader": models.reader}
+    say(f"building {path} ...")
+    start = time.perf_counter()
     try:
-        memory, seconds = timed(
-            "build", lambda: quipu.build([documents], path, seed=seed, progress=progress(), **parts, **settings)
-        )
+        memory = quipu.build([documents], path, progress=progress(), **settings)
     except InputError:
         if not resumed:
             raise
         return quipu.open(path, read_only=True), None  # it was finished
+    seconds = time.perf_counter() - start
+    say(f"built in {seconds:.1f} s")
     if resumed:
         say(f"{path} was there before: the rest of its build was done, and its time is not reported")
         return memory, None
@@ -98,59 +119,104 @@ def built(
     return memory, seconds
 
 
-def local_filter(path: Path) -> tuple[int, int]:
-    """Pairs that the consistency filter kept and dropped, from the verdicts in the record of the memory at ``path``."""
-    record = sqlite3.connect(f"file:{path / 'records.sqlite'}?mode=ro", uri=True)
-    try:
-        counts = dict(record.execute("SELECT kept, COUNT(*) FROM verdicts WHERE stage = 'local' GROUP BY kept"))
-    finally:
-        record.close()
-    return counts.get(1, 0), counts.get(0, 0)
+def batches(items: Sequence[T], count: int = BATCH) -> Iterator[Sequence[T]]:
+    """``items`` in runs of at most ``count``."""
+    for first in range(0, len(items), count):
+        yield items[first : first + count]
 
 
-def folder_bytes(folder: Path) -> int:
-    """All files under ``folder``."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def ask(memory: Any, questions: Sequence[str], label: str, **options: Any) -> list[Answer]:
+    """The answers to all questions, in calls of ``BATCH``, with progress; options of ``ask_many``."""
+    answers: list[Answer] = []
+    start = last = time.monotonic()
+    for some in batches(questions):
+        answers += memory.ask_many(some, **options)
+        if time.monotonic() - last > 15:
+            last = time.monotonic()
+            say(f"  {label}: {len(answers)} of {len(questions)}, {len(answers) / (last - start):.1f}/s")
+    say(f"{label}: {len(questions)} questions in {time.monotonic() - start:.0f} s")
+    return answers
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """JSON objects, one a line, plain or .gz."""
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
-    for line in text.split("\n"):
-        if line.strip():
-            yield json.loads(line)
+def accepted(answer: Answer, example: Example) -> bool:
+    """Whether an answer is an accepted one, as EM counts."""
+    return bool(exact_match(answer.text or "", example.answers))
 
 
-def stored_pairs(store: Store) -> list[QAPair]:
-    """All pairs of a memory, in row order."""
-    return [pair for _, pair in store.pairs()]
+def quality(system: str, texts: Sequence[str | None], examples: Sequence[Example]) -> list[Figure]:
+    """EM and F1 of texts; None is an empty answer."""
+    said = list(zip([text or "" for text in texts], [example.answers for example in examples], strict=True))
+    return [
+        Figure(system, mean_score("EM", [exact_match(text, accepted) for text, accepted in said], scale=100)),
+        Figure(system, mean_score("F1", [best_f1(text, accepted) for text, accepted in said], scale=100)),
+    ]
 
 
-def documents_of(store: Store) -> dict[str, Document]:
-    """All documents by id."""
-    return {document.id: document for document in store.documents()}
+def calibration_error(system: str, answers: Sequence[Answer], right: Sequence[bool]) -> list[Figure]:
+    """ECE over 15 bins of equal mass; nothing where the memory's models have no probabilities."""
+    if any(answer.probability is None and answer.text is not None for answer in answers):
+        return []
+    value = expected_calibration_error([answer.probability or 0.0 for answer in answers], right)
+    return [Figure(system, Score("ECE", value, len(answers), None, False))]
 
 
-def passages_of(store: Store) -> list[Passage]:
-    """All passages in row order."""
-    return list(store.passages())
+def at_thresholds(system: str, answers: Sequence[Answer], right: Sequence[bool]) -> list[Figure]:
+    """Share of questions that are answered, and share of these answered rightly, in per cent."""
+    given = [float(good) for answer, good in zip(answers, right, strict=True) if answer.text is not None]
+    return [
+        Figure(system, mean_score("answered, %", [float(a.text is not None) for a in answers], scale=100)),
+        Figure(system, mean_score("right among these, %", given, scale=100)),
+    ]
 
 
-class KeyTexts:
-    """Key texts of stored pairs under another rule than the one they were built with: nothing is generated again."""
+def recall(system: str, memory: Any, examples: Sequence[Example], k: int = 50) -> list[Figure]:
+    """Share of questions with an accepted answer among the best ``k`` pairs, in per cent."""
+    held: list[float] = []
+    for some in batches(examples):
+        found = memory.search_many([example.question for example in some], k)
+        for hits, example in zip(found, some, strict=True):
+            held.append(float(first_hit([hit.pair.answer for hit in hits], example.answers) is not None))
+    return [Figure(system, mean_score(f"recall@{k}", held, scale=100))]
 
-    def __init__(self, store: Store) -> None:
-        self._documents = documents_of(store)
-        self._sentences: dict[str, list[Span]] = {}
 
-    def of(self, pair: QAPair, kind: str) -> str:
-        """The key text of ``pair`` by ``kind``: cloze, question or both; its question where it has no place."""
-        if pair.document_id is None or pair.span is None:
-            return pair.question
-        document = self._documents[pair.document_id]
-        if document.id not in self._sentences:
-            self._sentences[document.id] = sentences(document.text)
-        around = next((s for s in self._sentences[document.id] if s.start <= pair.span.start < s.end), pair.span)
-        sentence = document.text[around.start : around.end]
-        return key_text(pair.question, pair.answer, sentence, document.title, kind=kind)
+def milliseconds(system: str, one: Callable[[str], object], questions: Sequence[str]) -> list[Figure]:
+    """The p50 and p95 of one question asked by itself, over ``TIMED`` of them."""
+    times = latencies(one, spread(questions, TIMED), time.perf_counter)
+    return [Figure(system, score) for score in timing(times)]
+
+
+def whole_way(system: str, memory: Any, examples: Sequence[Example], right: Right = accepted) -> list[Figure]:
+    """The cascade: EM, F1 and ECE with nothing held back, what it answers at its thresholds, and the time of one.
+
+    With another ``right`` than ``accepted`` the share of right answers stands in the place of EM and F1.
+    """
+    questions = [example.question for example in examples]
+
+    def asked(label: str, **options: Any) -> tuple[list[Answer], list[bool]]:
+        answers = ask(memory, questions, f"{system}, {label}", **options)
+        return answers, [right(answer, example) for answer, example in zip(answers, examples, strict=True)]
+
+    forced, good = asked("nothing held back", min_probability=0.0)
+    shipped, held = asked("at its thresholds")
+    if right is accepted:
+        figures = quality(system, [answer.text for answer in forced], examples)
+    else:
+        figures = [Figure(system, mean_score("right, nothing held back, %", [float(x) for x in good], scale=100))]
+    return [
+        *figures,
+        *calibration_error(system, forced, good),
+        *at_thresholds(system, shipped, held),
+        *milliseconds(system, lambda question: memory.ask(question, min_probability=0.0), questions),
+    ]
+
+
+def language_model() -> Any:
+    """The language model that ships, which writes, checks and reads."""
+    from quipu.models.lm import LanguageModel
+
+    return LanguageModel.from_pretrained()
+
+
+def size(path: Path) -> int:
+    """Bytes of all files under a folder."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())

@@ -1,100 +1,71 @@
-"""People's questions of two hops (HotpotQA, 2WikiMultihopQA, MuSiQue), asked of memories built from their paragraphs.
+"""People's questions over two documents (HotpotQA, 2WikiMultihopQA, MuSiQue), asked of memories of their paragraphs.
 
-    python benchmarks/multihop.py --data DATA --work FOLDER [--fid FOLDER]
+    python benchmarks/multihop.py --data DATA --work WORK --json benchmarks/results/multihop.json
 
-One memory a set, of all paragraphs of its questions, kept in FOLDER. F1 with its 95 % bootstrap interval, EM, and for
-chains: how often the two pairs come from the two paragraphs that the question was made from, of all questions and of
-those that were answered rightly.
+One memory a set, of all paragraphs of its development sample, each asked about at ``--spans`` places only, so that the
+three are built in reasonable time. F1 of every step, nothing held back. ``--limit``: so many questions of each set.
 """
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from common import Models, built, say
-from quipu.cli.terminal import print_table
-from quipu.evaluation.tasks.compare import systems
-from quipu.records import Answer
-from quipu.text import best_f1, exact_match
+from common import arguments, ask, built, finish, quality
+from figures import Figure, Result
+from quipu.evaluation.metrics import mean_score
+from quipu.records import Answer, Example
 from quipu.training.hops.data import MultiHop, read, write_documents
 
-SETS = ("hotpotqa", "2wiki", "musique")
-METHODS = ("lookup", "lookup-reranked", "read", "chain", "passage", "cascade", "span", "bm25-reader", "dense-reader")
-
-
-def memory_of(items: list[MultiHop], work: Path, name: str, models: Models) -> Any:
-    """The memory of all their paragraphs, each once; built where it is not there yet."""
-    documents = work / f"{name}.jsonl"
-    write_documents(items, documents)
-    memory, _ = built(documents, work / f"{name}.quipu", models)
-    return memory
-
-
-def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """The 95 % bootstrap interval of a mean."""
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (2000, len(values)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+SETS = {"hotpotqa": "HotpotQA", "2wiki": "2Wiki", "musique": "MuSiQue"}
+METHODS = ("lookup", "chain", "passage", "cascade")
+GOALS = {("HotpotQA cascade", "F1"): 35.0, ("2Wiki cascade", "F1"): 40.0, ("MuSiQue cascade", "F1"): 20.0}
 
 
 def right_chain(answer: Answer, titles: dict[str, str], needed: frozenset[str]) -> bool:
-    """Both pairs of the chain, and no other paragraph than the two that are needed."""
-    shown = {titles.get(item.pair.document_id or "", "") for item in answer.evidence}
+    """Both pieces of evidence, and no other paragraph than the two that are needed."""
+    shown = {titles.get(item.passage.document_id, "") for item in answer.evidence if item.passage is not None}
     return len(answer.evidence) == 2 and shown == needed
 
 
+def asked(name: str, memory: Any, items: list[MultiHop], methods: list[str]) -> list[Figure]:
+    """EM and F1 of each method; of the chains also how often they join the two paragraphs that are needed."""
+    examples = [Example(str(at), item.question, item.answers) for at, item in enumerate(items)]
+    questions = [item.question for item in items]
+    figures: list[Figure] = []
+    for method in methods:
+        answers = ask(memory, questions, f"{name}, {method}", method=method, min_probability=0.0)
+        figures += quality(f"{name} {method}", [answer.text for answer in answers], examples)
+        if method == "chain":
+            titles = {document.id: document.title for document in memory.store.documents()}
+            two = [(answer, item) for answer, item in zip(answers, items, strict=True) if len(item.needed) == 2]
+            joined = [float(right_chain(answer, titles, item.needed)) for answer, item in two]
+            figures.append(Figure(f"{name} chain", mean_score("joins both paragraphs, %", joined, scale=100)))
+    return figures
+
+
 def main() -> None:
-    """Build, ask, print a table a set."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--fid", type=Path)
-    parser.add_argument("--limit", type=int, help="so many questions of each set, for a trial")
-    parser.add_argument("--only", choices=SETS, action="append", help="only this set; may be given again")
-    parser.add_argument("--build-only", action="store_true")
+    """Build, ask, print."""
+    parser = arguments(__doc__)
+    parser.add_argument("--spans", type=int, default=6, help="candidate answers of a passage")
+    parser.add_argument("--only", choices=tuple(SETS), action="append", help="only this set; may be given again")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS))
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
-    models = Models.load(None, None, None)
+    figures: list[Figure] = []
+    sizes = []
     for name in options.only or SETS:
         items = read(options.data / name / "dev-100.jsonl.gz")[: options.limit]
-        with memory_of(items, options.work, name, models) as memory:
-            if not options.build_only:
-                table(name, items, memory, options.fid)
-
-
-def table(name: str, items: list[MultiHop], memory: Any, fid: Path | None) -> None:
-    """One set: a row a method."""
-    questions = [item.question for item in items]
-    titles = {document.id: document.title for document in memory.store.documents()}
-    known = systems(memory, fid)
-    rows, scores = [], {}
-    for method in (*METHODS, *(("fid-20",) if fid else ())):
-        said = [item.text or "" for item in known[method]().predict(questions)]
-        f1 = np.array([100 * best_f1(text, item.answers) for text, item in zip(said, items, strict=True)])
-        em = np.array([100 * exact_match(text, item.answers) for text, item in zip(said, items, strict=True)])
-        scores[method] = f1
-        low, high = interval(f1)
-        row = {"system": method, "EM": f"{em.mean():.1f}", "F1": f"{f1.mean():.1f}", "95 %": f"{low:.1f} to {high:.1f}"}
-        for kind in sorted({item.kind for item in items}):
-            row[f"F1 {kind}"] = f"{f1[[item.kind == kind for item in items]].mean():.1f}"
-        if method == "chain":
-            answers = memory.ask_many(questions, method="chain", min_probability=0.0)
-            chains = np.array([right_chain(a, titles, item.needed) for a, item in zip(answers, items, strict=True)])
-            two = np.array([len(item.needed) == 2 for item in items])
-            right = two & (em > 0)
-            share = chains[right].mean() if right.any() else 0.0
-            say(f"{name}: of {two.sum()} questions over two paragraphs {chains[two].mean():.1%} have a chain of these, "
-                f"of {right.sum()} answered rightly {share:.1%}")  # fmt: skip
-        rows.append(row)
-    low, high = interval(scores["chain"] - scores["read"])
-    print(f"\n{name}: {len(items)} questions, {memory.store.count()} pairs")
-    print(f"F1 of chain less that of read: {low:.1f} to {high:.1f}")
-    print_table([list(row.values()) for row in rows], list(rows[0]))
+        stem = f"{name}-{options.spans}" if options.limit is None else f"{name}-{options.spans}-{options.limit}"
+        documents = options.work / f"{stem}.jsonl"
+        documents.parent.mkdir(parents=True, exist_ok=True)
+        write_documents(items, documents)
+        memory, _ = built(documents, options.work / f"{stem}.quipu", candidates_per_passage=options.spans)
+        with memory:
+            counts = memory.info()["counts"]
+            sizes.append(f"{SETS[name]} {counts['documents']:,} paragraphs with {counts['pairs']:,} pairs")
+            figures += asked(SETS[name], memory, items, options.methods)
+    note = f"Memories of the samples' own paragraphs, {options.spans} candidate answers a passage: {', '.join(sizes)}."
+    title = "Questions over two documents: development samples"
+    finish(Result.now("multihop", title, figures, goals=GOALS, notes=[note]), options.json)
 
 
 if __name__ == "__main__":

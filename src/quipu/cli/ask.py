@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -243,16 +243,3 @@ def _sentence(evidence: Evidence) -> str:
     spans = [span for span in sentences(text) if span.start < end and start < span.end]
     left, right = (spans[0].start, spans[-1].end) if spans else (0, len(text))
     return " ".join(f"{text[left:start]}»{text[start:end]}«{text[end:right]}".split())
-
-
-def as_rows(answers: Iterable[Answer]) -> list[tuple[Any, ...]]:
-    """One row an answer: question, answer, probability, title of the source."""
-    return [
-        (
-            shortened(answer.question, 60),
-            shortened(answer.text or "(no answer)", 40),
-            answer.probability,
-            answer.evidence[0].passage.title if answer.evidence and answer.evidence[0].passage else "",
-        )
-        for answer in answers
-    ]

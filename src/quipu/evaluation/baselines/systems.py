@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,19 @@ class Searches(Protocol):
 
 
 class PassageReader:
-    """Find the best passages, read each with the question, answer with the span of the highest score."""
+    """Find the best passages, read each with the question, answer with the span of the highest score or probability."""
 
     def __init__(
-        self, name: str, search: Searches, passages: Sequence[str], reader: SupportsRead, best: int = 5
+        self,
+        name: str,
+        search: Searches,
+        passages: Sequence[str],
+        reader: SupportsRead,
+        best: int = 5,
+        by: Literal["score", "probability"] = "score",
     ) -> None:
         self.name = name
-        self._search, self._passages, self._reader, self._best = search, passages, reader, best
+        self._search, self._passages, self._reader, self._best, self._by = search, passages, reader, best, by
 
     def predict(self, questions: Sequence[str]) -> list[Prediction]:
         """Reads ``best`` passages a question; ``ranked`` holds the spans read, by their score."""
@@ -43,7 +49,8 @@ class PassageReader:
             )
             at = 0
             for question, of_one in zip(batch, texts, strict=True):
-                readings = sorted(flat[at : at + len(of_one)], key=lambda reading: -reading.score)
+                # a reader may say that nothing in the passage answers: an empty text, which comes last
+                readings = sorted(flat[at : at + len(of_one)], key=lambda item: (not item.text, -getattr(item, self._by)))
                 at += len(of_one)
                 ranked = tuple(reading.text for reading in readings)
                 predictions.append(Prediction(question, ranked[0] if ranked else None, ranked, tuple(of_one)))
