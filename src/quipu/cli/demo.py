@@ -60,7 +60,7 @@ def example_questions() -> list[Question]:
 
 
 def as_rows(answers: Sequence[Answer]) -> list[tuple[Any, ...]]:
-    """One row per answer, under ``HEAD``: what was asked, what was said, how probable it is, and the file it stands in."""
+    """One row per answer, under ``HEAD``: question, answer, how probable it is, and the file that it stands in."""
     return [
         (
             shortened(answer.question, 60),

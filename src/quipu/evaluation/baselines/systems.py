@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.evaluation.task import Prediction
-from quipu.models.protocols import SupportsRead
+from quipu.models.protocols import Reading, SupportsRead
 
 
 class Searches(Protocol):
@@ -49,12 +49,15 @@ class PassageReader:
             )
             at = 0
             for question, of_one in zip(batch, texts, strict=True):
-                # a reader may say that nothing in the passage answers: an empty text, which comes last
-                readings = sorted(flat[at : at + len(of_one)], key=lambda item: (not item.text, -getattr(item, self._by)))
+                readings = sorted(flat[at : at + len(of_one)], key=self._order)
                 at += len(of_one)
                 ranked = tuple(reading.text for reading in readings)
                 predictions.append(Prediction(question, ranked[0] if ranked else None, ranked, tuple(of_one)))
         return predictions
+
+    def _order(self, reading: Reading) -> tuple[bool, float]:
+        """Best first; a reader may say that nothing in a passage answers: an empty text, which comes last."""
+        return not reading.text, -(reading.score if self._by == "score" else reading.probability)
 
 
 class QuestionLookup:
