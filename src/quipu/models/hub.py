@@ -37,6 +37,10 @@ _NEEDS = {
         ("model.bin", "config.json", "tokenizer.json"), ("k", "sentence", "value_length", "x_length", "mask")
     ),
     "ctranslate-writer": (("model.bin", "config.json", "tokenizer.json"), ("max_length", "question_length")),
+    "language-model": (
+        ("graph.onnx", "weights.bin", "weights.json", "tokenizer.json"),
+        ("shape", "markers", "positions", "window", "stride", "pairs"),
+    ),
 }
 
 _STEPS = ("read", "chain", "compare", "span", "passage", "cascade")
@@ -137,6 +141,13 @@ def session(path: Path) -> Any:
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """``work`` of each item, in order, one item a core at a time (ONNX Runtime lets go of the interpreter's lock).
 
@@ -149,4 +160,4 @@ def parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="quipu")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="quipu")

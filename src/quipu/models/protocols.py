@@ -1,4 +1,4 @@
-"""What generate and answering ask of a model: seven small promises. Any object that keeps one can stand in."""
+"""What generate and answering ask of a model: small promises. Any object that keeps one can stand in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Keys = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A question and its mean log-probability a word piece."""
+    """A question and its mean log-probability per token."""
 
     question: str
     score: float
@@ -24,10 +24,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Where a reader finds the answer: characters of the passage.
+    """Where a reader finds the answer: characters of the passage; -1, -1 for words that do not stand there.
 
-    ``score`` is the best span's logit minus that of "no answer"; ``probability`` is the span's share among all spans
-    and "no answer".
+    ``text`` is "" where nothing answers; then ``probability`` is 0. ``score``: log-odds of the answer against "nothing
+    answers". ``probability``: a span's share among all spans and "no answer", or the geometric mean of the probabilities
+    of a said answer's tokens. ``nothing``: the probability that nothing answers, 0 from readers that do not give it.
     """
 
     start: int
@@ -35,15 +36,20 @@ class Reading:
     text: str
     score: float
     probability: float
+    nothing: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReading:
-    """An answer and its log-probability; ``stored``: the first of the pairs read that has it, None where none has."""
+    """An answer and its log-probability; ``stored``: the first of the pairs read that has it, None where none has.
+
+    ``nothing``: the probability that nothing answers, 0 from readers that do not give it; then ``text`` may be "".
+    """
 
     text: str
     log_p: float
     stored: int | None
+    nothing: float = 0.0
 
 
 class SupportsEncode(Protocol):
@@ -104,6 +110,59 @@ class SupportsRead(Protocol):
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """The best span of ``passages[i]`` for ``questions[i]``; ``score`` under 0 where "no answer" is likelier."""
+
+
+class SupportsReadMany(Protocol):
+    """Passages with several questions each to answers."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def read_many(
+        self,
+        texts: Sequence[str],
+        questions: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+        always: bool = False,
+    ) -> list[list[Reading]]:
+        """What ``texts[i]`` answers to each of ``questions[i]``; ``always``: even where nothing is likelier."""
+
+
+class SupportsReadPairs(Protocol):
+    """Question and pairs to an answer, or to none."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    @property
+    def k(self) -> int:
+        """How many pairs it was trained to read."""
+
+    def read_pairs(
+        self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], *, always: bool = False
+    ) -> list[MemoryReading]:
+        """An answer for ``questions[i]`` from the first ``k`` of ``pairs[i]`` (question, answer), best first."""
+
+
+class SupportsScore(Protocol):
+    """Text, question and answer to a log-probability."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def score(
+        self,
+        texts: Sequence[str],
+        questions: Sequence[Sequence[str]],
+        answers: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+    ) -> list[list[float]]:
+        """Mean log-probability per token of each answer; "" is "nothing answers"."""
 
 
 class SupportsRerank(Protocol):
