@@ -23,9 +23,11 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python benchmarks/report.py --check
 
 bench: $(STAMP)
 	$(BIN)/quipu bench
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python benchmarks/report.py

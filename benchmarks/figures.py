@@ -19,6 +19,7 @@ from typing import Any
 import quipu
 from quipu.errors import InputError
 from quipu.evaluation import report
+from quipu.evaluation.metrics import share_error
 from quipu.records import Score
 
 RESULTS = Path(__file__).parent / "results"
@@ -153,6 +154,12 @@ def _processor() -> str:
     return next(names, str(report.machine()["processor"]))
 
 
+def share(system: str, metric: str, part: int, whole: int, *, higher_is_better: bool = True) -> Figure:
+    """A share in per cent with its binomial standard error."""
+    value = part / whole if whole else 0.0
+    return Figure(system, Score(metric, 100 * value, whole, 100 * share_error(value, whole), higher_is_better))
+
+
 def shown(figure: Figure) -> str:
     """A value for people: "52.3 ± 0.9", and behind it whether a goal was reached."""
     text = report.show(figure.score)
@@ -166,18 +173,21 @@ def shown(figure: Figure) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """A Markdown table: a row a system and a column a metric; for one system a row a metric."""
+    """A Markdown table: a row a system and a column a metric; one system, or systems of unlike metrics, as a list."""
     systems = list(dict.fromkeys(item.system for item in figures))
     metrics = list(dict.fromkeys(item.score.metric for item in figures))
     cells = {(item.system, item.score.metric): shown(item) for item in figures}
     if len(systems) == 1:
         rows = [["figure", systems[0]], *([metric, cells[systems[0], metric]] for metric in metrics)]
-    else:
+    elif len(cells) > len(systems) * len(metrics) / 2:
         rows = [["", *metrics], *([name, *(cells.get((name, metric), "") for metric in metrics)] for name in systems)]
+    else:
+        of_one = {name: [m for m in metrics if (name, m) in cells] for name in systems}
+        rows = [["", "figures"], *([n, "; ".join(f"{m} {cells[n, m]}" for m in of_one[n])] for n in systems)]
     return markdown(rows)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table whose first row is its head."""
-    lines = ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])

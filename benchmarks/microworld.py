@@ -1,15 +1,14 @@
-"""The micro-world measured: coverage, precision, the filter's mistakes, duplicates, spans, EM and recall@k.
+"""The micro-world: documents about invented entities, so that no model can know the answers, with a table of all facts.
 
-    python benchmarks/microworld.py --work FOLDER [--documents 2000] [--seed 0] [--questions 3000]
+    python benchmarks/microworld.py --work WORK --json benchmarks/results/microworld.json
 
-Makes the world of the seed (unless FOLDER/world is there), builds its documents into a memory (unless
-FOLDER/memory.quipu is there), judges every kept pair by the hidden table, and asks unseen phrasings. The filter is
-judged on ``--filter-passages`` passages, whose pairs are all recorded before the filter sees them.
+Makes the world of the seed and the memory of its ``--limit`` documents (1,000), unless they are in WORK, judges every
+kept pair by the table, and asks unseen phrasings: all by look-up, some by the cascade. Then near-twins, and what is
+still said of documents that were removed.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import shutil
 import tempfile
@@ -18,221 +17,142 @@ from pathlib import Path
 from typing import Any
 
 import quipu
-from common import Models, built, documents_of, passages_of, say, stored_pairs, timed
-from quipu.errors import InputError
-from quipu.evaluation import report
+from common import arguments, ask, built, finish, milliseconds, quality, recall, say, whole_way
+from figures import Figure, Result, share
 from quipu.evaluation.metrics import exact_match, mean_score
-from quipu.evaluation.microworld import (
-    World,
-    coverage,
-    duplicates,
-    filter_quality,
-    make,
-    pair_precision,
-    span_truth,
-)
-from quipu.evaluation.report import Report
-from quipu.evaluation.tasks import open_domain
-from quipu.generate.pipeline import GenerateSettings, generate
-from quipu.memory.store import Store
-from quipu.records import Answer, Example, Passage, QAPair, Span
+from quipu.evaluation.microworld import World, coverage, duplicates, make, pair_precision
+from quipu.evaluation.tasks.open_domain import spread
+from quipu.records import Answer, Example, Score
 
-COLUMNS = ("EM", "F1", "recall@1", "recall@5", "recall@10", "recall@50", "questions/s", "p50 ms", "p95 ms")
+SEED = 0
+DOCUMENTS = 1000
+GOALS = {
+    ("pairs", "facts covered, %"): 85.0,
+    ("pairs", "precision, %"): 92.0,
+    ("look-up", "EM"): 60.0,
+    ("cascade", "ECE"): 0.05,
+}
+Rows = Sequence[Mapping[str, Any]]
 
 
-class RecordingWriter:
-    """The writer, with a note of all it wrote: the pairs before any filter."""
-
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
-        self.written: list[tuple[str, Span, str]] = []
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._writer, name)
-
-    def write(self, texts: Sequence[str], spans: Sequence[Sequence[Span]], **settings: Any) -> Any:
-        """As the writer does; text, span and question of each are kept."""
-        made = self._writer.write(texts, spans, **settings)
-        for text, of_text, of_spans in zip(texts, spans, made, strict=True):
-            for span, questions in zip(of_text, of_spans, strict=True):
-                self.written += [(text, span, item.question) for item in questions]
-        return made
-
-
-def asked(memory: quipu.Memory, rows: Sequence[Mapping[str, Any]], **options: Any) -> list[Answer]:
-    """What look-up says to the questions of rows."""
-    return memory.ask_many([row["question"] for row in rows], method="lookup", **options)
+def pair_figures(world: World, memory: Any, seconds: float | None) -> list[Figure]:
+    """What the kept pairs cover, and how many of them are right, by the table of facts."""
+    pairs = [pair for _, pair in memory.store.pairs()]
+    covered, precision, double = coverage(world, pairs), pair_precision(world, pairs), duplicates(pairs)
+    decided = precision.right + precision.wrong
+    figures = [
+        share("pairs", "facts covered, %", round(covered.share * covered.facts), covered.facts),
+        share("pairs", "facts covered rightly, %", covered.covered_right, covered.facts),
+        share("pairs", "precision, %", precision.right, decided),
+        share("pairs", "precision, nameless questions wrong, %", round(precision.named * decided), decided),
+        share("pairs", "duplicates, %", round(double.share * len(pairs)), len(pairs), higher_is_better=False),
+    ]
+    if seconds is not None:
+        passages = memory.info()["counts"]["passages"]
+        figures.append(Figure("pairs", Score("build, passages/s", passages / seconds, passages)))
+    for reason, count in precision.reasons.items():
+        say(f"  pairs, {reason}: {count}")
+    return figures
 
 
-def filter_pairs(passages: Sequence[Passage], models: Models, seed: int) -> tuple[list[QAPair], set[str]]:
-    """All pairs that reached the local filter, and the ids of those that it kept."""
-    writer = RecordingWriter(models.writer)
-    local: dict[str, bool] = {}
-    for start in range(0, len(passages), 32):
-        made = generate(
-            passages[start : start + 32], extractor=writer, writer=writer, reader=models.reader,
-            encoder=models.encoder, settings=GenerateSettings(seed=seed), is_known=lambda question, answer: None,
-        )  # fmt: skip
-        local |= {verdict.pair_id: verdict.kept for verdict in made.verdicts if verdict.stage == "local"}
-    place = {passage.text: passage for passage in passages}
-    pairs: dict[str, QAPair] = {}
-    for text, span, question in writer.written:
-        passage = place[text]
-        if question.strip() and text[span.start : span.end].strip():
-            pair = QAPair.make(
-                question, text[span.start : span.end], document_id=passage.document_id,
-                span=span.shifted(passage.span.start), origin="generated",
-            )  # fmt: skip
-            pairs[pair.id] = pair
-    before = [pair for pair in pairs.values() if pair.id in local]
-    if local and len(before) < len(local) // 2:
-        raise InputError(f"only {len(before)} of {len(local)} verdicts belong to a recorded pair: the ids have changed")
-    return before, {pair_id for pair_id, kept in local.items() if kept}
+def forced(memory: Any, rows: Rows, label: str) -> list[Answer]:
+    """What look-up says to the questions of rows, nothing held back."""
+    return ask(memory, [row["question"] for row in rows], label, method="lookup", min_probability=0.0)
 
 
-def twins(memory: Any, world: World, limit: int) -> list[Report]:
-    """Near-twins: the right answer, and the other one's answer given instead."""
-    reports = []
+def refused(memory: Any, rows: Rows, label: str) -> Score:
+    """Share of questions that look-up refuses at its threshold, in per cent."""
+    answers = ask(memory, [row["question"] for row in rows], label, method="lookup")
+    return mean_score("refused, %", [float(answer.text is None) for answer in answers], scale=100)
+
+
+def twin_figures(memory: Any, world: World, limit: int) -> list[Figure]:
+    """Questions with a twin: the right answer, and the twin's answer given instead."""
+    figures = []
     for kind in ("name", "relation"):
         rows = [row for row in world.questions("twins") if row["kind"] == kind][:limit]
         if not rows:
             continue
-        answers = asked(memory, rows, min_probability=0.0)
-        said = [answer.text or "" for answer in answers]
+        said = [answer.text or "" for answer in forced(memory, rows, f"twins by {kind}")]
         right = [exact_match(text, row["answer"]) for text, row in zip(said, rows, strict=True)]
         other = [exact_match(text, [row["twin_answer"]]) for text, row in zip(said, rows, strict=True)]
-        held = [float(answer.text is None) for answer in asked(memory, rows)]
-        given = [value for value, back in zip(other, held, strict=True) if not back]
-        scores = (
-            mean_score("EM", right, scale=100), mean_score("the twin's answer, %", other, scale=100),
-            mean_score("held back, %", held, scale=100), mean_score("of those given the twin's, %", given, scale=100),
-        )  # fmt: skip
-        reports.append(Report("twins", f"twins by {kind}", scores))
-    return reports
+        name = f"twins by {kind}"
+        figures.append(Figure(name, mean_score("EM", right, scale=100)))
+        figures.append(Figure(name, mean_score("the twin's answer, %", other, scale=100, higher_is_better=False)))
+    return figures
 
 
-def removal(path: Path, world: World, rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
-    """A tenth of the documents removed from a copy: EM of their facts, of facts never stored, and of all others."""
+def removal_figures(path: Path, world: World, rows: Sequence[dict[str, Any]]) -> list[Figure]:
+    """A tenth of the documents removed from a copy: questions about them, about all others, about nothing stored."""
     documents = sorted({row["document"] for row in rows})
-    gone = set(random.Random(seed).sample(documents, len(documents) // 10))
+    gone = set(random.Random(SEED).sample(documents, len(documents) // 10))
+    lost = [row for row in rows if row["document"] in gone]
+    kept = [row for row in rows if row["document"] not in gone]
     never = list(world.questions("unanswerable"))[: len(rows)]
+
+    def right(memory: Any, some: Rows, label: str) -> Score:
+        said = forced(memory, some, label)
+        values = [exact_match(answer.text or "", row["answer"]) for answer, row in zip(said, some, strict=True)]
+        return mean_score("EM", values, scale=100)
+
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "copy.quipu"
         shutil.copytree(path, copy)
         with quipu.open(copy) as memory:
-            before = _right(memory, rows)
+            figures = [
+                Figure("removed documents, before", right(memory, lost, "removed, before")),
+                Figure("other documents, before", right(memory, kept, "others, before")),
+            ]
             stored = {document.source: document.id for document in memory.store.documents()}
             for name in gone:
-                memory.remove(document=next(i for source, i in stored.items() if source.endswith(name)))
-            after = _right(memory, rows)
-            refused = [answer.text is None for answer in asked(memory, never)]
-            lost = [row for row in rows if row["document"] in gone]
-            held = [answer.text is None for answer in asked(memory, lost)]
-            answered = [answer.text is not None for answer in asked(memory, rows)]
-    of_gone = [row["document"] in gone for row in rows]
-
-    def em(values: list[float], wanted: bool) -> float:
-        picked = [value for value, is_gone in zip(values, of_gone, strict=True) if is_gone == wanted]
-        return 100 * sum(picked) / max(1, len(picked))
-
-    return {
-        "EM of removed facts, before": em(before, True), "EM of removed facts, after": em(after, True),
-        "EM of all others, before": em(before, False), "EM of all others, after": em(after, False),
-        "refused: removed facts, %": 100 * sum(held) / max(1, len(held)),
-        "refused: facts never stored, %": 100 * sum(refused) / max(1, len(refused)),
-        "answered of all asked, %": 100 * sum(answered) / len(answered),
-    }  # fmt: skip
+                memory.remove(document=next(known for source, known in stored.items() if source.endswith(name)))
+            figures += [
+                Figure("removed documents, after", right(memory, lost, "removed, after")),
+                Figure("removed documents, after", refused(memory, lost, "removed, refused")),
+                Figure("other documents, after", right(memory, kept, "others, after")),
+                Figure("facts never stored", refused(memory, never, "never stored")),
+            ]
+    return figures
 
 
-def _right(memory: Any, rows: Sequence[dict[str, Any]]) -> list[float]:
-    said = asked(memory, rows, min_probability=0.0)
-    return [exact_match(answer.text or "", row["answer"]) for answer, row in zip(said, rows, strict=True)]
+def examples_of(rows: Rows) -> list[Example]:
+    """Rows of questions as examples."""
+    return [Example(row["id"], row["question"], tuple(row["answer"])) for row in rows]
 
 
 def main() -> None:
-    """Run everything and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--documents", type=int, default=2000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--questions", type=int, default=3000, help="unseen phrasings to ask")
-    parser.add_argument("--filter-passages", type=int, default=640)
-    parser.add_argument("--encoder", help="name or folder; the one that ships by default")
-    parser.add_argument("--writer")
-    parser.add_argument("--reader")
+    """Run everything and print the table."""
+    parser = arguments(__doc__, data=False)
+    parser.set_defaults(limit=DOCUMENTS)
+    parser.add_argument("--questions", type=int, default=1500, help="unseen phrasings for look-up")
+    parser.add_argument("--cascade", type=int, default=500, help="unseen phrasings for the cascade")
     options = parser.parse_args()
-    folder, path = options.work / "world", options.work / "memory.quipu"
+    stem = f"microworld-{options.limit}"
+    folder = options.work / stem
     if not folder.exists():
-        make(folder, options.documents, options.seed)
+        make(folder, options.limit, SEED)
     world = World.load(folder)
-    models = Models.load(options.encoder, options.writer, options.reader)
-    figures: dict[str, Any] = {"documents": len(world.by_document), "facts": len(world.facts)}
-    memory, seconds = built(folder / "documents", path, models, options.seed)
-    if seconds is not None:
-        figures["build, seconds"] = seconds
-    with Store.open(path, read_only=True) as store:
-        documents = documents_of(store)
-        world.bind(documents.values())
-        pairs = stored_pairs(store)
-        passages = passages_of(store)
-    figures |= _pair_figures(world, pairs, {id: document.text for id, document in documents.items()})
-    figures["passages"] = len(passages)
-    step = max(1, len(passages) // options.filter_passages)
-    (before, kept), _ = timed("filter", lambda: filter_pairs(passages[::step], models, options.seed))
-    figures |= _filter_figures(world, before, kept)
-
-    rows = list(world.questions("questions-test"))
-    count = min(options.questions, len(rows))
-    sample = [rows[i * len(rows) // count] for i in range(count)]
-    examples = [Example(row["id"], row["question"], tuple(row["answer"])) for row in sample]
-    hops = [Example(r["id"], r["question"], tuple(r["answer"])) for r in world.questions("two-hop")][: len(examples)]
+    memory, seconds = built(folder / "documents", options.work / f"{stem}.quipu")
+    rows = spread(list(world.questions("questions-test")), options.questions)
+    examples = examples_of(rows)
     with memory:
-        unseen, _ = timed("unseen phrasings", lambda: open_domain.evaluate(memory, examples))
-        alone, _ = timed("retriever alone", lambda: open_domain.evaluate(memory, examples, rerank=False))
-        hopped, _ = timed("two hops", lambda: open_domain.evaluate(memory, hops))
-        pairs_of_twins = twins(memory, world, options.questions)
-    figures |= removal(path, world, sample, options.seed)
-    reports = [
-        Report("micro-world", "unseen phrasings, retriever alone", alone.scores),
-        Report("micro-world", "unseen phrasings", unseen.scores),
-        Report("micro-world", "two hops, asked as one", hopped.scores),
-    ]
-    print(report.command())
-    print(report.figures("Micro-world", figures), "\n")
-    print(report.table(reports, COLUMNS), "\n")
-    print(report.table(pairs_of_twins, ("EM", "the twin's answer, %", "held back, %", "of those given the twin's, %")))
-    report.save(options.work / "microworld.json", [*reports, *pairs_of_twins], figures)
-    say(f"saved {options.work / 'microworld.json'}")
-
-
-def _pair_figures(world: World, pairs: list[QAPair], texts: dict[str, str]) -> dict[str, Any]:
-    covered = coverage(world, pairs)
-    precision = pair_precision(world, pairs)
-    double = duplicates(pairs)
-    made: dict[str, Any] = {
-        "pairs": len(pairs),
-        "facts covered by a kept pair, %": 100 * covered.share,
-        "facts covered by a pair judged right, %": 100 * covered.covered_right / max(1, covered.facts),
-        "precision of kept pairs, %": 100 * precision.value,
-        "the same, nameless questions counted as wrong, %": 100 * precision.named,
-        "kept pairs right": precision.right,
-        "kept pairs wrong": precision.wrong,
-        "kept pairs undecided (no fact of the table)": precision.undecided,
-        "duplicates, %": 100 * double.share,
-        "of these exact": double.exact,
-        "of these paraphrases at one span": double.paraphrases,
-        "spans that equal their answer": span_truth(texts, pairs),
-    }
-    return made | {f"pairs, {reason}": count for reason, count in precision.reasons.items()}
-
-
-def _filter_figures(world: World, before: list[QAPair], kept: set[str]) -> dict[str, Any]:
-    quality = filter_quality(world, before, kept)
-    return {
-        "filter: pairs judged before it": quality.wrong_before + quality.right_before,
-        "filter: wrong pairs cut, %": 100 * quality.wrong_cut_share,
-        "filter: right pairs lost, %": 100 * quality.right_lost_share,
-    }
+        path = memory.path
+        world.bind(memory.store.documents())
+        figures = pair_figures(world, memory, seconds)
+        answers = forced(memory, rows, "unseen phrasings")
+        figures += quality("look-up", [answer.text for answer in answers], examples)
+        figures += recall("look-up", memory, examples)
+        figures += milliseconds(
+            "look-up", lambda question: memory.ask(question, method="lookup"), [e.question for e in examples]
+        )
+        figures += whole_way("cascade", memory, spread(examples, options.cascade))
+        hops = examples_of(list(world.questions("two-hop"))[: options.cascade])
+        said = ask(memory, [example.question for example in hops], "two hops", min_probability=0.0)
+        figures += quality("cascade, two hops", [answer.text for answer in said], hops)
+        figures += twin_figures(memory, world, options.questions)
+    figures += removal_figures(path, world, rows)
+    title = f"Micro-world: {len(world.by_document):,} documents about invented things, {len(world.facts):,} facts"
+    finish(Result.now("microworld", title, figures, goals=GOALS), options.json)
 
 
 if __name__ == "__main__":

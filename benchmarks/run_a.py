@@ -14,7 +14,7 @@ from typing import Any
 
 import squad_half
 from common import arguments, ask, batches, finish, milliseconds, quality, recall, say, size
-from figures import Figure, Result
+from figures import Figure, Result, share
 from quipu.evaluation.metrics import mean_score, normalize_answer
 from quipu.records import Example, Score
 
@@ -29,7 +29,7 @@ GOALS = {
 }
 
 
-def filtered(path: Path) -> Score:
+def filtered(path: Path) -> Figure:
     """Share of the questions written that pass the filter; what deduplication drops counts as passed."""
     record = sqlite3.connect(f"file:{path / 'records.sqlite'}?mode=ro", uri=True)
     try:
@@ -39,23 +39,18 @@ def filtered(path: Path) -> Score:
         ).fetchone()
     finally:
         record.close()
-    passed = [1.0] * (made - dropped) + [0.0] * dropped
-    return mean_score("questions that pass the filter, %", passed, scale=100)
+    return share("build", "questions that pass the filter, %", made - dropped, made)
 
 
 def build_figures(memory: Any, path: Path, seconds: float | None) -> list[Figure]:
     """What the build made, at which rate, and how large it is."""
     counts = memory.info()["counts"]
     pairs, passages = counts["pairs"], counts["passages"]
-    scores = [
-        Score("passages", passages, passages),
-        Score("pairs", pairs, pairs),
-        filtered(path),
-        Score("bytes a pair", size(path) / max(1, pairs), pairs, None, False),
-    ]
+    scores = [Score("passages", passages, passages), Score("pairs", pairs, pairs)]
     if seconds is not None:
-        scores.insert(2, Score("passages/s", passages / seconds, passages))
-    return [Figure("build", score) for score in scores]
+        scores.append(Score("passages/s", passages / seconds, passages))
+    scores.append(Score("bytes a pair", size(path) / max(1, pairs), pairs, None, False))
+    return [*(Figure("build", score) for score in scores), filtered(path)]
 
 
 def extractor_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:

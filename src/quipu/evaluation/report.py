@@ -57,7 +57,7 @@ def show(score: Score | None) -> str:
         return "-"
     if score.stderr is None:
         return number(score.value)
-    digits = 1 if abs(score.value) >= 1 else 3
+    digits = 1 if abs(score.value) >= 1 or score.value == 0 else 3
     return f"{score.value:.{digits}f} ± {score.stderr:.{digits}f}"
 
 

@@ -1,0 +1,165 @@
+"""Make BENCHMARKS.md and the README's demo, printed lines and table from benchmarks/results/*.json.
+
+python benchmarks/report.py            # write both
+python benchmarks/report.py --check    # say whether they are stale; exit code 1 if so
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from figures import RESULTS, Result, markdown
+from quipu.errors import InputError
+from quipu.evaluation.report import number, show
+
+ROOT = Path(__file__).parents[1]
+# The order of BENCHMARKS.md; a result that is not named here comes last.
+ORDER = (
+    "demo", "cascade", "run-a", "fid", "reader", "pairs-run-a", "pairs-examples", "fairytaleqa", "selqa", "microworld",
+    "multihop", "invariance", "cold-start", "scale", "memory-50k", "interrupt", "t5-speed", "quip", "claims",
+)  # fmt: skip
+WAYS = ("cascade", "run-a", "fid")  # these were asked the same questions
+COMPARED = ("EM", "F1", "answered, %", "right among these, %", "p50 ms", "p95 ms")
+HEAD = """# Benchmarks
+
+Made by `python benchmarks/report.py` from `benchmarks/results/*.json`; do not edit. "±" is the standard error. The
+commands stand at the end: `DATA` is a folder with the public data sets that [NOTICE](NOTICE) lists, `WORK` one for
+memories. What was tried, and how it went, is in [docs/log.md](docs/log.md).
+"""
+MARK = "<!-- {0}: made by benchmarks/report.py -->\n{1}\n<!-- end of {0} -->"
+
+
+def results(folder: Path = RESULTS) -> list[Result]:
+    """Every result, in the order of the report."""
+    found = [Result.read(path) for path in sorted(folder.glob("*.json"))]
+    place = {name: at for at, name in enumerate(ORDER)}
+    return sorted(found, key=lambda item: (place.get(item.name, len(ORDER)), item.name))
+
+
+def benchmarks(found: Sequence[Result]) -> str:
+    """The whole of BENCHMARKS.md: goals, ways to answer side by side, everything else, and the commands."""
+    usual = Counter(made_on(item) for item in found).most_common(1)[0][0] if found else ""
+    rest = [item for item in found if item.name not in WAYS]
+    parts = [
+        HEAD, f"Unless said otherwise: {usual}\n", "## Goals\n", goals(found),
+        "\n## Ways to answer: questions of SQuAD over a memory of 1,216 paragraphs\n", ways(found),
+        "\n## More figures\n", others(rest),
+        "\n## Commands\n", commands(found, usual),
+    ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def made_on(item: Result) -> str:
+    """Date, machine and models of a result."""
+    machine = f"{item.machine.get('cores')} cores of {item.machine.get('processor')}"
+    models = ", ".join(name.removeprefix("quipu-") for name in item.models)
+    return f"{item.date}, {machine}, Python {item.machine.get('python')}; {models or 'no model of quipu'}."
+
+
+def goals(found: Sequence[Result]) -> str:
+    """A row a goal, missed ones in bold."""
+    rows = [["benchmark", "system", "measure", "value", "goal", ""]]
+    for item in found:
+        for figure in item.figures:
+            if figure.goal is not None:
+                sign = "at least" if figure.score.higher_is_better else "at most"
+                word = "reached" if figure.reached else "**missed**"
+                value, goal = show(figure.score), f"{sign} {number(figure.goal)}"
+                rows.append([item.name, figure.system, figure.score.metric, value, goal, word])
+    missed = sum(row[-1] == "**missed**" for row in rows)
+    return f"{len(rows) - 1 - missed} of {len(rows) - 1} reached.\n\n{markdown(rows)}"
+
+
+def ways(found: Sequence[Result]) -> str:
+    """Every system that was asked the questions of run A, a row each."""
+    rows = [["", *COMPARED, "questions"]]
+    for item in (item for item in found if item.name in WAYS):
+        for system in dict.fromkeys(figure.system for figure in item.figures):
+            cells = [item.get(system, metric) for metric in COMPARED]
+            if cells[0] is not None:
+                count = f"{cells[0].score.n:,}"
+                rows.append([system, *("" if cell is None else show(cell.score) for cell in cells), count])
+    return markdown(rows)
+
+
+def others(found: Sequence[Result]) -> str:
+    """What stands in neither table, a row a system, with the notes of each benchmark."""
+    rows = [["benchmark", "system", "figures"]]
+    notes = []
+    for item in found:
+        for system in dict.fromkeys(figure.system for figure in item.figures):
+            own = [figure for figure in item.figures if figure.system == system and figure.goal is None]
+            shown = "; ".join(f"{figure.score.metric} {show(figure.score)}" for figure in own)
+            rows += [[item.name, system, shown]] if shown else []
+        notes += [f"- {item.name}: {note}" for note in item.notes]
+    return "\n".join([markdown(rows), "", *notes])
+
+
+def commands(found: Sequence[Result], usual: str) -> str:
+    """How each result is made anew, and on what it was made where that was not the usual."""
+    rows = [["benchmark", "what it measures", "command", "measured"]]
+    for item in found:
+        made = made_on(item)
+        rows.append([item.name, item.title, f"`{item.command}`", "" if made == usual else made.rstrip(".")])
+    return markdown(rows)
+
+
+def demo(found: dict[str, Result]) -> str:
+    """What the demo prints."""
+    rows = found["demo"].details["rows"]
+    return markdown([["question", "answer", "probability", "source"], *rows])
+
+
+def printed(found: dict[str, Result]) -> str:
+    """What the README's lines of Python print."""
+    return "```text\n" + "\n".join(found["demo"].details["python"]) + "\n```"
+
+
+def small_table(found: dict[str, Result]) -> str:
+    """The README's results: every way to answer on the same questions."""
+    count = next(item.score.n for item in found["cascade"].figures)
+    head = f"{count} questions of SQuAD over a memory of 1,216 paragraphs, nothing held back unless said:"
+    return f"{head}\n\n{ways([found['cascade']])}"
+
+
+REGIONS: dict[str, tuple[str, Callable[[dict[str, Result]], str]]] = {
+    "demo": ("demo", demo),
+    "printed": ("demo", printed),
+    "results": ("cascade", small_table),
+}
+
+
+def readme(text: str, found: Sequence[Result]) -> str:
+    """The README with its regions made anew, as far as there are results for them."""
+    known = {item.name: item for item in found}
+    for name, (needs, make) in REGIONS.items():
+        pattern = re.compile(re.escape(MARK).replace(r"\{0\}", name).replace(r"\{1\}", "(.*?)"), re.DOTALL)
+        if len(pattern.findall(text)) != 1:
+            raise InputError(f"README.md has no region {name!r}, or more than one")
+        if needs in known:
+            block = MARK.format(name, make(known))
+            text = pattern.sub(lambda _, block=block: block, text)
+    return text
+
+
+def main() -> int:
+    """Write, or with --check compare."""
+    found = results()
+    page = ROOT / "README.md"
+    wanted = {ROOT / "BENCHMARKS.md": benchmarks(found), page: readme(page.read_text(encoding="utf-8"), found)}
+    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path.name} is stale; run: make docs", file=sys.stderr)
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(wanted[path], encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
