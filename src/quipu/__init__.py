@@ -12,7 +12,7 @@ _HOMES = {
     "Passage": "records", "QAPair": "records", "Span": "records", "Hit": "records", "Evidence": "records",
     "Answer": "records",
     "Encoder": "models.encoder", "Reader": "models.reader", "Writer": "models.writer",
-    "Reranker": "models.reranker", "calibrate": "evaluation.calibration", "QuipuError": "errors",
+    "Reranker": "models.reranker", "calibrate": "calibration.memory", "QuipuError": "errors",
 }  # fmt: skip
 # `open` is left out: a star import would shadow the builtin.
 __all__ = [name for name in _HOMES if name != "open"]
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from quipu.api import Memory as Memory
     from quipu.api import build as build
     from quipu.api import open as open
+    from quipu.calibration.memory import calibrate as calibrate
     from quipu.errors import QuipuError as QuipuError
-    from quipu.evaluation.calibration import calibrate as calibrate
     from quipu.models.encoder import Encoder as Encoder
     from quipu.models.reader import Reader as Reader
     from quipu.models.reranker import Reranker as Reranker

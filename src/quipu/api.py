@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from quipu.answering.extract import Passages
-from quipu.answering.probability import Calibration, shipped
-from quipu.answering.retrieve import Method, retrieve
-from quipu.asking import SEARCH, Asking
+from quipu.answering.answerer import Answerer
+from quipu.answering.answerer import Method as AskMethod
+from quipu.answering.retrieve import SEARCH, Method, retrieve
+from quipu.answering.scoring import Calibration, bundled
+from quipu.answering.settings import AnswerSettings
 from quipu.building import Builder, BuildReport, Progress
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
@@ -22,20 +23,21 @@ from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
 from quipu.models.hub import BUNDLED
-from quipu.models.loaded import Models
+from quipu.models.loaded import Models, sha256_of
 from quipu.models.protocols import (
     Keys,
     SupportsAsk,
     SupportsEncode,
-    SupportsJudge,
     SupportsRead,
     SupportsReadMemory,
     SupportsRerank,
     SupportsWrite,
 )
-from quipu.records import Hit, QAPair
+from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
 from quipu.text import is_unicode
+
+BUNDLED_CALIBRATION = BUNDLED / "quipu-mini" / "steps.json"
 
 
 def build(
@@ -85,15 +87,30 @@ def open(
     encoder: SupportsEncode | str | Path | None = None,
     reranker: SupportsRerank | str | Path | None = None,
     memory_reader: SupportsReadMemory | str | Path | None = None,
+    settings: AnswerSettings | Mapping[str, Any] | None = None,
 ) -> Memory:
-    """An existing memory. The encoder is the one that it was built with, unless one is given."""
+    """An existing memory. The encoder is the one that it was built with, unless one is given.
+
+    ``settings``: names and values of ``AnswerSettings`` in place of those that the memory keeps.
+    """
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
     models = Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader)
-    return Memory(store, models)
+    memory = Memory(store, models)
+    if settings is not None:
+        try:
+            memory.settings = (
+                AnswerSettings.of(settings)
+                if isinstance(settings, AnswerSettings)
+                else (memory.settings.changed(settings, "settings"))
+            )
+        except BaseException:
+            store.close()
+            raise
+    return memory
 
 
-class Memory(Asking):
+class Memory:
     """A folder of question-answer pairs that answers questions. A context manager."""
 
     def __init__(self, store: Store, models: Models, report: BuildReport | None = None) -> None:
@@ -103,7 +120,8 @@ class Memory(Asking):
         self._index: Index | None = None
         self._rebuilding = Rebuilding(store.path)
         self._encoder: SupportsEncode | None = None
-        self._passages: Passages | None = None
+        self._answerer: Answerer | None = None
+        self._settings = AnswerSettings.of(store.manifest.get("answering"), str(store.path / "manifest.json"))
         self.report = report or BuildReport()
 
     def __enter__(self) -> Memory:
@@ -126,6 +144,11 @@ class Memory(Asking):
         """The record, for those who need more than this facade."""
         return self._store
 
+    @property
+    def models(self) -> Models:
+        """The models, each loaded when it is first needed."""
+        return self._models
+
     def close(self) -> None:
         """Let the folder go; a writer leaves an index that covers the pairs, all of them or nearly all."""
         try:
@@ -135,24 +158,78 @@ class Memory(Asking):
         finally:
             self._store.close()
 
-    def calibration(self, *, rerank: bool = True) -> Calibration | None:
-        """How probabilities are made: the memory's own curve, else the one that ships; None for other models."""
-        wanted = set(self.model_hashes(rerank=rerank).values())
-        stored = self._store.manifest.get("calibration")
-        own = Calibration.from_json(stored, str(self.path / "manifest.json")) if stored is not None else None
-        for known in (own, shipped(BUNDLED / "quipu-mini" / "calibration.json")):
-            if known is not None and set(known.models.values()) == wanted:
-                return known
-        return None
+    @property
+    def settings(self) -> AnswerSettings:
+        """How many pairs and passages each step of answering looks at; assigned, they hold until this is closed."""
+        return self._settings
 
-    def model_hashes(self, *, rerank: bool = True) -> dict[str, str]:
-        """Name and sha256 of encoder, reranker and reader as far as they answer: what a calibration is good for."""
-        answering = [self._models.encoder(), *([self._models.reranker(), self._models.judge()] if rerank else [])]
-        return {model.name: _hash(model) for model in answering if model is not None}
+    @settings.setter
+    def settings(self, settings: AnswerSettings) -> None:
+        self._settings, self._answerer = settings, None
+
+    def keep_settings(self, settings: AnswerSettings) -> None:
+        """Store the settings in the memory."""
+        self._store.note("answering", settings.to_json())
+        self.settings = settings
+
+    @property
+    def answerer(self) -> Answerer:
+        """What answers, for those who need more than ``ask``."""
+        if self._answerer is None:
+            known = (self.own_calibration(), bundled(BUNDLED_CALIBRATION))
+            calibrations = [item for item in known if item is not None]
+            self._answerer = Answerer(self._store, self._models, self._near, calibrations, self._settings)
+        return self._answerer
+
+    def own_calibration(self) -> Calibration | None:
+        """How this memory's probabilities are made, where it was calibrated."""
+        stored = self._store.manifest.get("calibration")
+        return None if stored is None else Calibration.from_json(stored, str(self.path / "manifest.json"))
 
     def keep_calibration(self, calibration: Calibration) -> None:
-        """Store the curve and threshold in the memory; what it said before is forgotten."""
+        """Store scorers and thresholds in the memory; what it said before is forgotten."""
         self._store.note("calibration", calibration.to_json())
+        self._answerer = None
+
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int | None = None,
+        method: AskMethod = "cascade",
+        rerank: bool = True,
+        min_probability: float | None = None,
+        budget_ms: float | None = None,
+    ) -> Answer:
+        """The answer with its source and probability, or none, with the reason.
+
+        method: "lookup" gives the answer of the best stored pair; "read" reads the best pairs together; "chain"
+        goes from pair to pair; "span" finds where the stored tokens of the best passages answer; "passage" reads the
+        best of these passages anew; "cascade" does these in this order until one is sure enough, and reads passages
+        only where most of the pairs found were made of some.
+
+        ``k`` pairs are looked at (None: as many as the settings say). ``rerank=False`` leaves the retriever's order
+        (and is faster). An answer is held back below ``min_probability``; None: below the threshold of the memory's
+        calibration, 0: never. ``budget_ms``: a cascade takes no further step when it has used so many milliseconds.
+        """
+        options: dict[str, Any] = {"method": method, "min_probability": min_probability, "budget_ms": budget_ms}
+        return self.ask_many([question], k=k, rerank=rerank, **options)[0]
+
+    def ask_many(
+        self,
+        questions: Sequence[str],
+        *,
+        k: int | None = None,
+        method: AskMethod = "cascade",
+        rerank: bool = True,
+        min_probability: float | None = None,
+        budget_ms: float | None = None,
+    ) -> list[Answer]:
+        """An answer for each question, in order."""
+        self._wake()
+        return self.answerer.ask_many(
+            questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
+        )
 
     def search(self, question: str, k: int = 10, *, method: Method = SEARCH) -> list[Hit]:
         """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""
@@ -245,9 +322,9 @@ class Memory(Asking):
         Pairs stay as they are. A calibration of the memory is forgotten: it was for other scores.
         """
         encoder, total = self._models.encoder(), self._store.count()
-        if _hash(encoder) in self._store.models.values() and "rekeying" not in self._store.manifest:
+        if sha256_of(encoder) in self._store.models.values() and "rekeying" not in self._store.manifest:
             self._builder(progress).code_passages()  # the keys are its own; the tokens may not be
-            self._passages = None
+            self._answerer = None
             return 0
         done = 0
 
@@ -259,9 +336,9 @@ class Memory(Asking):
                 progress({"stage": "rekey", "done": done, "total": total})
             return keys
 
-        self._store.replace_vectors(make, encoder.name, _hash(encoder))
+        self._store.replace_vectors(make, encoder.name, sha256_of(encoder))
         self._builder(progress).code_passages()
-        self._index = self._encoder = self._passages = None
+        self._index = self._encoder = self._answerer = None
         Index.rebuild(self._store)
         return done
 
@@ -276,6 +353,7 @@ class Memory(Asking):
             return verify_memory(self.path, repair=True)
         finally:
             self._store = Store.open(self.path, read_only=read_only)
+            self._answerer = None
 
     def export(self, path: str | Path) -> int:
         """Write the whole memory to a .jsonl or .parquet file; how many pairs."""
@@ -287,6 +365,9 @@ class Memory(Asking):
         builder = Builder(self._store, self._models, settings, progress, self._rebuilding)
         self.report = builder.report
         return builder
+
+    def _near(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
+        return self.search_many(texts, k)
 
     def _wake(self) -> tuple[Index, SupportsEncode]:
         """Index and encoder, loaded by the first question."""
@@ -319,7 +400,7 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
         return store
     encoder = models.encoder()
     known = {**settings.to_json(), **models.names}
-    return Store.create(path, width=encoder.width, models={encoder.name: _hash(encoder)}, settings=known)
+    return Store.create(path, width=encoder.width, models={encoder.name: sha256_of(encoder)}, settings=known)
 
 
 def _stored_settings(store: Store) -> GenerateSettings:
@@ -336,13 +417,9 @@ def _check_encoder(store: Store, encoder: SupportsEncode) -> None:
         raise FormatError(
             f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}"
         )
-    if _hash(encoder) not in store.models.values():
+    if sha256_of(encoder) not in store.models.values():
         names = ", ".join(store.models)
         raise InputError(
             f"{store.path} was built with the encoder {names}, this one is {encoder.name}: its keys do not compare. "
             f"Make them anew with: quipu rekey {store.path}, or open it with the encoder that made it"
         )
-
-
-def _hash(model: SupportsEncode | SupportsRerank | SupportsJudge) -> str:
-    return str(getattr(model, "sha256", model.name))

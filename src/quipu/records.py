@@ -169,7 +169,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class StepTrace:
     """One step of a cascade: what it answered, or held back as not sure enough, how probable that was, and why."""
 
     route: str
@@ -196,7 +196,21 @@ class Answer:
     reason: str
     milliseconds: float
     held: str | None = None
-    tried: tuple[Tried, ...] = ()
+    tried: tuple[StepTrace, ...] = ()
+
+    @classmethod
+    def abstained(
+        cls,
+        question: str,
+        *,
+        reason: str,
+        score: float = 0.0,
+        probability: float | None = 0.0,
+        evidence: tuple[Evidence, ...] = (),
+        held: str | None = None,
+    ) -> Answer:
+        """No answer, with the reason; ``held``: what was held back, with its evidence."""
+        return cls(question, None, score, probability, evidence, "abstain", reason, 0.0, held)
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``quipu ask --json`` prints."""

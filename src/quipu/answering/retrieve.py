@@ -14,6 +14,7 @@ from quipu.models.protocols import Keys
 from quipu.records import Hit, Via
 
 Method = Literal["vector", "words", "both"]
+SEARCH: Method = "vector"  # how answering retrieves
 RANK_CONSTANT = 60  # of reciprocal-rank fusion: score = sum of 1 / (60 + rank)
 DEPTH = 50  # hits of each kind that are fused, at least
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -35,7 +35,9 @@ def ask(
         Path | None,
         typer.Option(metavar="FILE", help='One question a line, plain or as JSON objects with "question".'),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at; without it as many as set.")
+    ] = None,
     method: Annotated[
         Literal["cascade", "lookup", "read", "chain", "span", "passage"],
         typer.Option(
@@ -60,6 +62,10 @@ def ask(
         float | None,
         typer.Option(min=0.001, metavar="MS", help="A cascade takes no further step after so many milliseconds."),
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of answering; may be given again."),
+    ] = None,
     explain: Annotated[bool, typer.Option(help="Show every step of a cascade, and all evidence.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,7 +79,7 @@ def ask(
         raise InputError("give one question or --questions FILE, not both")
     if question is not None and not question.strip():
         raise InputError("the question is empty")
-    with quipu.open(memory, read_only=True) as opened:
+    with quipu.open(memory, read_only=True, settings=_settings(settings or ())) as opened:
 
         def answered(some: list[str]) -> list[Answer]:
             return opened.ask_many(
@@ -123,6 +129,20 @@ def search(
         [(hit.rank, hit.score, hit.pair.answer, shortened(hit.pair.question, 90)) for hit in hits],
         head=("rank", "score", "answer", "question"),
     )
+
+
+def _settings(given: Iterable[str]) -> dict[str, Any]:
+    """Names and values of NAME=VALUE; a value is a number where it reads as one."""
+    found: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"--set takes NAME=VALUE, not {item!r}")
+        try:
+            found[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            found[name.strip()] = value
+    return found
 
 
 def _questions(path: Path) -> Iterator[str]:

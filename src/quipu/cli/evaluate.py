@@ -81,11 +81,11 @@ def twins(
 
     For each scorer the share of twins that pass a bar which true paraphrases pass, over 12 kinds of 56 items.
     """
-    from quipu.answering.probability import shipped
+    from quipu.answering.scoring import bundled
+    from quipu.api import BUNDLED_CALIBRATION
     from quipu.evaluation.tasks import twins as task
     from quipu.evaluation.twins.suite import suite
     from quipu.models.encoder import Encoder
-    from quipu.models.hub import BUNDLED
     from quipu.models.reranker import load_reranker
 
     own = Encoder.from_pretrained("quipu-mini/encoder")
@@ -94,7 +94,7 @@ def twins(
     scorers["retriever"] = task.by_encoder(own)
     judge = load_reranker(reranker)
     scorers["reranker"] = task.by_reranker(judge, own)
-    calibration = shipped(BUNDLED / "quipu-mini" / "calibration.json")
+    calibration = bundled(BUNDLED_CALIBRATION)
     if calibration is not None:
         scorers["probability"] = task.by_probability(judge, own, calibration)
     reports = task.evaluate(suite("test"), scorers, coverage)

@@ -135,14 +135,15 @@ def _rows(
 
 def _asked(path: str, asked: Sequence[str]) -> dict[str, float]:
     """All times and sizes of one memory, in a fresh process."""
-    import quipu
+    from quipu.api import open as open_memory
+    from quipu.models.encoder import Encoder
 
     began = time.perf_counter()
-    with quipu.open(path, read_only=True) as memory:
+    with open_memory(path, read_only=True) as memory:
         memory.ask(asked[0], method="lookup", rerank=False)
         opened = time.perf_counter() - began
         private, mapped = private_and_mapped()
-        index, encoder = Index.load(memory.store), quipu.Encoder.from_pretrained("quipu-mini/encoder")
+        index, encoder = Index.load(memory.store), Encoder.from_pretrained("quipu-mini/encoder")
         keys = np.concatenate([encoder.encode([question]) for question in asked])
         covered = index._covered
         codes: Any = covered.index if covered is not None else None

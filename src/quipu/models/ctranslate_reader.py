@@ -34,7 +34,6 @@ class CTranslateMemoryReader:
         self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
         settings = folder.settings
         self.k, self.sentence = int(settings["k"]), bool(settings["sentence"])
-        self.fitted = folder.fitted
         self._value_length, self._x_length = int(settings["value_length"]), int(settings["x_length"])
         self._longest, self._beams = int(settings["answer_length"]), int(settings["beams"])
         self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))

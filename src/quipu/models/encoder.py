@@ -54,7 +54,6 @@ class Encoder:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
         self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
-        self.fitted = folder.fitted
         self.codebook = (
             Codebook.load(folder.path / "codebook.npz") if "codebook.npz" in folder.settings["files"] else None
         )

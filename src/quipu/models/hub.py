@@ -43,8 +43,6 @@ _NEEDS = {
     ),
 }
 
-_STEPS = ("read", "chain", "compare", "span", "passage", "cascade")
-
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
@@ -64,11 +62,6 @@ class ModelFolder:
         if "tokenizer.json" in self.settings["files"]:
             return self.path / "tokenizer.json"
         return shared_writer(str(self.settings["words_from"])).path / "tokenizer.json"
-
-    @property
-    def fitted(self) -> dict[str, Any]:
-        """Weights of ``quipu.answering``'s modules of these names, as far as they were fitted for the model."""
-        return {step: self.settings[step] for step in _STEPS if step in self.settings}
 
     @property
     def sha256(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -115,6 +116,11 @@ class Models:
         if self._reranks():
             parallel(lambda model: model(), [self.reader, self.reranker])
 
+    def hashes(self, kinds: Sequence[str]) -> dict[str, str]:
+        """Name and sha256 of the models of these kinds ("encoder", "reranker", ...), as far as there are any."""
+        found = (getattr(self, kind)() for kind in kinds)
+        return {model.name: sha256_of(model) for model in found if model is not None}
+
     def judge(self) -> SupportsJudge | None:
         """The reader where it can judge given spans, beside a reranker."""
         if self.reranker() is None or not hasattr(self.reader(), "judge"):
@@ -128,3 +134,8 @@ class Models:
 
             self._given["reader"] = Reader.from_pretrained(self._given["reader"])
         return cast(SupportsRead, self._given["reader"])
+
+
+def sha256_of(model: Any) -> str:
+    """The hash over a model's files; its name where it was made without any."""
+    return str(getattr(model, "sha256", model.name))

@@ -44,7 +44,6 @@ class MemoryReader:
         settings = folder.settings
         self.k = int(settings["k"]) if k is None else k
         self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
-        self.fitted = folder.fitted
         self._per_block = int(settings["per_block"]) if per_block is None else per_block
         self._value_length = int(settings["value_length"])
         self._longest = int(settings["answer_length"])

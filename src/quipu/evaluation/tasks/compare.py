@@ -17,8 +17,9 @@ from typing import Literal
 
 import numpy as np
 
+from quipu.answering.proposal import PassageSpan
+from quipu.answering.retrieve import SEARCH
 from quipu.api import Memory
-from quipu.asking import SEARCH
 from quipu.errors import InputError
 from quipu.evaluation.baselines.bm25 import BM25
 from quipu.evaluation.baselines.dense import Dense
@@ -43,7 +44,7 @@ class Controlled:
     """The memory reader with other pairs than were found: none, some by chance, or those found, answers shuffled."""
 
     def __init__(self, memory: Memory, name: str, pairs: Literal["none", "chance", "shuffled"]) -> None:
-        reader = memory.memory_reader()
+        reader = memory.models.memory_reader()
         if reader is None:
             raise InputError(f"{memory.path}: {name} needs a reader of memories")
         self.name, self._memory, self._reader, self._pairs = name, memory, reader, pairs
@@ -166,9 +167,10 @@ def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
     if name in ("read", "read-shuffled", "read-random", "cascade"):
         rows = Controlled(memory, name, "shuffled").given(questions)
         words += sum(len(value_text(answer, text).split()) for row in rows for text, answer in row)
-    if name == "passage" or (name == "cascade" and "passage" in memory.steps()):
-        found = memory.find_passages_many(questions)
-        words += sum(len(memory.store.passage(item.passage_id).text.split()) for row in found for item in row)
+    if name == "passage" or (name == "cascade" and "passage" in memory.answerer.steps()):
+        found = memory.answerer.propose("passage", questions)
+        read = [place for row in found for item in row for place in item.sources if isinstance(place, PassageSpan)]
+        words += sum(len(memory.store.passage(place.passage_id).text.split()) for place in read)
     if words:
         return words / len(questions)
     read = int(name.removeprefix("fid-")) if name.startswith("fid-") else READ * name.endswith("-reader")

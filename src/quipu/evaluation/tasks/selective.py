@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from quipu.answering.steps.lookup import scorer_name
 from quipu.api import Memory
 from quipu.errors import InputError, MissingExtra
-from quipu.evaluation.calibration import BATCH
 from quipu.evaluation.metrics import (
     aurc,
     exact_match,
@@ -27,6 +27,7 @@ from quipu.evaluation.report import Report
 from quipu.records import Example, Score
 
 Method = Literal["lookup", "cascade"]
+BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def ask_all(
     memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = True, method: Method = "lookup"
 ) -> list[Said]:
     """Every question answered; InputError where the memory's models have no calibration."""
-    calibration = memory.calibration(rerank=rerank)
-    if calibration is None:
+    scorer = memory.answerer.fitted(scorer_name(rerank))
+    if scorer is None:
         raise InputError(f"{memory.path}: its models have no calibration; run: quipu calibrate {memory.path}")
     said = []
     for first in range(0, len(examples), BATCH):
@@ -52,7 +53,7 @@ def ask_all(
         if method == "cascade":
             said += _by_cascade(memory, some, k, rerank)
             continue
-        found = memory.find_many([example.question for example in some], k=k, rerank=rerank)
+        found = memory.answerer.find([example.question for example in some], k=k, rerank=rerank)
         for item, example in zip(found, some, strict=True):
             if item is None:
                 said.append(Said(0.0, False, False, 0.0))
@@ -60,7 +61,7 @@ def ask_all(
             answers = [hit.pair.answer for hit in item.hits]
             right = bool(exact_match(answers[item.best], example.answers))
             held = any(exact_match(answer, example.answers) for answer in answers)
-            probability = float(calibration.probability(item.features)[0])
+            probability = scorer.probability(scorer.score(item.features)) or 0.0
             said.append(Said(probability, right, held, item.hits[item.best].score))
     return said
 
@@ -87,8 +88,8 @@ def evaluate(
 ) -> tuple[Report, list[Said]]:
     """AURC, ECE, precision and coverage at ``threshold`` (None: the calibration's), refused share of unanswerable."""
     said = ask_all(memory, examples, k=k, rerank=rerank, method=method)
-    calibration = memory.calibration(rerank=rerank)
-    bar = threshold if threshold is not None else (calibration.threshold if calibration is not None else 0.5)
+    scorer = memory.answerer.fitted(scorer_name(rerank))
+    bar = threshold if threshold is not None else (scorer.threshold if scorer is not None else 0.5)
     probabilities, right = [item.probability for item in said], [item.right for item in said]
     given = [item for item in said if item.probability >= bar]
     precision = sum(item.right for item in given) / len(given) if given else 0.0

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.answering.probability import Calibration, features
+from quipu.answering.features import features
+from quipu.answering.scoring import Calibration
 from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.report import Report, table
@@ -53,15 +54,17 @@ def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
 
 def by_probability(reranker: SupportsRerank, encoder: SupportsEncode, calibration: Calibration) -> Scorer:
     """What ``quipu ask`` goes by: the calibrated probability of the stored pair, found alone."""
+    scorer = calibration.scorers["lookup_reranked"]
     similar, read = by_encoder(encoder), by_reranker(reranker, encoder)
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
         scores, logits = similar(asked, stored).tolist(), read(asked, stored).tolist()
-        rows = []
+        found = []
         for question, item, value, logit in zip(asked, stored, scores, logits, strict=True):
             hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
-            rows.append(features(question, [hit], [calibration.blend.logit(value, logit, None)], 0))
-        return calibration.raw(np.array(rows))
+            row = features(question, [hit], [calibration.blend.logit(value, logit, None)], 0)
+            found.append(scorer.score(row))
+        return np.array(found)
 
     return score
 

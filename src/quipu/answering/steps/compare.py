@@ -11,15 +11,15 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from quipu.answering.chain import Search
-from quipu.answering.linear import Line
-from quipu.answering.lookup import evidence_of, names
+from quipu.answering.features import names
+from quipu.answering.proposal import Context, Proposal, Search
+from quipu.answering.scoring import unfitted
+from quipu.answering.settings import AnswerSettings
 from quipu.memory.store import Store
-from quipu.records import Answer, Hit
+from quipu.records import Hit, Route
 from quipu.text import normalize_answer
 
 FEATURES = ("similarity",)  # of the pair that is least alike
-NEAR = 20  # pairs that are looked through for each thing
 _NEWER = re.compile(r"\b(?:later|latest|last|younger|youngest|newer|newest|(?:more|most) recent(?:ly)?)\b", re.I)
 _OLDER = re.compile(r"\b(?:first|earlier|earliest|older|oldest)\b", re.I)
 _AGE = re.compile(r"\b(?:older|oldest|younger|youngest)\b", re.I)
@@ -65,6 +65,33 @@ class Compared:
     answer: str
     hits: tuple[Hit, ...]
     score: float
+
+
+class Compare:
+    """What a question compares, by a pair about each thing."""
+
+    NAME: Route = "chain"
+    FEATURES = FEATURES
+    UNFITTED = unfitted(similarity=1.0)
+
+    def __init__(self, store: Store, settings: AnswerSettings) -> None:
+        self._store, self._settings = store, settings
+
+    def ready(self) -> str:
+        """Always: it needs no model beside the encoder."""
+        return ""
+
+    def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
+        """One answer of each question that compares two things of which pairs are found."""
+        return [
+            [] if both is None else [Proposal("compare", both.answer, (both.score,), both.hits, both.score)]
+            for both in compare(questions, context.nearest, self._told, self._settings.about)
+        ]
+
+    def _told(self, hit: Hit) -> str:
+        """The title of a pair's document and the sentence that the pair was made of."""
+        title = self._store.title(hit.pair.document_id) if hit.pair.document_id else ""
+        return f"{title} {self._store.key_text(hit.pair.id)}"
 
 
 def parse(question: str) -> Comparison | None:
@@ -120,17 +147,18 @@ def _alike(things: str, what: str) -> Comparison | None:
 
 
 def compare(
-    questions: Sequence[str], search: Search, told: Callable[[Hit], str] = lambda hit: ""
+    questions: Sequence[str], search: Search, told: Callable[[Hit], str] = lambda hit: "", near: int = 20
 ) -> list[Compared | None]:
     """The answer to each question that compares; None where it does not, or where a pair is missing.
 
     ``search`` (texts, k) finds the k best pairs of each text and is called twice at most. ``told``: the title of a
     pair's document and the sentence that it was made of, which may name the thing where the pair's question does not.
+    ``near`` pairs are looked through for each thing.
     """
     asked = [(at, item) for at, question in enumerate(questions) if (item := parse(question)) is not None]
     found: list[Compared | None] = [None] * len(questions)
     roles = [f"Who is the {item.role} of {_bare(name)}?" for _, item in asked if item.role for name in item.names]
-    known = iter(search(roles, NEAR) if roles else [])
+    known = iter(search(roles, near) if roles else [])
     holders: list[list[Hit | None]] = []
     for _, item in asked:
         row: list[Hit | None] = [None, None]
@@ -141,28 +169,16 @@ def compare(
         item.asks.format(hit.pair.answer if hit else _bare(name))
         for (_, item), row in zip(asked, holders, strict=True) for name, hit in zip(item.names, row, strict=True)
     ]  # fmt: skip
-    near = iter(search(texts, NEAR) if texts else [])
+    about = iter(search(texts, near) if texts else [])
     for (at, item), row in zip(asked, holders, strict=True):
         values = [
-            _value(next(near), hit.pair.answer if hit else name, item, told)
+            _value(next(about), hit.pair.answer if hit else name, item, told)
             for name, hit in zip(item.names, row, strict=True)
         ]
         if (item.role and None in row) or None in values:
             continue
         found[at] = _judged(item, [hit for hit in row if hit], [value for value in values if value])
     return found
-
-
-def compared(question: str, item: Compared, store: Store, odds: Line | None, least: float | None = None) -> Answer:
-    """The answer with the pairs behind it as evidence; ``least`` stands for the threshold of ``odds``."""
-    evidence = tuple(evidence_of(hit, store)[0] for hit in item.hits)
-    probability = None if odds is None else odds.probability(odds.score([item.score]))
-    if odds is not None and probability is not None and probability < (odds.threshold if least is None else least):
-        reason = "what is compared is not said clearly enough"
-        return Answer(question, None, item.score, probability, evidence, "abstain", reason, 0.0, item.answer)
-    return Answer(
-        question, item.answer, item.score, probability, evidence, "chain", f"{len(item.hits)} pairs, compared", 0.0
-    )
 
 
 def _of_role(hits: Sequence[Hit], name: str, role: str, told: Callable[[Hit], str]) -> Hit | None:

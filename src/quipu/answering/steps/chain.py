@@ -2,25 +2,24 @@
 
 The first hop finds pairs that are like the question. Each of them whose answer the question does not name may be a
 bridge: the question is asked again with that answer in it, and what comes near it, and speaks of the bridge, may be the
-end of the chain. A line of weights, fitted on composed questions, orders the chains and says how probable the best one
-is.
+end of the chain. Questions that compare two things are answered by ``quipu.answering.steps.compare``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quipu.answering.linear import Line
-from quipu.answering.lookup import evidence_of, names
-from quipu.answering.probability import content_words
+from quipu.answering.features import content_words, names
+from quipu.answering.proposal import Context, Proposal, Search
+from quipu.answering.scoring import unfitted
+from quipu.answering.settings import AnswerSettings
+from quipu.answering.steps.compare import Compare
 from quipu.memory.store import Store
-from quipu.records import Answer, Evidence, Hit
+from quipu.records import Hit, Route
 from quipu.text import normalize_answer
 
-BRIDGES = 8  # first pairs that a second hop starts from
-FIRST, SECOND = 20, 10  # pairs that each hop finds
 # Of a chain: similarity of its first pair to the question, and of its last to the rewritten one and to the question;
 # whether the last pair's question names the bridge; shares of the question's words in the first, the last and either
 # pair; of the last question's words that question and bridge lack; whether the question names the answer; how much
@@ -28,8 +27,6 @@ FIRST, SECOND = 20, 10  # pairs that each hop finds
 FEATURES = (
     "first", "last", "direct", "bridged", "in_first", "in_last", "covered", "unasked", "asked", "lead", "alone",
 )  # fmt: skip
-
-Search = Callable[[Sequence[str], int], list[list[Hit]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +37,54 @@ class ChainFound:
     features: tuple[float, ...]
 
 
+class Chain:
+    """The end of a chain of two pairs, or what two pairs compared say."""
+
+    NAME: Route = "chain"
+    FEATURES = FEATURES
+    UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"direct": 4.0, "bridged": 4.0, "covered": 8.0, "lead": 6.0})
+
+    def __init__(self, store: Store, settings: AnswerSettings) -> None:
+        self._settings = settings
+        self.compare = Compare(store, settings)
+
+    def ready(self) -> str:
+        """Always: it needs no model beside the encoder."""
+        return ""
+
+    def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
+        """Comparisons first; of other questions chains of two pairs, and single pairs."""
+        proposed = self.compare.propose(questions, context)
+        others = [at for at, row in enumerate(proposed) if not row]
+        found = find_chains([questions[at] for at in others], context.nearest, self._settings) if others else []
+        for at, chains in zip(others, found, strict=True):
+            proposed[at] = [Proposal("chain", item.hits[-1].pair.answer, item.features, item.hits) for item in chains]
+        return proposed
+
+
 def rewritten(question: str, bridge: str) -> str:
     """The question as the second hop asks it."""
     return f"{question.rstrip(' ?')} {bridge}?"
 
 
-def find_chains(questions: Sequence[str], search: Search) -> list[list[ChainFound]]:
+def find_chains(questions: Sequence[str], search: Search, settings: AnswerSettings) -> list[list[ChainFound]]:
     """Chains of two pairs, and single pairs, for each question, in no order.
 
     ``search`` (texts, k) finds the k best pairs of each text; it is called twice, the second time for all bridges.
     """
-    near = search(questions, FIRST)
+    near = search(questions, settings.first_hop)
     bridges: list[tuple[int, Hit]] = []
     for at, question in enumerate(questions):
         seen: set[str] = set()
         for hit in near[at]:
             normal = normalize_answer(hit.pair.answer)
-            if normal and normal not in seen and not names(question, hit.pair.answer) and len(seen) < BRIDGES:
+            if normal and normal not in seen and not names(question, hit.pair.answer) and len(seen) < settings.bridges:
                 seen.add(normal)
                 bridges.append((at, hit))
     asked = [rewritten(questions[at], hit.pair.answer) for at, hit in bridges]
-    ends = search(asked, SECOND) if asked else []
+    ends = search(asked, settings.second_hop) if asked else []
     found: list[list[ChainFound]] = [
-        [ChainFound((hit,), _single(question, hit, row)) for hit in row[:SECOND]]
+        [ChainFound((hit,), _single(question, hit, row)) for hit in row[: settings.second_hop]]
         for question, row in zip(questions, near, strict=True)
     ]
     for (at, first), row in zip(bridges, ends, strict=True):
@@ -107,28 +129,3 @@ def _features(question: str, first: Hit, last: Hit, direct: float, row: Sequence
 def _share(words: set[str], there: set[str]) -> float:
     """Share of ``words`` that is there."""
     return len(words & there) / len(words) if words else 0.0
-
-
-def chain(
-    question: str, found: Sequence[ChainFound], store: Store, weights: Line, least: float | None = None
-) -> Answer:
-    """The best chain's last answer, with the pairs of the chain as evidence; ``least``: stands for the threshold.
-
-    Without ``least`` a single pair is no answer: that is what look-up is for.
-    """
-    if not found:
-        return Answer(question, None, 0.0, 0.0, (), "abstain", "the memory holds nothing like it", 0.0)
-    scores = [weights.score(item.features) for item in found]
-    best = max(range(len(found)), key=lambda at: (scores[at], -at))
-    item, score = found[best], scores[best]
-    evidence: tuple[Evidence, ...] = tuple(evidence_of(hit, store)[0] for hit in item.hits)
-    probability = weights.probability(score)
-    text = item.hits[-1].pair.answer
-    if probability < (weights.threshold if least is None else least):
-        reason = "no chain of pairs leads to an answer clearly enough"
-        return Answer(question, None, score, probability, evidence, "abstain", reason, 0.0, text)
-    if len(item.hits) == 1 and least is None:
-        reason = "one pair is enough, there is no chain"
-        return Answer(question, None, score, probability, evidence, "abstain", reason, 0.0, text)
-    reason = "two pairs, one after the other" if len(item.hits) == 2 else "one pair is enough"
-    return Answer(question, text, score, probability, evidence, "chain", reason, 0.0)

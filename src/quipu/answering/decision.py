@@ -1,0 +1,206 @@
+"""From proposals to answers: how probable the best one is, whether it is said or held back, and why.
+
+This is the only place that compares a probability with a threshold. A step proposes; here the scorer that was fitted
+for the step orders what it proposes and says how probable the best is. Without fitted weights there is no probability,
+and nothing is held back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from quipu.answering.features import FEATURES, NAME, content_words, numbers
+from quipu.answering.proposal import Proposal, evidence_of
+from quipu.answering.scoring import LinearScorer
+from quipu.memory import tokens
+from quipu.memory.store import Store
+from quipu.records import Answer, Evidence, Hit, Route, StepTrace
+from quipu.text import normalize_answer
+
+_NOTHING_PAIRS, _NOTHING_PASSAGES = "the memory holds nothing like it", "no passage is like the question"
+_NOTHING: Mapping[str, str] = {"span": _NOTHING_PASSAGES, "passage": _NOTHING_PASSAGES}
+_UNSURE: Mapping[str, str] = {
+    "read": "the pairs found do not say it clearly",
+    "chain": "no chain of pairs leads to an answer clearly enough",
+    "compare": "what is compared is not said clearly enough",
+    "span": "no passage says it clearly enough",
+    "passage": "no passage says it clearly enough",
+}
+COMBINED: tuple[Route, ...] = ("lookup", "read", "chain", "passage")
+# Of an answer, for each step: whether the step holds it, its log-odds then, and the log-odds of another that it holds.
+COMBINED_FEATURES = tuple(f"{step}_{what}" for step in COMBINED for what in ("holds", "logit", "against"))
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How probable an answer must be: ``least`` where somebody says so, else a scorer's threshold and the ``floor``."""
+
+    least: float | None = None
+    floor: float = 0.0
+
+    def over(self, scorer: LinearScorer) -> float:
+        """The probability below which an answer by this scorer is held back."""
+        return max(scorer.threshold, self.floor) if self.least is None else self.least
+
+
+def decide(
+    route: Route,
+    question: str,
+    proposals: Sequence[Proposal],
+    scorer: LinearScorer,
+    store: Store,
+    bar: Bar,
+    *,
+    after_lookup: bool = False,
+) -> Answer:
+    """The best proposal of one step as an answer; without text where it is less probable than ``bar``.
+
+    An answer that is held back keeps its evidence.
+    """
+    if not proposals:
+        return Answer.abstained(question, reason=_NOTHING.get(route, _NOTHING_PAIRS))
+    best, score = _best(proposals, scorer)
+    probability = scorer.probability(score, after_lookup=after_lookup)
+    evidence = evidence_of(replace(best, score=score) if best.score is None else best, store)
+    shown = score if best.score is None else best.score
+    reason = ""
+    if not best.text:
+        reason = "the reader says nothing"
+    elif probability is not None and probability < bar.over(scorer):
+        reason = _why_unsure(question, best, evidence, store)
+    elif best.scorer == "chain" and len(best.sources) == 1 and bar.least is None:
+        reason = "one pair is enough, there is no chain"  # which is what look-up is for
+    if reason:
+        return Answer.abstained(
+            question, reason=reason, score=shown, probability=probability, evidence=evidence, held=best.text or None
+        )
+    return Answer(question, best.text, shown, probability, evidence, route, _why_sure(best, probability), 0.0)
+
+
+def hold_back(answer: Answer, least: float | None) -> Answer:
+    """The answer; held back where it is less probable than ``least``, whatever its step's own threshold."""
+    if least is None or answer.text is None or answer.probability is None or answer.probability >= least:
+        return answer
+    return replace(answer, text=None, route="abstain", reason=f"less probable than {least:g}", held=answer.text)
+
+
+def combined(steps: Sequence[tuple[Route, Answer]], scorer: LinearScorer | None, bar: Bar) -> Answer:
+    """The answer to a question that went through ``steps``: the last step's, if it gives one.
+
+    Where none does, what was held back is weighed together: steps that hold the same answer confirm each other. The
+    best by ``scorer`` (weights of ``COMBINED_FEATURES``) is given if it is probable enough. Without such weights the
+    most probable by its own step is given where ``bar.least`` allows it. Else the question stays open, for the first
+    step's reason.
+    """
+    told = tuple(
+        StepTrace(name, answer.text, answer.probability, answer.reason, answer.milliseconds, answer.held)
+        for name, answer in steps
+    )
+    chosen = steps[-1][1]
+    if chosen.text is None:
+        chosen = _best_held(steps, told, scorer, bar) or steps[0][1]
+    return replace(chosen, tried=told, milliseconds=sum(answer.milliseconds for _, answer in steps))
+
+
+def held(traces: Sequence[StepTrace]) -> dict[str, tuple[float, ...]]:
+    """The answers that steps gave or held back, normalised, with what ``COMBINED_FEATURES`` names."""
+    logits: dict[str, tuple[str, float]] = {}
+    for trace in traces:
+        normal = normalize_answer(trace.text or trace.held or "")
+        if normal and trace.probability is not None:
+            p = min(max(trace.probability, 1e-4), 1 - 1e-4)
+            logits[trace.route] = normal, math.log(p / (1 - p))
+    found: dict[str, tuple[float, ...]] = {}
+    for text in dict.fromkeys(text for text, _ in logits.values()):
+        features: list[float] = []
+        for step in COMBINED:
+            own, logit = logits.get(step, ("", 0.0))
+            features += [float(own == text), logit * (own == text), logit * (own != text)]
+        found[text] = tuple(features)
+    return found
+
+
+def _best(proposals: Sequence[Proposal], scorer: LinearScorer) -> tuple[Proposal, float]:
+    """The proposal of the highest score, the first of equals, and the score."""
+    scores = [scorer.score(item.features) for item in proposals]
+    best = max(range(len(scores)), key=lambda at: (scores[at], -at))
+    return proposals[best], scores[best]
+
+
+def _best_held(
+    steps: Sequence[tuple[Route, Answer]], told: Sequence[StepTrace], scorer: LinearScorer | None, bar: Bar
+) -> Answer | None:
+    known = [item for item in steps if normalize_answer(item[1].held or "") and item[1].probability is not None]
+    if not known or (scorer is None and bar.least is None):
+        return None
+    best = _most_probable(known) if scorer is None else _confirmed(known, held(told), scorer)
+    least = bar.least if scorer is None or bar.least is not None else bar.over(scorer)
+    return best if (best.probability or 0.0) >= (least or 0.0) else None
+
+
+def _most_probable(known: Sequence[tuple[Route, Answer]]) -> Answer:
+    """What the step that is surest of what it holds would say."""
+    name, best = max(known, key=lambda item: item[1].probability or 0.0)
+    return replace(best, text=best.held, route=name, reason=f"not sure: {best.reason}")
+
+
+def _confirmed(
+    known: Sequence[tuple[Route, Answer]], found: Mapping[str, tuple[float, ...]], scorer: LinearScorer
+) -> Answer:
+    """The best answer by the weights of all steps, with the evidence of the surest step that holds it."""
+    scores = {text: scorer.score(features) for text, features in found.items()}
+    text = max(scores, key=lambda text: scores[text])
+    agreeing = [(name, answer) for name, answer in known if normalize_answer(answer.held or "") == text]
+    reason = "more probable than what the other steps found"
+    if len(agreeing) > 1:
+        reason = f"{' and '.join(name for name, _ in agreeing)} agree"
+    return replace(_most_probable(agreeing), probability=scorer.probability(scores[text]), reason=reason)
+
+
+def _why_sure(best: Proposal, probability: float | None) -> str:
+    """Where an answer that is given comes from, in words."""
+    pairs = len(best.sources)
+    if best.scorer == "read":
+        return f"read from {pairs} pairs" + ("; generated: no pair has this answer" if best.generated else "")
+    if best.scorer == "chain":
+        return "two pairs, one after the other" if pairs == 2 else "one pair is enough"
+    if best.scorer == "compare":
+        return f"{pairs} pairs, compared"
+    if best.scorer in ("span", "passage"):
+        return "read from a passage, no pair holds it"
+    if probability is None and isinstance(best.sources[0], Hit):
+        return f"the stored pair nearest to the question (by {best.sources[0].via})"
+    return "the stored pair that answers the question best"
+
+
+def _why_unsure(question: str, best: Proposal, evidence: Sequence[Evidence], store: Store) -> str:
+    """Why an answer is not trusted, in words: what of the question is not stored, or what is against the answer."""
+    if best.scorer in _UNSURE:
+        return _UNSURE[best.scorer]
+    of = dict(zip(FEATURES, best.features, strict=True))
+    pair, passage = evidence[0].pair, evidence[0].passage
+    text = f"{pair.question} {pair.answer}" if pair else ""
+    text += f" {passage.title} {passage.text}" if passage else ""
+    nearest = "the nearest pair" + (" and its passage do" if passage else " does")
+    if of["similarity"] < 0.5:
+        return "nothing similar is stored"
+    missing = sorted(numbers(question) - numbers(text))
+    if missing:
+        unknown = [number for number in missing if not _stored(number, store)]
+        if unknown:
+            return f"a number differs: nothing stored speaks of {', '.join(unknown)}"
+        return f"a number differs: {nearest} not speak of {', '.join(missing)}"
+    stored = content_words(text)
+    lacking = [name for name in dict.fromkeys(NAME.findall(question)) if not content_words(name) <= stored]
+    if lacking:
+        return f"a name differs: {nearest} not speak of {', '.join(lacking)}"
+    if of["agreement"] < 0.5:
+        return "the candidates disagree"
+    return "what is stored is similar, but asks for something else"
+
+
+def _stored(number: str, store: Store) -> bool:
+    """Whether any pair or passage holds the number."""
+    return bool(tokens.search_ids(store, number, 1)) or bool(store.search_words(number, 1)[0][0] >= 0)

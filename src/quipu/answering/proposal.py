@@ -1,0 +1,126 @@
+"""What a step of answering proposes, where it stands, and what the steps share while they answer a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from quipu.answering.scoring import Blend, LinearScorer
+from quipu.memory.provenance import support_of
+from quipu.memory.store import Store
+from quipu.records import Evidence, Hit, Route, Span
+
+Search = Callable[[Sequence[str], int], list[list[Hit]]]  # texts, k: the k stored pairs nearest to each text
+
+
+@dataclass(frozen=True, slots=True)
+class PassageSpan:
+    """Characters of a stored passage, the end exclusive."""
+
+    passage_id: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An answer that a step proposes, before anybody asks how probable it is.
+
+    ``text`` is "" where the step says that nothing answers. ``scorer`` names the weights of ``features``; ``sources``
+    are the pairs and places behind it, in the order in which they are shown. ``score`` is what the answer shows as its
+    score; None: the scorer's. ``generated``: no source holds the answer in these words.
+    """
+
+    scorer: str
+    text: str
+    features: tuple[float, ...]
+    sources: tuple[Hit | PassageSpan, ...]
+    score: float | None = None
+    generated: bool = False
+
+
+class Nearest:
+    """The stored pairs nearest to texts; each of the questions is searched for once, for all steps."""
+
+    def __init__(self, search: Search, questions: Sequence[str], depth: int) -> None:
+        """``depth``: how many pairs are searched for at least for each of the ``questions``."""
+        self._search, self._questions, self._depth = search, set(questions), depth
+        self._known: dict[str, list[Hit]] = {}
+
+    def __call__(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
+        """The best ``k`` pairs of each text."""
+        if k > self._depth or not self._questions.issuperset(texts):
+            return self._search(texts, k)
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known.update(zip(new, self._search(new, self._depth), strict=True))
+        return [self._known[text][:k] for text in texts]
+
+
+@dataclass(slots=True)
+class Context:
+    """What all steps share for the questions of one call.
+
+    ``nearest`` finds pairs, ``k`` of which look-up considers; ``scorer`` gives the weights of a name, fitted or not;
+    ``blend`` weighs what retriever and reranker say of a pair. ``rerank``: look-up asks the reranker.
+    ``after_lookup``: only questions that look-up leaves open are asked.
+    """
+
+    nearest: Nearest
+    k: int
+    scorer: Callable[[str], LinearScorer]
+    rerank: bool
+    blend: Callable[[], Blend]
+    after_lookup: bool = False
+
+
+class Step(Protocol):
+    """One way to answer. It proposes; ``quipu.answering.decision`` says whether that is probable enough."""
+
+    NAME: Route
+    FEATURES: tuple[str, ...]
+    UNFITTED: LinearScorer
+
+    def ready(self) -> str:
+        """Load what it needs; "" when it can be asked, else why not and what to do."""
+
+    def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
+        """What may answer each question, in no order; an empty list where there is nothing."""
+
+
+def evidence_of(proposal: Proposal, store: Store) -> tuple[Evidence, ...]:
+    """Where the sources of a proposal stand; a single pair is shown at every place where it stands."""
+    if len(proposal.sources) == 1 and isinstance(proposal.sources[0], Hit):
+        return places_of(proposal.sources[0], store)
+    return tuple(_first_place(source, store, proposal.score) for source in proposal.sources)
+
+
+def places_of(hit: Hit, store: Store) -> tuple[Evidence, ...]:
+    """Where a pair stands: passage, span, and the characters of the document there; then every further place.
+
+    A pair of its own has neither.
+    """
+    further = support_of(store, hit.pair.id) if hit.pair.span is not None else []
+    return (_place(hit, store), *(_place(hit, store, document, span) for document, span in further))
+
+
+def _first_place(source: Hit | PassageSpan, store: Store, score: float | None) -> Evidence:
+    if isinstance(source, Hit):
+        return _place(source, store)
+    passage = store.passage(source.passage_id)
+    span = Span(passage.span.start + source.start, passage.span.start + source.end)
+    return Evidence(
+        None, passage, span, score or 0.0,
+        document=store.source(passage.document_id), quote=store.quote(passage.document_id, span),
+    )  # fmt: skip
+
+
+def _place(hit: Hit, store: Store, document: str | None = None, span: Span | None = None) -> Evidence:
+    document, span = document or hit.pair.document_id, span or hit.pair.span
+    if document is None or span is None:
+        return Evidence(hit.pair, None, None, hit.score)
+    return Evidence(
+        hit.pair, store.passage_at(document, span), span, hit.score,
+        document=store.source(document), quote=store.quote(document, span),
+    )  # fmt: skip

@@ -1,1 +1,0 @@
-"""How spans that are read from token codes are weighed and how probable they are."""
