@@ -1,6 +1,6 @@
 """Random ``kill -9`` during every operation that writes, then ``verify`` and the same command again.
 
-    python benchmarks/interrupt.py [--kills 30] [--documents 12] [--seed 0] [--json]
+    python benchmarks/interrupt.py [--kills 200] [--documents 12] [--seed 0] --json benchmarks/results/interrupt.json
 
 Every command is the installed ``quipu`` in a process of its own. A memory that was never disturbed is the reference:
 at the end of each trial the pairs must be the same. A pair counts as committed when it can be read after the kill, and
@@ -19,12 +19,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
+from common import finish
+from figures import Figure, Result
 from quipu.errors import QuipuError
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
+from quipu.records import Score
 
 QUIPU = str(Path(sys.executable).parent / "quipu")
 Pairs = frozenset[tuple[str, str, str]]
@@ -125,23 +128,34 @@ def disturb_growth(
 def main() -> None:
     """Run the operations and print a row each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--documents", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory(prefix="quipu-interrupt-") as temporary:
         rows = trials(Path(temporary), options, chance)
-    if options.json:
-        print(json.dumps([asdict(row) for row in rows]))
-        return
-    print("| " + " | ".join(name.replace("_", " ") for name in asdict(rows[0])) + " |")
-    print("|" + "---|" * len(asdict(rows[0])))
-    for row in rows:
-        print("| " + " | ".join(str(value) for value in asdict(row).values()) + " |")
+    finish(
+        Result.now("interrupt", f"Interruption: {options.kills} random kills with `kill -9`", figures_of(rows)),
+        options.json,
+    )
     if any(row.verify_failed or row.pairs_lost or row.half_done or row.wrong_at_end for row in rows):
         sys.exit(1)
+
+
+def figures_of(rows: list[Row]) -> list[Figure]:
+    """The sums over all operations, and the kills of each."""
+    figures = [Figure("kills of", Score(row.operation, row.kills, row.kills)) for row in rows]
+    kills, trials = sum(row.kills for row in rows), sum(row.trials for row in rows)
+    sums = {
+        "verify failed": (sum(row.verify_failed for row in rows), kills),
+        "pairs lost": (sum(row.pairs_lost for row in rows), kills),
+        "half done": (sum(row.half_done for row in rows), kills),
+        "wrong at end": (sum(row.wrong_at_end for row in rows), trials),
+    }
+    scores = [Score(name, value, n, None, False) for name, (value, n) in sums.items()]
+    return [*figures, *(Figure("all operations", score, 0.0) for score in scores)]
 
 
 def trials(work: Path, options: argparse.Namespace, chance: random.Random) -> list[Row]:

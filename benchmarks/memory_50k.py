@@ -1,69 +1,57 @@
-"""A memory of real pairs: import time, exactness of search, time of one search, of add and of remove.
+"""A memory of real pairs: import, exactness of search, and the time of one search, of adding and of removing.
 
-    python benchmarks/memory_50k.py --pairs opentriviaqa/questions.jsonl.gz [--work FOLDER] [--json]
+    python benchmarks/memory_50k.py --data DATA --work WORK --json benchmarks/results/memory-50k.json
+
+The pairs are OpenTriviaQA's; ``--limit``: the first so many of them.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
-import tempfile
+import shutil
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import quipu
-from common import folder_bytes, say
-from quipu.api import Memory
-from quipu.records import Document, Passage, QAPair, Span
+from common import arguments, finish, milliseconds, read_lines, say, size, write_lines
+from figures import Figure, Result
+from quipu.evaluation.metrics import mean_score
+from quipu.evaluation.tasks.open_domain import spread
+from quipu.records import Document, Passage, QAPair, Score, Span
 
-SAMPLE = 500  # questions that are searched one by one
-
-
-def percentiles(times: list[float]) -> dict[str, float]:
-    """p50 and p95 in milliseconds."""
-    return {"p50 ms": 1000 * float(np.percentile(times, 50)), "p95 ms": 1000 * float(np.percentile(times, 95))}
-
-
-def each(work: Callable[[str], Any], questions: list[str]) -> dict[str, float]:
-    """The times of ``work`` for one question after another, after twenty that do not count."""
-    for question in questions[:20]:
-        work(question)
-    times = []
-    for question in questions:
-        start = time.perf_counter()
-        work(question)
-        times.append(time.perf_counter() - start)
-    return percentiles(times)
+SEARCHED = 100  # questions whose hits are compared with brute force
+PAIRS = 20  # of the document that is added and removed
+GOALS = {
+    ("memory", "recall@10 against brute force, %"): 100.0,
+    (f"a document of {PAIRS} pairs", "add, ms"): 50.0,
+    (f"a document of {PAIRS} pairs", "remove, ms"): 50.0,
+}
 
 
-def recall_against_brute_force(memory: Memory, questions: list[str], k: int = 10) -> float:
-    """Share of the true best ``k`` (inner product with every stored vector) that the index returns."""
+def against_brute_force(memory: Any, encoder: Any, questions: list[str], k: int = 10) -> list[float]:
+    """For each question the share of the true best ``k`` (inner product with every stored vector) that is found."""
     rows, vectors = (np.concatenate(part) for part in zip(*memory.store.vectors(), strict=True))
-    encoder = quipu.Encoder.from_pretrained("quipu-mini/encoder")
     shares = []
     for question in questions:
         scores = vectors @ encoder.encode([question])[0]
         best = rows[np.lexsort((rows, -scores))[:k]]
         expected = {pair.id for pair in memory.store.pairs_by_rows(best.tolist()) if pair}
-        shares.append(len(expected & {hit.pair.id for hit in memory.search(question, k)}) / k)
-    return float(np.mean(shares))
+        found = {hit.pair.id for hit in memory.search(question, k, method="vector")}
+        shares.append(len(expected & found) / k)
+    return shares
 
 
-def one_document(memory: Memory, rounds: int = 20) -> dict[str, float]:
-    """Add and remove one document's twenty pairs, vectors ready: median milliseconds, a search after each included."""
-    encoder = quipu.Encoder.from_pretrained("quipu-mini/encoder")
+def one_document(memory: Any, encoder: Any, rounds: int = 20) -> list[Figure]:
+    """Add and remove one document's pairs, vectors ready: medians, a search after each included."""
     added, removed = [], []
     for number in range(rounds):
-        text = " ".join(f"Fact {at} of note {number} is {at * number}." for at in range(20))
+        text = " ".join(f"Fact {at} of note {number} is {at * number}." for at in range(PAIRS))
         document = Document.make(f"note-{number}", "note", text)
         pairs = [
             QAPair.make(f"What is fact {at} of note {number}?", "fact", document_id=document.id, span=Span(at, at + 4))
-            for at in range(20)
+            for at in range(PAIRS)
         ]
         keys = encoder.encode([pair.question for pair in pairs])
         start = time.perf_counter()
@@ -76,38 +64,46 @@ def one_document(memory: Memory, rounds: int = 20) -> dict[str, float]:
         memory.search(pairs[0].question, 1)
         added.append(middle - start)
         removed.append(time.perf_counter() - middle)
-    return {"add ms": 1000 * float(np.median(added)), "remove ms": 1000 * float(np.median(removed))}
+    name = f"a document of {PAIRS} pairs"
+    return [
+        Figure(name, Score("add, ms", 1000 * float(np.median(added)), rounds, None, False)),
+        Figure(name, Score("remove, ms", 1000 * float(np.median(removed)), rounds, None, False)),
+    ]
 
 
 def main() -> None:
-    """Run everything and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--work", type=Path)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    work = Path(tempfile.mkdtemp(prefix="quipu-50k-")) if options.work is None else options.work
+    """Import, search, change, print."""
+    options = arguments(__doc__).parse_args()
+    rows = list(read_lines(options.data / "opentriviaqa" / "questions.jsonl.gz"))[: options.limit]
+    pairs, path = options.work / "trivia.jsonl", options.work / "trivia.quipu"
+    write_lines(pairs, rows)
+    shutil.rmtree(path, ignore_errors=True)
     start = time.perf_counter()
-    quipu.build([], work / "trivia.quipu", pairs=options.pairs).close()
+    quipu.build([], path, pairs=pairs).close()
     seconds = time.perf_counter() - start
     say(f"imported in {seconds:.1f} s")
-    figures: dict[str, float] = {"import seconds": seconds}
-    with quipu.open(work / "trivia.quipu") as memory:
-        count = memory.store.count()
-        asked = random.Random(0).sample([pair.question for _, pair in memory.store.pairs()], SAMPLE)
-        figures |= {"pairs": count, "pairs/s": count / seconds, "bytes a pair": folder_bytes(memory.path) / count}
-        figures["recall@10 against brute force"] = recall_against_brute_force(memory, asked[:100])
+    with quipu.open(path) as memory:
+        count = memory.info()["counts"]["pairs"]
+        encoder = quipu.Encoder.from_pretrained(memory.info()["settings"]["encoder"])
+        asked = random.Random(0).sample([pair.question for _, pair in memory.store.pairs()], min(500, count))
+        shares = against_brute_force(memory, encoder, spread(asked, SEARCHED))
+        figures = [
+            Figure("memory", Score("pairs", count, count)),
+            Figure("memory", Score("import, pairs/s", count / seconds, count)),
+            Figure("memory", Score("bytes a pair", size(path) / count, count, None, False)),
+            Figure("memory", mean_score("recall@10 against brute force, %", shares, scale=100)),
+        ]
         for method in ("vector", "words", "both"):
-            for name, value in each(lambda question, m=method: memory.search(question, 10, method=m), asked).items():
-                figures[f"search by {method}, {name}"] = value
-        for name, value in each(memory.ask, asked).items():
-            figures[f"ask, {name}"] = value
-        figures |= {f"20 pairs of a document, {name}": value for name, value in one_document(memory).items()}
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            print(f"| {name} | {value:,.3f} |" if value < 100 else f"| {name} | {value:,.0f} |")
+
+            def search(question: str, method: str = method) -> object:
+                return memory.search(question, 10, method=method)
+
+            figures += milliseconds(f"search by {method}", search, asked)
+        figures += milliseconds("look-up", lambda question: memory.ask(question, method="lookup"), asked)
+        figures += one_document(memory, encoder)
+    finish(
+        Result.now("memory-50k", f"A memory of {count:,} real pairs (OpenTriviaQA)", figures, goals=GOALS), options.json
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Documentation that is on any Debian machine: built into a memory and asked ten questions.
 
-    python benchmarks/run_b.py [PATH ...] [--files 400] [--memory FOLDER] [--questions FILE] [--json]
+    python benchmarks/run_b.py [PATH ...] [--files 400] [--memory FOLDER] --json benchmarks/results/run-b.json
 
 PATH defaults to /usr/share/doc. Every ``--files``-th part of the readable files is taken evenly, so that a few
 packages do not fill the run. The build runs as the installed command in a process of its own; its peak memory is the
@@ -20,7 +20,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from common import finish, say, size
+from figures import Figure, Result
 from quipu.corpus import SUFFIXES
+from quipu.records import Score
 
 QUESTIONS = (
     "Who wrote Users and Groups in the Debian System?",
@@ -67,47 +70,39 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=400)
     parser.add_argument("--kilobytes", type=int, default=64, help="leave out larger files, so that many can be read")
     parser.add_argument("--memory", type=Path, help="keep the memory here")
-    parser.add_argument("--questions", type=Path, help="one question a line, instead of the ten")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     files = chosen(options.paths, options.files, 1000 * options.kilobytes)
     if not files:
         sys.exit(f"no readable files under {', '.join(map(str, options.paths))}")
-    questions = options.questions.read_text("utf-8").splitlines() if options.questions else list(QUESTIONS)
     with tempfile.TemporaryDirectory(prefix="quipu-run-b-") as temporary:
         memory = options.memory or Path(temporary) / "docs.quipu"
         asked = Path(temporary) / "questions.txt"
-        asked.write_text("\n".join(questions) + "\n", encoding="utf-8")
+        asked.write_text("\n".join(QUESTIONS) + "\n", encoding="utf-8")
         (built,), seconds = quipu("build", *map(str, files), "-o", str(memory))
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
         answers, _ = quipu("ask", str(memory), "--questions", str(asked))
-        size = sum(file.stat().st_size for file in memory.rglob("*") if file.is_file())
-    skipped = Counter(item["reason"] for item in built["skipped"])
-    result = {
-        "files": len(files),
-        "by_suffix": dict(Counter(path.suffix.lower() for path in files)),
-        "megabytes": sum(path.stat().st_size for path in files) / 1e6,
-        "skipped": len(built["skipped"]),
-        "skipped_by_reason": dict(skipped),
-        "passages": built["passages"],
-        "pairs": built["pairs"],
-        "build_seconds": seconds,
-        "peak_rss_mib": peak,
-        "memory_megabytes": size / 1e6,
-        "answers": answers,
-    }
-    if options.json:
-        print(json.dumps(result, ensure_ascii=False))
-        return
-    for key, value in result.items():
-        if key != "answers":
-            print(f"| {key.replace('_', ' ')} | {value if not isinstance(value, float) else f'{value:,.1f}'} |")
-    print("\n| question | answer | score | matched question | source | ms |\n|---|---|---|---|---|---|")
-    for item in answers:
-        pair, evidence = item["pair"] or {}, (item["evidence"] or [{}])[0]
-        cells = (item["question"], item["text"], f"{item['score']:.3f}", pair.get("question"), evidence.get("document"))
-        row = " | ".join(str(cell).replace("|", "/") for cell in cells)
-        print(f"| {row} | {item['milliseconds']:.1f} |")
+        bytes_of = size(memory)
+    for reason, count in Counter(item["reason"] for item in built["skipped"]).items():
+        say(f"skipped: {count} with {reason}")
+    scores = [
+        Score("files", len(files), len(files)),
+        Score("skipped", len(built["skipped"]), len(files), None, False),
+        Score("MB", sum(path.stat().st_size for path in files) / 1e6, len(files)),
+        Score("passages", built["passages"], built["passages"]),
+        Score("pairs", built["pairs"], built["pairs"]),
+        Score("passages/s", built["passages"] / seconds, built["passages"]),
+        Score("peak MB", peak, 1, None, False),
+        Score("memory, MB", bytes_of / 1e6, 1, None, False),
+        Score("questions answered", sum(not item["abstained"] for item in answers), len(answers)),
+    ]
+    kept = [{name: item[name] for name in ("question", "text", "probability", "evidence")} for item in answers]
+    for item in kept:
+        item["evidence"] = [part["document"] for part in item["evidence"]][:1]
+        say(f"{item['question']} {item['text']} ({item['probability']}) {item['evidence']}")
+    title = f"Run B: {len(files)} files of documentation from a Debian machine"
+    figures = [Figure("build", score) for score in scores]
+    finish(Result.now("run-b", title, figures, details={"answers": kept}), options.json)
 
 
 if __name__ == "__main__":

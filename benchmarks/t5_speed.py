@@ -1,6 +1,6 @@
 """Questions a second of QAMAT against FiD at T5-base size, with random weights: speed does not depend on them.
 
-    python benchmarks/t5_speed.py [--pairs 32] [--passages 100] [--repeats 3]
+    python benchmarks/t5_speed.py [--pairs 32] [--passages 100] [--repeats 3] --json benchmarks/results/t5-speed.json
 
 QAMAT reads ``pairs`` of 40 word pieces in one text, FiD ``passages`` of 200, each with the question. Both by torch in
 bf16, greedy, eight pieces of answer; the search is not in it.
@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from quipu.cli.terminal import print_table
+from common import finish
+from figures import Figure, Result
+from quipu.records import Score
 
 QUESTION, PAIR, PASSAGE, ANSWER = 20, 40, 200, 8  # word pieces
 
@@ -37,6 +40,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=32)
     parser.add_argument("--passages", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     torch.manual_seed(0)
     config = T5Config(
@@ -44,10 +48,12 @@ def main() -> None:
         decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
     )  # fmt: skip
     model = T5ForConditionalGeneration(config).eval().to(torch.bfloat16)
-    rows = []
+    names = (f"QAMAT, {options.pairs} pairs", f"FiD, {options.passages} passages")
+    figures: list[Figure] = []
+    least: dict[tuple[str, int], float] = {}
     for name, batch, blocks, length in (
-        ("QAMAT", 1, 1, options.pairs * PAIR + QUESTION), ("QAMAT", 16, 1, options.pairs * PAIR + QUESTION),
-        ("FiD", 1, options.passages, PASSAGE + QUESTION),
+        (names[0], 1, 1, options.pairs * PAIR + QUESTION), (names[0], 16, 1, options.pairs * PAIR + QUESTION),
+        (names[1], 1, options.passages, PASSAGE + QUESTION),
     ):  # fmt: skip
         ids = torch.randint(2, 32000, (batch * blocks, length))
         times = []
@@ -56,10 +62,13 @@ def main() -> None:
                 began = time.perf_counter()
                 answer(model, ids, batch)
                 times.append((time.perf_counter() - began) / batch)
-        rows.append((name, batch, blocks * length, min(times[1:]), max(times[1:]), 1 / min(times[1:])))
-    head = ("system", "batch", "word pieces a question", "s a question, least", "most", "questions/s")
-    print_table(rows, head)
-    print(f"FiD takes {rows[2][3] / rows[0][3]:.1f} times as long, questions one by one")
+        metric = "seconds a question" if batch == 1 else f"{batch} together"
+        least[name, batch] = min(times[1:])
+        figures.append(Figure(name, Score(metric, least[name, batch], options.repeats, None, False)))
+    ratio = least[names[1], 1] / least[names[0], 1]
+    figures.append(Figure(names[1], Score("times as long as QAMAT", ratio, options.repeats), 10.0))
+    title = "Speed at T5-base size: random weights, bf16, torch, search not included"
+    finish(Result.now("t5-speed", title, figures), options.json)
 
 
 if __name__ == "__main__":
