@@ -14,6 +14,8 @@ from quipu.cli.options import AsJson
 from quipu.cli.terminal import log, print_json
 from quipu.errors import MissingExtra, SettingsError
 
+_STEPS = ("lm.base", "lm.label", "lm.write", "lm.ship")  # steps of a training that are modules of their own
+
 
 def train(
     recipe: Annotated[
@@ -30,7 +32,7 @@ def train(
     thing = settings.pop("train", None)
     if thing not in known:
         raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(known)}, not {thing!r}')
-    run = training(f"{thing}.train").run
+    run = training(known[thing]).run
     kind = typing.get_type_hints(run)["recipe"]
     out = run(from_mapping(kind, settings, str(recipe)), log())
     if as_json:
@@ -39,12 +41,16 @@ def train(
         print(out)
 
 
-def _trainable() -> list[str]:
-    """The rooms of training that hold a ``train`` module; found by their files, so that torch is not loaded."""
+def _trainable() -> dict[str, str]:
+    """What a recipe can train, and the module of ``quipu.training`` whose ``run`` does it.
+
+    Rooms that hold a ``train`` module, found by their files, so that torch is not loaded; and steps beside one.
+    """
     import quipu.training
 
     root = Path(quipu.training.__file__).parent
-    return sorted(file.parent.name for file in root.glob("*/train.py"))
+    rooms = {file.parent.name: f"{file.parent.name}.train" for file in root.glob("*/train.py")}
+    return dict(sorted({**rooms, **{step: step for step in _STEPS}}.items()))
 
 
 def training(module: str) -> Any:

@@ -34,6 +34,7 @@ LAYOUT = {
     "ropes_contrast": "ropes_contrast/passages.jsonl.gz",
     "selqa": "selqa/passages.jsonl.gz",
 }
+_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+")
 # Sources whose groups are titles of articles or stories, worth showing to a model together with the passage.
 _TITLED = {
     "squad_train_parts", "squadshifts_new_wiki", "timeqa_human", "onestopqa", "quoref_contrast", "fairytaleqa",
@@ -315,3 +316,10 @@ def cut(context: Context, words: int, rng: random.Random) -> Context:
         if begin <= asked.start and asked.end <= end
     )
     return Context(context.group, context.text[begin:end], inside, context.source)
+
+
+def sentence_around(text: str, start: int, end: int) -> str:
+    """The sentence that holds the span: from the last sentence end before it to the first after it."""
+    left = max((match.end() for match in _SENTENCE_END.finditer(text, 0, start)), default=0)
+    right = _SENTENCE_END.search(text, end)
+    return text[left : right.end() if right else None].strip()

@@ -64,6 +64,24 @@ class Lines:
         return f"{self._paths[int(self._files[row])]}, byte {int(self._starts[row])}"
 
 
+def whole_lines(path: Path) -> int:
+    """The number of lines in a file that is written line by line; a last one that was cut off is taken away first.
+
+    A file that does not exist has none.
+    """
+    if not path.exists():
+        return 0
+    count = end = 0
+    with path.open("r+b") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                file.truncate(end)
+                break
+            count += 1
+            end += len(line)
+    return count
+
+
 @dataclass(slots=True)
 class Order:
     """Which examples a step sees: a function of its number; examples of like length together."""

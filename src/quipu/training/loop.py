@@ -97,7 +97,9 @@ def fit(
                 sums[name] = sums.get(name, 0.0) + value / settings.accumulate
         if processes > 1:
             _average(parameters.values())
-        torch.nn.utils.clip_grad_norm_(parameters.values(), settings.clip)
+        norm = torch.nn.utils.clip_grad_norm_(parameters.values(), settings.clip)
+        if not math.isfinite(norm.item()):
+            raise FloatingPointError(f"the gradient is {norm.item()} at step {step}; lower the learning rate")
         optimizer.step()
         step += 1
         if step % settings.report_every == 0:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,10 @@ from transformers import BertForQuestionAnswering
 
 from quipu.training import corpora
 from quipu.training.base import load_tokenizer
-from quipu.training.corpora import Asked, Context, compose, cut
+from quipu.training.corpora import Asked, Context, compose, cut, sentence_around
 from quipu.training.generator.sample import greedy
 from quipu.training.generator.train import load_generator
 from quipu.training.reader.data import Encoded, batches, collate
-
-_SENTENCE_END = re.compile(r"[.!?][\"')\]]*\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +158,3 @@ def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lamb
         report({"passages": first + len(batch), "of": len(jobs)})
     recipe.out.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return recipe.out
-
-
-def sentence_around(text: str, start: int, end: int) -> str:
-    """The sentence that holds the span: from the last sentence end before it to the first after it."""
-    left = max((match.end() for match in _SENTENCE_END.finditer(text, 0, start)), default=0)
-    right = _SENTENCE_END.search(text, end)
-    return text[left : right.end() if right else None].strip()

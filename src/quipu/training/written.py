@@ -9,7 +9,7 @@ answers, and p(nothing) is the probability of that at the first token.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from quipu.errors import FormatError
@@ -48,6 +48,10 @@ class WrittenPassage:
     def kept(self) -> list[WrittenPair]:
         """The pairs worth learning from: read back as the same span, likely, and not giving the answer away."""
         return [pair for pair in self.pairs if _good(pair, self.span(pair))]
+
+    def pruned(self) -> WrittenPassage:
+        """The passage with only the pairs that are ``kept``."""
+        return replace(self, pairs=tuple(self.kept()))
 
     def to_json(self) -> dict[str, Any]:
         """A line of the file; probabilities with three digits."""
