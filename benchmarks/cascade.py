@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import squad_half
-from common import arguments, ask, batches, finish, language_model, milliseconds, quality, say, whole_way
+from common import ask, batches, finish, language_model, milliseconds, quality, say, whole_way
 from figures import Figure, Result
+from quipu.answering.answerer import METHODS
 from quipu.evaluation.baselines.bm25 import BM25
 from quipu.evaluation.baselines.systems import PassageReader
-from quipu.evaluation.tasks.open_domain import spread
 from quipu.records import Example
 
 QUESTIONS = 600
@@ -47,14 +47,11 @@ def rival_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:
 
 def main() -> None:
     """Ask and print."""
-    parser = arguments(__doc__)
-    parser.add_argument("--steps", nargs="*", default=["lookup", "read", "chain", "passage"], help="each also alone")
-    parser.set_defaults(limit=QUESTIONS)
+    parser = squad_half.sample_arguments(__doc__, QUESTIONS)
+    parser.add_argument("--steps", nargs="*", default=METHODS[1:], help="that are also asked alone")
     options = parser.parse_args()
-    rows, examples = squad_half.load(options.data)
-    examples = spread(examples, options.limit)
+    memory, examples = squad_half.sample(options)
     questions = [example.question for example in examples]
-    memory, _ = squad_half.memory(rows, options.work)
     with memory:
         figures = whole_way("cascade", memory, examples)
         for step in options.steps:

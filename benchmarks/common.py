@@ -212,7 +212,7 @@ def whole_way(system: str, memory: Any, examples: Sequence[Example], right: Righ
 
 def language_model() -> Any:
     """The language model that ships, which writes, checks and reads."""
-    from quipu.models.lm import LanguageModel
+    from quipu.models.lm.model import LanguageModel
 
     return LanguageModel.from_pretrained()
 

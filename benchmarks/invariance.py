@@ -13,14 +13,13 @@ import time
 from typing import Any
 
 import squad_half
-from common import arguments, batches, finish, say
+from common import batches, finish, say
 from figures import Figure, Result
-from quipu.evaluation.tasks.open_domain import spread
+from quipu.answering.answerer import METHODS
 from quipu.records import Answer, Score
 
 QUESTIONS = 500
 SIZES = (1, 3, 16, 64)
-METHODS = ("lookup", "read", "chain", "passage", "cascade")
 TOLERANCE = 1e-4
 
 
@@ -59,13 +58,11 @@ def figures_of(memory: Any, method: str, questions: list[str]) -> list[Figure]:
 
 def main() -> None:
     """Ask and print."""
-    parser = arguments(__doc__)
-    parser.set_defaults(limit=QUESTIONS)
+    parser = squad_half.sample_arguments(__doc__, QUESTIONS)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     options = parser.parse_args()
-    rows, examples = squad_half.load(options.data)
-    questions = [example.question for example in spread(examples, options.limit)]
-    memory, _ = squad_half.memory(rows, options.work)
+    memory, examples = squad_half.sample(options)
+    questions = [example.question for example in examples]
     figures: list[Figure] = []
     with memory:
         for method in options.methods:

@@ -16,6 +16,7 @@ import squad_half
 from common import arguments, ask, batches, finish, milliseconds, quality, recall, say, size
 from figures import Figure, Result, share
 from quipu.evaluation.metrics import mean_score, normalize_answer
+from quipu.generate.answers import candidates
 from quipu.records import Example, Score
 
 CANDIDATES = 14  # a passage
@@ -34,8 +35,8 @@ def filtered(path: Path) -> Figure:
     record = sqlite3.connect(f"file:{path / 'records.sqlite'}?mode=ro", uri=True)
     try:
         made, dropped = record.execute(
-            "SELECT COUNT(DISTINCT pair_id),"
-            " COUNT(DISTINCT CASE WHEN kept = 0 AND stage NOT IN ('dedup', 'global') THEN pair_id END) FROM verdicts"
+            "SELECT COUNT(DISTINCT pair),"
+            " COUNT(DISTINCT CASE WHEN kept = 0 AND stage NOT IN ('dedup', 'global') THEN pair END) FROM verdicts"
         ).fetchone()
     finally:
         record.close()
@@ -55,9 +56,7 @@ def build_figures(memory: Any, path: Path, seconds: float | None) -> list[Figure
 
 def extractor_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:
     """Share of gold answers, equal after normalisation, among the candidates of the passages of their paragraph."""
-    from quipu.generate.answers import candidates
-
-    extractor = memory.extractor()
+    extractor = memory.models.extractor()
     by_text = {document.text: document.id for document in memory.store.documents()}
     found: dict[str, set[str]] = {}
     for batch in batches(list(memory.store.passages()), 32):

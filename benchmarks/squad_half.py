@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
-from common import memory_of, read_lines
-from quipu.evaluation.tasks.open_domain import read_examples
+from common import arguments, memory_of, read_lines
+from quipu.evaluation.tasks.open_domain import read_examples, spread
 from quipu.records import Example
 
 NAME = "squad-half"
@@ -24,6 +25,21 @@ def load(data: Path, limit: int | None = None) -> tuple[list[dict[str, str]], li
     ]
     known = {row["text"] for row in rows}
     return rows, [example for example in read_examples(squad) if example.passages[0] in known]
+
+
+def sample(options: argparse.Namespace) -> tuple[Any, list[Example]]:
+    """Run A's memory and ``--limit`` of its questions, evenly spread; ``--paragraphs``: of run A with that limit."""
+    rows, examples = load(options.data, options.paragraphs)
+    opened, _ = memory(rows, options.work, options.paragraphs)
+    return opened, spread(examples, options.limit)
+
+
+def sample_arguments(doc: str | None, questions: int) -> argparse.ArgumentParser:
+    """The arguments of ``sample``."""
+    parser = arguments(doc)
+    parser.set_defaults(limit=questions)
+    parser.add_argument("--paragraphs", type=int, metavar="N", help="a trial on the memory of the first so many")
+    return parser
 
 
 def memory(rows: list[dict[str, str]], work: Path, limit: int | None = None) -> tuple[Any, float | None]:
