@@ -118,11 +118,12 @@ def command() -> str:
     root = RESULTS.parents[1]
     name = script.relative_to(root).as_posix() if script.is_relative_to(root) else script.name
     words = list(sys.argv[1:])
-    for option, stands_for in (("--data", "DATA"), ("--work", "WORK"), ("--venv", "VENV")):
-        words = [stands_for if words[at - 1 : at] == [option] else word for at, word in enumerate(words)]
     if "--json" in words:  # where the result goes is no part of what was measured
         at = words.index("--json")
         del words[at : at + 2]
+    for option, stands_for in (("--data", "DATA"), ("--work", "WORK"), ("--venv", "VENV")):
+        words = [stands_for if words[max(0, at - 1) : at] == [option] else word for at, word in enumerate(words)]
+    words = [Path(word).name if word.startswith("/") else word for word in words]
     return shlex.join(["python", name, *words])
 
 

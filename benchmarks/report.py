@@ -74,12 +74,12 @@ def goals(found: Sequence[Result]) -> str:
     return f"{len(rows) - 1 - missed} of {len(rows) - 1} reached.\n\n{markdown(rows)}"
 
 
-def ways(found: Sequence[Result]) -> str:
+def ways(found: Sequence[Result], metrics: Sequence[str] = COMPARED) -> str:
     """Every system that was asked the questions of run A, a row each."""
-    rows = [["", *COMPARED, "questions"]]
+    rows = [["", *metrics, "questions"]]
     for item in (item for item in found if item.name in WAYS):
         for system in dict.fromkeys(figure.system for figure in item.figures):
-            cells = [item.get(system, metric) for metric in COMPARED]
+            cells = [item.get(system, metric) for metric in metrics]
             if cells[0] is not None:
                 count = f"{cells[0].score.n:,}"
                 rows.append([system, *("" if cell is None else show(cell.score) for cell in cells), count])
@@ -121,9 +121,8 @@ def printed(found: dict[str, Result]) -> str:
 
 def small_table(found: dict[str, Result]) -> str:
     """The README's results: every way to answer on the same questions."""
-    count = next(item.score.n for item in found["cascade"].figures)
-    head = f"{count} questions of SQuAD over a memory of 1,216 paragraphs, nothing held back unless said:"
-    return f"{head}\n\n{ways([found['cascade']])}"
+    head = "Questions of SQuAD over a memory of 1,216 paragraphs:"
+    return f"{head}\n\n{ways([found['cascade']], COMPARED[:-1])}"
 
 
 REGIONS: dict[str, tuple[str, Callable[[dict[str, Result]], str]]] = {
