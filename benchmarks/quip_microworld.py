@@ -16,9 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common import read_lines, say
+from common import finish, read_lines, say
+from figures import Figure, Result
 from quipu.evaluation.microworld import make
 from quipu.evaluation.tasks import spans
+from quipu.records import Score
 from quipu.training.corpora import Asked, Context
 from quipu.training.quip.data import LabelledFiles
 from quipu.training.quip.states import TorchEncoder
@@ -92,6 +94,7 @@ def main() -> None:
     parser.add_argument("--tune", type=int, metavar="STEPS", help="train the teacher on the wrong spans too")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
@@ -101,10 +104,9 @@ def main() -> None:
     if options.tune:
         reader = tuned(work, options.teacher, labels["teacher"], options.corrupt, options.tune)
         labels["tuned teacher"] = label(reader, work, work / f"labelled-tuned-{options.corrupt}-{options.tune}.jsonl")
-    print(f"| {options.corrupt:.0%} wrong spans, {options.steps} steps | EM | F1 |")
-    print("|---|---|---|")
+    figures: list[Figure] = []
     for name in (*labels, "untrained"):
-        figures = []
+        found = []
         for seed in range(options.seeds):
             if name == "untrained":
                 system = TorchEncoder(f"untrained:{options.base}", seed=seed)
@@ -118,10 +120,15 @@ def main() -> None:
                 out = run(recipe, lambda line: say(str(line))) if not (folder / "hf").exists() else folder / "hf"
                 system = TorchEncoder(str(out))
             report = spans.squad(system, work / "test.json")
-            figures.append((report["exact_match"].value, report["f1"].value))
-        values = np.array(figures)
+            found.append((report["exact_match"].value, report["f1"].value))
+        values = np.array(found)
         mean, error = values.mean(axis=0), values.std(axis=0) / len(values) ** 0.5
-        print(f"| {name} | {mean[0]:.1f} ± {error[0]:.1f} | {mean[1]:.1f} ± {error[1]:.1f} |", flush=True)
+        figures += [
+            Figure(name, Score(metric, float(mean[at]), options.seeds, float(error[at])))
+            for at, metric in enumerate(("EM", "F1"))
+        ]
+    title = f"QuIP with {options.corrupt:.0%} wrong spans, {options.steps} steps, {options.seeds} seeds"
+    finish(Result.now("quip-microworld", title, figures), options.json)
 
 
 if __name__ == "__main__":
