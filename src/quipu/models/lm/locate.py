@@ -40,7 +40,7 @@ def _whole(pattern: str, answer: str) -> str:
     return left + pattern + right
 
 
-class _nearness:  # noqa: N801
+class _nearness:
     """Question words within reach of a span, each counted once and the nearer the more."""
 
     def __init__(self, passage: str, question: str) -> None:

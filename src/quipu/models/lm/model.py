@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from quipu.models.hub import cores, parallel, resolve
 from quipu.models.lm.cache import PrefixCache
-from quipu.models.lm.engine import Branch, Engine, Prefix
+from quipu.models.lm.decoding import Branch, Decoding
+from quipu.models.lm.engine import Engine, Prefix
 from quipu.models.lm.locate import locate
 from quipu.models.lm.prompts import Prompts
 from quipu.models.lm.sampling import Nucleus
+from quipu.models.lm.scheduling import CAPACITY, Job, Queue
 from quipu.models.lm.shape import DecoderShape
 from quipu.models.lm.windows import fitting, windows
 from quipu.models.protocols import MemoryReading, Reading, Written
@@ -26,23 +26,11 @@ from quipu.text import normalize_answer
 
 QUESTION_STEPS = 32  # tokens that a question has at most
 ANSWER_STEPS = 40
-BRANCHES = 64  # that decode together
-PREFIX_TOKENS = 2048  # of the passages of one batch, filled up
+PREFILL_TOKENS = 768  # of passages that are read together, filled up
 NUCLEUS = 0.9  # where several questions for a span are wanted and nothing else is said
 TITLE_CHARACTERS = 200
 CACHE_BYTES = 128 << 20
 FLOOR = 1e-9  # probabilities under it count as it
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A passage or window (token ids) and the prompts of its branches; ``forced``: what each is made to say."""
-
-    prefix: tuple[int, ...]
-    prompts: list[list[int]]
-    forced: list[list[int]]
-    keys: list[str]  # what chance depends on, where there is any
 
 
 class LanguageModel:
@@ -63,7 +51,8 @@ class LanguageModel:
         self._window, self._stride = int(settings["window"]), int(settings["stride"])
         markers = {str(role): int(number) for role, number in settings["markers"].items()}
         self.prompts = Prompts(Tokenizer.from_file(str(folder.tokenizer)), markers)
-        self.engine = Engine(folder.path, DecoderShape.from_json(settings["shape"]), end=markers["end"])
+        shape = DecoderShape.from_json(settings["shape"])
+        self.engine = Engine(folder.path, shape, positions=int(settings["positions"]))
         self._cache = PrefixCache(cache_bytes)
 
     @classmethod
@@ -94,22 +83,17 @@ class LanguageModel:
                 mine = [which for which, span in enumerate(wanted) if len(cut) == 1 or fitting(cut, span) == number]
                 local = [_clipped(wanted[which], window) for which in mine]
                 prompts = [self.prompts.writing(inside, start, end) for start, end in local for _ in range(per_span)]
-                keys = [f"{start} {end} {which}" for start, end in local for which in range(per_span)]
-                jobs.append(_Job(self._prefix(inside, title), prompts, [], keys))
+                prefix = self._prefix(inside, title)
+                digest = hashlib.sha256(np.array(prefix).tobytes()).hexdigest()
+                keys = [f"{seed} {digest} {start} {end} {copy}" for start, end in local for copy in range(per_span)]
+                jobs.append(Job(len(jobs), 0, prefix, prompts, [], keys))
                 places.append([(at, which) for which in mine for _ in range(per_span)])
         nucleus = top_p if top_p is not None else (NUCLEUS if per_span > 1 else None)
         written: list[list[list[Written]]] = [[[] for _ in wanted] for wanted in spans]
 
-        def generate(batch: list[_Job]) -> list[Branch]:
-            prefixes, owners, prompts = self._given(batch)
-            choose = None
-            if nucleus is not None:
-                text_keys = [hashlib.sha256(np.array(job.prefix).tobytes()).hexdigest() for job in batch]
-                keys = [f"{seed} {key} {own}" for key, job in zip(text_keys, batch, strict=True) for own in job.keys]
-                choose = Nucleus(nucleus, keys)
-            return self.engine.generate(prefixes, owners, prompts, steps=QUESTION_STEPS, choose=choose)
-
-        for branches, place in zip(self._each(jobs, generate), places, strict=True):
+        chosen = Nucleus(nucleus) if nucleus is not None else None
+        done = self._decoded(jobs, QUESTION_STEPS, choose=chosen)
+        for branches, place in zip(done, places, strict=True):
             for branch, (at, which) in zip(branches, place, strict=True):
                 question = " ".join(self.prompts.decode(branch.tokens).split())
                 if question and all(question != known.question for known in written[at][which]):
@@ -130,7 +114,8 @@ class LanguageModel:
         for at, (text, title, asked) in enumerate(zip(texts, _titles(titles, texts), questions, strict=True)):
             for window in self._windows(text, title) if asked else []:
                 inside = text[window.start : window.end]
-                jobs.append(_Job(self._prefix(inside, title), [self.prompts.reading(item) for item in asked], [], []))
+                prompts = [self.prompts.reading(item) for item in asked]
+                jobs.append(Job(len(jobs), 0, self._prefix(inside, title), prompts, [], []))
                 places.append((at, window))
         found: list[list[list[Reading]]] = [[[] for _ in asked] for asked in questions]
         for branches, (at, window) in zip(self._read(jobs, always), places, strict=True):
@@ -171,7 +156,7 @@ class LanguageModel:
                     break
                 ids += line
             prefix = tuple(ids) or self._prefix("", None)
-            jobs.append(_Job(prefix, [self.prompts.reading(question)], [], []))
+            jobs.append(Job(len(jobs), 0, prefix, [self.prompts.reading(question)], [], []))
         found = []
         for (branch,), memory in zip(self._read(jobs, always), pairs, strict=True):
             text = self._text(branch)
@@ -195,26 +180,18 @@ class LanguageModel:
             for window in self._windows(text, title) if asked else []:
                 prefix = self._prefix(text[window.start : window.end], title)
                 forced = [self.prompts.said(item)[:ANSWER_STEPS] for item in said]
-                jobs.append(_Job(prefix, [self.prompts.reading(item) for item in asked], forced, []))
+                prompts = [self.prompts.reading(item) for item in asked]
+                jobs.append(Job(len(jobs), 0, prefix, prompts, forced, []))
                 places.append(at)
 
-        def force(batch: list[_Job]) -> list[list[float]]:
-            forced = [item for job in batch for item in job.forced]
-            return self.engine.score(*self._given(batch), forced)
-
         scores = [[-math.inf] * len(asked) for asked in questions]
-        for chances, at in zip(self._each(jobs, force), places, strict=True):
+        for chances, at in zip(self._forced(jobs), places, strict=True):
             scores[at] = [max(known, _mean_log(new)) for known, new in zip(scores[at], chances, strict=True)]
         return scores
 
-    def _read(self, jobs: Sequence[_Job], always: bool) -> list[list[Branch]]:
+    def _read(self, jobs: Sequence[Job], always: bool) -> list[list[Branch]]:
         nothing = self.prompts.markers["nothing"]
-
-        def generate(batch: list[_Job]) -> list[Branch]:
-            avoid = nothing if always else None
-            return self.engine.generate(*self._given(batch), steps=ANSWER_STEPS, label=nothing, avoid=avoid)
-
-        return self._each(jobs, generate)
+        return self._decoded(jobs, ANSWER_STEPS, label=nothing, avoid=nothing if always else None)
 
     def _reading(self, branch: Branch, text: str, question: str, offset: int) -> Reading:
         said = self._text(branch)
@@ -244,76 +221,58 @@ class LanguageModel:
             return [Span(0, len(text))]
         return windows(text, self.prompts.offsets(text), room, self._stride)
 
-    def _given(self, batch: Sequence[_Job]) -> tuple[list[Prefix], list[int], list[list[int]]]:
-        """What the engine takes: read passages, and which passage each prompt is about."""
-        owners = [at for at, job in enumerate(batch) for _ in job.prompts]
-        return self._prefixes([job.prefix for job in batch]), owners, [item for job in batch for item in job.prompts]
+    def _decoded(
+        self, jobs: Sequence[Job], steps: int, *, label: int = 0, avoid: int | None = None, choose: Nucleus | None = None
+    ) -> list[list[Branch]]:
+        """What the branches of every job say. Each core has a stream, which takes on new passages as branches end."""
+        branches = [[Branch(job.keys[at] if job.keys else "") for at in range(len(job.prompts))] for job in jobs]
+        queue = Queue(jobs, cores())
+        end = self.prompts.markers["end"]
+
+        def stream(_: int) -> None:
+            decoding = Decoding(self.engine, end=end, steps=steps, label=label, avoid=avoid, choose=choose)
+            while True:
+                taken = queue.take(decoding.running, decoding.tokens) if decoding.running <= CAPACITY // 2 else []
+                if taken:
+                    mine = [item for job in taken for item in branches[job.owner][job.first :][: len(job.prompts)]]
+                    decoding.add(self._prefixes([job.prefix for job in taken]), [job.prompts for job in taken], mine)
+                elif not decoding.running:
+                    return
+                decoding.step()
+
+        parallel(stream, range(cores()))
+        return branches
+
+    def _forced(self, jobs: Sequence[Job]) -> list[list[list[float]]]:
+        """The probabilities of the tokens that the branches of every job are made to say."""
+        found: list[list[list[float]]] = [[[] for _ in job.prompts] for job in jobs]
+        queue = Queue(jobs, cores())
+
+        def stream(_: int) -> None:
+            while taken := queue.take(0, 0):
+                owners = [at for at, job in enumerate(taken) for _ in job.prompts]
+                prompts = [item for job in taken for item in job.prompts]
+                forced = [item for job in taken for item in job.forced]
+                chances = self.engine.score(self._prefixes([job.prefix for job in taken]), owners, prompts, forced)
+                for job in taken:
+                    found[job.owner][job.first : job.first + len(job.prompts)] = chances[: len(job.prompts)]
+                    chances = chances[len(job.prompts) :]
+
+        parallel(stream, range(cores()))
+        return found
 
     def _prefixes(self, rows: Sequence[tuple[int, ...]]) -> list[Prefix]:
         """From the cache, or read."""
         known = {row: self._cache.get(row) for row in rows}
-        missing = [row for row, prefix in known.items() if prefix is None]
-        if missing:
-            for row, prefix in zip(missing, self.engine.prefixes(missing), strict=True):
+        missing = sorted((row for row, prefix in known.items() if prefix is None), key=len)
+        while missing:
+            count = max(1, min(PREFILL_TOKENS // len(missing[-1]), len(missing)))
+            batch = missing[-count:]
+            del missing[-count:]
+            for row, prefix in zip(batch, self.engine.prefixes(batch), strict=True):
                 known[row] = prefix
                 self._cache.put(row, prefix)
         return [prefix for row in rows if (prefix := known[row]) is not None]
-
-    def _each(self, jobs: Sequence[_Job], work: Callable[[list[_Job]], list[T]]) -> list[list[T]]:
-        """The results of every job's branches: jobs of similar length in batches, one batch a core at a time."""
-        pieces = [  # a passage with many branches is cut
-            (at, first) for at, job in enumerate(jobs) for first in range(0, len(job.prompts), BRANCHES)
-        ]
-        cut = {piece: _piece(jobs[piece[0]], piece[1]) for piece in pieces}
-        batches = _batches(pieces, cut)
-        if len(batches) < cores():
-            batches = [half for batch in batches for half in _halves(batch, cut)]
-        done = parallel(lambda batch: work([cut[piece] for piece in batch]), batches)
-        results: dict[tuple[int, int], list[T]] = {}
-        for batch, found in zip(batches, done, strict=True):
-            start = 0
-            for piece in batch:
-                results[piece] = found[start : start + len(cut[piece].prompts)]
-                start += len(cut[piece].prompts)
-        whole: list[list[T]] = [[] for _ in jobs]
-        for piece in pieces:
-            whole[piece[0]] += results[piece]
-        return whole
-
-
-Piece = tuple[int, int]
-
-
-def _piece(job: _Job, first: int) -> _Job:
-    """At most ``BRANCHES`` of a job's branches."""
-    if len(job.prompts) <= BRANCHES:
-        return job
-    part = slice(first, first + BRANCHES)
-    return _Job(job.prefix, job.prompts[part], job.forced[part], job.keys[part])
-
-
-def _batches(pieces: Sequence[Piece], cut: dict[Piece, _Job]) -> list[list[Piece]]:
-    """Pieces by the length of their passages, as many as decode well together."""
-    found: list[list[Piece]] = []
-    branches = 0
-    for piece in sorted(pieces, key=lambda piece: (len(cut[piece].prefix), piece)):
-        job = cut[piece]
-        tokens = (len(found[-1]) + 1) * len(job.prefix) if found else 0
-        if not found or branches + len(job.prompts) > BRANCHES or tokens > PREFIX_TOKENS:
-            found.append([])
-            branches = 0
-        found[-1].append(piece)
-        branches += len(job.prompts)
-    return found
-
-
-def _halves(batch: list[Piece], cut: dict[Piece, _Job]) -> list[list[Piece]]:
-    """A batch of several passages as two of about as many tokens, for two cores."""
-    if len(batch) < 2:
-        return [batch]
-    sizes = np.cumsum([len(cut[piece].prefix) for piece in batch])
-    middle = 1 + int(np.searchsorted(sizes[:-1], sizes[-1] / 2))
-    return [part for part in (batch[:middle], batch[middle:]) if part]
 
 
 def _titles(titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[str | None]:

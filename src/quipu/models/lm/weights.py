@@ -1,7 +1,8 @@
 """A language model's file of weights: packed at rest, int8 in memory, handed to ONNX Runtime without a second file.
 
 ``weights.json`` lists each tensor of ``weights.bin``: {"shape", "bits" or "float", "at" (first byte in the file), "bytes",
-"to" (first byte in memory, where the graph's external data expects it)}. Scales are float16 at rest, float32 in memory.
+"to" (first byte in memory, where the graph's external data expects it)}. Scales are float16 at rest, float32 in memory. The
+rotary tables "cos" and "sin" are made when they are loaded.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from quipu.errors import FormatError
 from quipu.models.lm.packing import pack, packed_size, unpack
+from quipu.models.lm.shape import DecoderShape
 
 ALIGN = 64  # bytes
 
@@ -38,7 +40,8 @@ def save_weights(folder: Path, tensors: dict[str, NDArray[Any]], bits: dict[str,
     listing: dict[str, dict[str, Any]] = {}
     at = 0
     with (folder / "weights.bin").open("wb") as stream:
-        for name, tensor in tensors.items():
+        for name in sorted(tensors):
+            tensor = tensors[name]
             entry: dict[str, Any] = {"shape": list(tensor.shape)}
             if tensor.dtype == np.int8:
                 entry["bits"] = bits[name]
@@ -49,14 +52,19 @@ def save_weights(folder: Path, tensors: dict[str, NDArray[Any]], bits: dict[str,
             listing[name] = {**entry, "at": at, "bytes": len(data), "to": places[name]}
             at += len(data)
             stream.write(data)
+    for name in ("cos", "sin"):
+        listing[name] = {"to": places[name]}
     (folder / "weights.json").write_text(json.dumps(listing, indent=0) + "\n", encoding="utf-8")
 
 
-def load_weights(folder: Path, workers: int) -> Weights:
+def load_weights(folder: Path, shape: DecoderShape, positions: int, workers: int) -> Weights:
     """Unpack ``weights.bin``; FormatError where the listing does not fit it."""
+    made = rotary_tables(shape, positions)
     try:
         listing = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
         packed = np.fromfile(folder / "weights.bin", np.uint8)
+        for name, table in made.items():
+            listing[name]["shape"] = table.shape
         places = {name: (int(entry["to"]), _size(entry), entry) for name, entry in listing.items()}
         whole = sum(-(-size // ALIGN) * ALIGN for _, size, _ in places.values())
         if any(to < 0 or to % ALIGN or to + size > whole for to, size, _ in places.values()):
@@ -66,6 +74,9 @@ def load_weights(folder: Path, workers: int) -> Weights:
         for name, (to, size, entry) in places.items():
             kind = np.int8 if "bits" in entry else np.float32
             tensors[name] = buffer[to : to + size].view(kind).reshape(entry["shape"])
+        for name, table in made.items():
+            tensors[name][:] = table
+            del listing[name]
         by_size = sorted(listing, key=lambda name: -int(listing[name]["bytes"]))
         with ThreadPoolExecutor(max(1, workers)) as pool:
             list(pool.map(lambda name: _fill(packed, listing[name], tensors[name]), by_size))
@@ -89,3 +100,10 @@ def _fill(packed: NDArray[np.uint8], entry: dict[str, Any], out: NDArray[Any]) -
         unpack(data, int(entry["bits"]), out.reshape(-1))
     else:
         out.reshape(-1)[:] = data.view(np.dtype(f"<f{int(entry['float']) // 8}"))
+
+
+def rotary_tables(shape: DecoderShape, positions: int) -> dict[str, NDArray[np.float32]]:
+    """``cos`` and ``sin`` of every position (positions, head_width / 2)."""
+    inverse = shape.rope_base ** (-np.arange(0, shape.head_width, 2) / shape.head_width)
+    angles = np.arange(positions)[:, None] * inverse
+    return {"cos": np.cos(angles).astype(np.float32), "sin": np.sin(angles).astype(np.float32)}

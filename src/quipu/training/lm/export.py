@@ -132,7 +132,7 @@ def _tensors(rounded: Mapping[str, Rounded], turned: Tensors, shape: DecoderShap
             add(name + matrix, [rounded[name + matrix]])
     add("embed", [rounded["embed"]], turn=False)
     if shape.tied:
-        tensors["mix"] = turned["mix"].astype(np.float32)
+        tensors["mix"] = turned["mix"].astype(np.float16)
     else:
         add("head", [rounded["head"]], turn=False)
     return tensors
@@ -150,13 +150,6 @@ def _float_tensors(turned: Tensors, shape: DecoderShape) -> dict[str, NDArray[An
     return {**tensors, **{name: turned[name] for name in ("embed", "head", "mix") if name in turned}}
 
 
-def rotary_tables(shape: DecoderShape, positions: int) -> dict[str, NDArray[np.float32]]:
-    """``cos`` and ``sin`` of every position (positions, head_width / 2)."""
-    inverse = shape.rope_base ** (-np.arange(0, shape.head_width, 2) / shape.head_width)
-    angles = np.arange(positions)[:, None] * inverse
-    return {"cos": np.cos(angles).astype(np.float32), "sin": np.sin(angles).astype(np.float32)}
-
-
 def _write(
     out: Path, tensors: dict[str, NDArray[Any]], shape: DecoderShape, options: ExportOptions, block: int
 ) -> None:
@@ -165,9 +158,8 @@ def _write(
     (out / "model.json").unlink(missing_ok=True)
     builder = GraphBuilder(shape, GraphOptions(options.bits < 32, block, shape.tied), options.positions)
     graph = builder.build()
-    tensors = {**tensors, **rotary_tables(shape, options.positions)}
     if block:
-        tensors["hadamard"] = hadamard(block).astype(np.float32)
+        tensors = {**tensors, "hadamard": hadamard(block).astype(np.float32)}
     places = {name: at for name, (_, _, at, _) in builder.layout().items()}
     if not shape.tied:  # only the host looks words up
         end = max(at + -(-size // 64) * 64 for _, _, at, size in builder.layout().values())

@@ -148,9 +148,9 @@ class GraphBuilder:
         else:
             given, scale = y, None
         logits = self._output(given, scale)
+        self._nodes[-1].output[0] = logits = "logits"
         shares = self._op("Softmax", logits, axis=-1)
         for node in (
-            helper.make_node("Identity", [logits], ["logits"]),
             helper.make_node("ArgMax", [logits], ["token"], axis=-1, keepdims=0),
             helper.make_node("ReduceMax", [shares, "last_axis"], ["top"], keepdims=0),
             helper.make_node("GatherElements", [shares, "label"], ["of_label"], axis=1),
