@@ -7,9 +7,9 @@ full depth, and where the first is not beyond doubt, the rest by ``lower.onnx``,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,15 @@ from quipu.models.hub import kind_of, parallel, resolve, session
 from quipu.models.protocols import SupportsRerank
 from quipu.models.words import WordTable
 
+T = TypeVar("T")
+R = TypeVar("R")
 Logits = NDArray[np.float32]
 Pair = tuple[str, str]
 
 FIRST = 4  # candidates read at full depth before anything else
 DEEP = 6  # of the others, by their quick logit
 TOKENS = 800  # of the others that are read at all; the last of a list of long ones are not
+BUCKET = 8  # tokens; candidates of the same multiple are read together
 BEYOND_DOUBT = 4.0  # a logit: 98 %; with this much the rest is not read
 _LOW = np.float32(-1e4)
 
@@ -40,7 +43,8 @@ class Reranker:
         self.sha256 = folder.sha256
         self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
+        self._longest = int(folder.settings["max_length"])
+        self._tokenizer.enable_truncation(self._longest)
         self._words = WordTable.of(folder.path, folder.settings)
         self._lower, self._upper = session(folder.path / "lower.onnx"), session(folder.path / "upper.onnx")
 
@@ -67,50 +71,48 @@ class Reranker:
         stored = [item.ids for item in self._tokenizer.encode_batch(list(pairs[: len(first)]))]
         given = np.asarray(scores, dtype=np.float32)
         logits = np.full(len(pairs), -np.inf, dtype=np.float32)
-        logits[first] = self._read(asked, stored, given, first, spread)
+
+        each = parallel if spread else _in_turn
+
+        def read(some: list[int]) -> Logits:
+            return self._high(given, some, list(range(len(some))), self._low(asked, stored, given, some))
+
+        groups = self._alike(first, stored, spread)
+        for some, values in zip(groups, each(read, groups), strict=True):
+            logits[some] = values
         if len(pairs) == len(first) or logits[0] >= BEYOND_DOUBT:
             return _filled(logits)
         stored += [item.ids for item in self._tokenizer.encode_batch(list(pairs[len(first) :]))]
         lengths = np.cumsum([len(ids) for ids in stored[len(first) :]])
         rest = list(range(len(first), len(first) + max(1, int(np.searchsorted(lengths, TOKENS, side="right")))))
-        halves = _halves(rest, spread)
-        low = parallel(lambda some: self._low(asked, stored, given, some), halves)
-        quick = np.concatenate([found[0] for found in low])
-        best = set(np.argsort(-quick, kind="stable")[:DEEP].tolist())
+        groups = self._alike(rest, stored, spread)
+        low = each(lambda some: self._low(asked, stored, given, some), groups)
+        for some, found in zip(groups, low, strict=True):
+            logits[some] = found[0]
+        best = {rest[place] for place in np.argsort(-logits[rest], kind="stable")[:DEEP]}
         deep = []
-        at = 0
-        for some, found in zip(halves, low, strict=True):
-            kept = [place for place in range(len(some)) if at + place in best]
-            at += len(some)
+        for some, found in zip(groups, low, strict=True):
+            kept = [place for place, row in enumerate(some) if row in best]
             if kept:
                 deep.append(([some[place] for place in kept], kept, found))
-        logits[rest] = quick
-        read = parallel(lambda job: self._high(given, *job), deep)
         floor = np.float32(np.inf)
-        for (rows, _, _), values in zip(deep, read, strict=True):
+        for (rows, _, _), values in zip(deep, each(lambda job: self._high(given, *job), deep), strict=True):
             logits[rows] = values
             floor = min(floor, values.min())
         # a candidate that was not read at full depth stands below all that were
-        shallow = [row for place, row in enumerate(rest) if place not in best]
+        shallow = [row for row in rest if row not in best]
         logits[shallow] = np.minimum(logits[shallow], floor)
         return _filled(logits)
-
-    def _read(
-        self, asked: NDArray[np.float32], stored: list[list[int]], scores: Logits, rows: list[int], spread: bool
-    ) -> Logits:
-        """Both graphs over ``rows``."""
-
-        def work(some: list[int]) -> Logits:
-            return self._high(scores, some, list(range(len(some))), self._low(asked, stored, scores, some))
-
-        return np.concatenate(parallel(work, _halves(rows, spread)))
 
     def _low(
         self, asked: NDArray[np.float32], stored: list[list[int]], scores: Logits, rows: list[int]
     ) -> tuple[Logits, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Quick logits (n,), states of the question (1, S, D) and the pairs (1, n, T, D), hidden places (1, n, T)."""
+        """Quick logits (n,), states of the question (1, S, D) and the pairs (1, n, T, D), hidden places (1, n, T).
+
+        ``rows`` are padded alike.
+        """
         ids = [stored[row] for row in rows]
-        length = max(len(item) for item in ids)
+        length = self._padded(ids[0])
         words = np.zeros((1, len(rows), length, self._words.rows.shape[1]), dtype=np.float32)
         hidden = np.full((1, len(rows), length), _LOW, dtype=np.float32)
         for place, found in enumerate(self._lookup(ids)):
@@ -126,6 +128,18 @@ class Reranker:
         feeds = {"question": question, "pairs": pairs[:, kept], "hidden": hidden[:, kept], "scores": scores[rows][None]}
         found: Logits = self._upper.run(None, feeds)[0][0]
         return found
+
+    def _padded(self, ids: Sequence[int]) -> int:
+        """The tokens a candidate is padded to, of its own length alone: its neighbours must not move its sums."""
+        return min(-(-len(ids) // BUCKET) * BUCKET, self._longest)
+
+    def _alike(self, rows: list[int], stored: Sequence[list[int]], spread: bool) -> list[list[int]]:
+        """Rows that are padded alike together; groups over half of all in two parts, for two cores, if ``spread``."""
+        groups: dict[int, list[int]] = {}
+        for row in rows:
+            groups.setdefault(self._padded(stored[row]), []).append(row)
+        most = len(rows) // 2 if spread and len(rows) >= 4 else len(rows)
+        return [group[at : at + most] for group in groups.values() for at in range(0, len(group), most)]
 
     def _lookup(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Word vectors (T, D) of each row of ids."""
@@ -179,11 +193,9 @@ def load_reranker(name_or_path: str | Path) -> SupportsRerank:
     return CrossEncoder(name_or_path) if kind_of(name_or_path) == "cross-encoder" else Reranker(name_or_path)
 
 
-def _halves(rows: list[int], spread: bool) -> list[list[int]]:
-    """Two halves, one a core, where that is worth it."""
-    if not spread or len(rows) < 4:
-        return [rows]
-    return [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+def _in_turn(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """``work`` of each item, one after the other: a core that answers one of many questions has it to itself."""
+    return [work(item) for item in items]
 
 
 def _filled(logits: Logits) -> Logits:

@@ -1,8 +1,8 @@
 """From a trained checkpoint to a model folder that runs without torch, with a gate that compares the two.
 
-Each ``export_*`` runs the torch model over texts, writes float ONNX, quantises the weights to int8 (a scale a channel),
-runs the exported model over the same texts, refuses with ExportMismatch where they disagree, and writes ``model.json``
-with every hash. (The torch model runs first: tracing it for the export changes what it computes afterwards.)
+Each ``export_*`` runs the torch model over texts, writes float ONNX, quantises it to int8 (see ``quantise``), runs the
+exported model over the same texts, refuses with ExportMismatch where they disagree, and writes ``model.json`` with
+every hash. (The torch model runs first: tracing it for the export changes what it computes afterwards.)
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from quipu.errors import ExportMismatch, InputError
 from quipu.models.codebook import Codebook
 from quipu.models.encoder import Encoder
 from quipu.training.base import load_tokenizer
+from quipu.training.quantise import to_int8
 from quipu.training.quip.model import HEADS, QuipModel, mean_of, window_of
 
 OPSET = 17
@@ -46,16 +47,6 @@ def to_onnx(
             module, arguments, str(path), input_names=list(inputs), output_names=list(outputs), dynamic_axes=axes,
             opset_version=OPSET, dynamo=False,
         )  # fmt: skip
-
-
-def to_int8(source: Path, target: Path) -> None:
-    """Constant matrices and look-up tables to int8, a scale a channel; activations are scaled at run time."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    quantize_dynamic(
-        str(source), str(target), weight_type=QuantType.QInt8, per_channel=True,
-        extra_options={"MatMulConstBOnly": True},
-    )  # fmt: skip
 
 
 def write_listing(folder: Path, kind: str, name: str, version: str, settings: dict[str, Any]) -> None:

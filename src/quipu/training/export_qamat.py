@@ -20,7 +20,6 @@ from quipu.training.export import (
     place_tokenizer,
     quantised_words,
     shared_table,
-    to_int8,
     to_onnx,
     write_listing,
 )
@@ -29,6 +28,7 @@ from quipu.training.qamat.backbones import Backbone, CopyBackbone
 from quipu.training.qamat.memory import KEY_LENGTH
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import load
+from quipu.training.quantise import to_int8
 
 Asked = tuple[str, Sequence[tuple[str, str]]]
 QUESTION_LENGTH = 60  # word pieces

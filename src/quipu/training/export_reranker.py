@@ -13,7 +13,8 @@ from torch import nn
 
 from quipu.errors import InputError
 from quipu.training.base import load_tokenizer
-from quipu.training.export import gate, place_tokenizer, quantised_words, shared_table, to_int8, to_onnx, write_listing
+from quipu.training.export import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
+from quipu.training.quantise import to_int8
 from quipu.training.reranker.model import Reranker, load_reranker
 
 

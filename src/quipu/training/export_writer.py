@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from quipu.training.base import load_tokenizer
-from quipu.training.export import gate, quantised_words, to_int8, to_onnx, write_listing
+from quipu.training.export import gate, quantised_words, to_onnx, write_listing
 from quipu.training.generator.model import BUCKET_EDGES, BUCKETS, STYLES, Generator
+from quipu.training.quantise import to_int8
 
 
 class _Passage(nn.Module):
