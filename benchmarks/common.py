@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import quipu
-from figures import Figure, Result, table
+from figures import Figure, Result, models, table
 from quipu.errors import InputError
 from quipu.evaluation.files import lines_of
 from quipu.evaluation.metrics import (
@@ -27,8 +27,10 @@ from quipu.evaluation.tasks.open_domain import spread, timing
 from quipu.records import Answer, Example, Score
 
 T = TypeVar("T")
+Built = tuple[Any, float | None]  # a memory, and the seconds of its build
 Right = Callable[[Answer, Example], bool]
 BATCH = 64  # questions of one call
+MAKERS = ("/encoder@", "/extractor@", "/lm@")  # models that decide which pairs a memory holds
 TIMED = 200  # questions that are asked one by one for the time of one
 
 
@@ -40,6 +42,7 @@ def arguments(doc: str | None, *, data: bool = True) -> argparse.ArgumentParser:
                             help="the folder of the data sets, one folder each as NOTICE names them")  # fmt: skip
     parser.add_argument("--work", type=Path, default=Path("runs/benchmarks"), help="where memories are kept")
     parser.add_argument("--limit", type=int, metavar="N", help="a trial on the first or every n-th so many")
+    parser.add_argument("--keep", action="store_true", help="ask a memory that other models built")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write the result here (benchmarks/results/NAME.json)"
     )
@@ -85,37 +88,42 @@ def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def memory_of(rows: Sequence[dict[str, str]], work: Path, name: str, **settings: Any) -> tuple[Any, float | None]:
-    """The memory WORK/NAME.quipu of documents (id, title, text), and the seconds of its build.
-
-    One that is there is opened as it is, and one whose build was interrupted is finished. The seconds come from a note
-    beside the memory; None where it was built in more than one go.
-    """
-    documents = work / f"{name}.jsonl"
+def memory_of(rows: Sequence[dict[str, str]], options: argparse.Namespace, name: str, **settings: Any) -> Built:
+    """The memory of documents (id, title, text) in the folder ``--work``; see ``built``."""
+    documents = options.work / f"{name}.jsonl"
     write_lines(documents, rows)
-    return built(documents, work / f"{name}.quipu", **settings)
+    return built(documents, options.work / f"{name}.quipu", keep=options.keep, **settings)
 
 
-def built(documents: Path, path: Path, **settings: Any) -> tuple[Any, float | None]:
-    """The memory of a file or folder at ``path``, and the seconds of its build, as for ``memory_of``."""
-    note = path.with_suffix(".seconds")
-    if note.exists():
-        return quipu.open(path, read_only=True), float(note.read_text())
-    resumed = path.exists()
+def built(documents: Path, path: Path, *, keep: bool = False, **settings: Any) -> Built:
+    """The memory of a file or folder at ``path``, and the seconds of its build.
+
+    One that is there is opened, and one whose build was interrupted is finished; its seconds are None then. Seconds and
+    models stand in a note beside it: what other models built is refused, unless ``keep`` says to ask it all the same.
+    """
+    note = path.with_suffix(".build.json")
+    makers = {name: digest for name, digest in models().items() if any(part in name for part in MAKERS)}
+    known = json.loads(note.read_text(encoding="utf-8")) if note.exists() else None
+    if known is not None:
+        if known["models"] != makers and not keep:
+            raise InputError(f"{path} was built with other models; remove it and {note.name}, or ask it with --keep")
+        if known["finished"]:
+            return quipu.open(path, read_only=True), known["seconds"]
+    if known is None and keep and path.exists():
+        return quipu.open(path, read_only=True), None
     say(f"building {path} ...")
+    first = {"models": makers, "finished": False, "seconds": None}
+    note.write_text(json.dumps(known or first), encoding="utf-8")
     start = time.perf_counter()
     try:
         memory = quipu.build([documents], path, progress=progress(), **settings)
     except InputError:
-        if not resumed:
+        if known is None:
             raise
-        return quipu.open(path, read_only=True), None  # it was finished
-    seconds = time.perf_counter() - start
-    say(f"built in {seconds:.1f} s")
-    if resumed:
-        say(f"{path} was there before: the rest of its build was done, and its time is not reported")
-        return memory, None
-    note.write_text(f"{seconds:.3f}\n")
+        memory = quipu.open(path, read_only=True)  # it had been finished, without a word of it in the note
+    seconds = None if known is not None else time.perf_counter() - start
+    say(f"built in {time.perf_counter() - start:.1f} s")
+    note.write_text(json.dumps({**(known or first), "finished": True, "seconds": seconds}), encoding="utf-8")
     return memory, seconds
 
 

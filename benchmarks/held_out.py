@@ -72,7 +72,7 @@ def main() -> None:
     load, right = SETS[options.set]
     rows, examples = load(options.data, options.limit)
     name = options.set if options.limit is None else f"{options.set}-{options.limit}"
-    memory, _ = memory_of(rows, options.work, name)
+    memory, _ = memory_of(rows, options, name)
     with memory:
         passages = memory.info()["counts"]["passages"]
         figures = whole_way("cascade", memory, examples, right)

@@ -132,7 +132,7 @@ def main() -> None:
     if not folder.exists():
         make(folder, options.limit, SEED)
     world = World.load(folder)
-    memory, seconds = built(folder / "documents", options.work / f"{stem}.quipu")
+    memory, seconds = built(folder / "documents", options.work / f"{stem}.quipu", keep=options.keep)
     rows = spread(list(world.questions("questions-test")), options.questions)
     examples = examples_of(rows)
     with memory:

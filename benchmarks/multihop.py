@@ -58,7 +58,8 @@ def main() -> None:
         documents = options.work / f"{stem}.jsonl"
         documents.parent.mkdir(parents=True, exist_ok=True)
         write_documents(items, documents)
-        memory, _ = built(documents, options.work / f"{stem}.quipu", candidates_per_passage=options.spans)
+        path = options.work / f"{stem}.quipu"
+        memory, _ = built(documents, path, keep=options.keep, candidates_per_passage=options.spans)
         with memory:
             counts = memory.info()["counts"]
             sizes.append(f"{SETS[name]} {counts['documents']:,} paragraphs with {counts['pairs']:,} pairs")

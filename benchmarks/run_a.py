@@ -74,7 +74,7 @@ def main() -> None:
     """Build, ask, print."""
     options = arguments(__doc__).parse_args()
     rows, examples = squad_half.load(options.data, options.limit)
-    memory, seconds = squad_half.memory(rows, options.work, options.limit)
+    memory, seconds = squad_half.memory(rows, options, options.limit)
     questions = [example.question for example in examples]
     with memory:
         figures = build_figures(memory, memory.path, seconds)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from common import arguments, memory_of, read_lines
+from common import Built, arguments, memory_of, read_lines
 from quipu.evaluation.tasks.open_domain import read_examples, spread
 from quipu.records import Example
 
@@ -30,7 +30,7 @@ def load(data: Path, limit: int | None = None) -> tuple[list[dict[str, str]], li
 def sample(options: argparse.Namespace) -> tuple[Any, list[Example]]:
     """Run A's memory and ``--limit`` of its questions, evenly spread; ``--paragraphs``: of run A with that limit."""
     rows, examples = load(options.data, options.paragraphs)
-    opened, _ = memory(rows, options.work, options.paragraphs)
+    opened, _ = memory(rows, options, options.paragraphs)
     return opened, spread(examples, options.limit)
 
 
@@ -42,6 +42,6 @@ def sample_arguments(doc: str | None, questions: int) -> argparse.ArgumentParser
     return parser
 
 
-def memory(rows: list[dict[str, str]], work: Path, limit: int | None = None) -> tuple[Any, float | None]:
+def memory(rows: list[dict[str, str]], options: argparse.Namespace, limit: int | None) -> Built:
     """Their memory, which run_a.py builds and the other benchmarks ask; the seconds of its build."""
-    return memory_of(rows, work, NAME if limit is None else f"{NAME}-{limit}")
+    return memory_of(rows, options, NAME if limit is None else f"{NAME}-{limit}")
