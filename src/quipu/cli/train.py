@@ -28,7 +28,7 @@ def train(
     from quipu.settings import from_mapping, read_toml
 
     settings = read_toml(recipe)
-    known = _trainable()
+    known = trainable()
     thing = settings.pop("train", None)
     if thing not in known:
         raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(known)}, not {thing!r}')
@@ -41,7 +41,7 @@ def train(
         print(out)
 
 
-def _trainable() -> dict[str, str]:
+def trainable() -> dict[str, str]:
     """What a recipe can train, and the module of ``quipu.training`` whose ``run`` does it.
 
     Rooms that hold a ``train`` module, found by their files, so that torch is not loaded; and steps beside one.

@@ -124,7 +124,8 @@ def mixture_of(
     overlap = Overlap(held)
     people = {name: _usable(overlap.without(contexts)) for name, contexts in people.items()}
     sources: dict[str, Source] = {
-        name: People(contexts, prompts, drawing, name in recipe.only_read) for name, contexts in people.items()
+        name: People(_some(contexts, name), prompts, drawing, name in recipe.only_read)
+        for name, contexts in people.items()
     }
     passages = [
         pruned
@@ -158,8 +159,10 @@ def _usable(contexts: Sequence[Context]) -> list[Context]:
 
 
 def _some(found: Any, name: str) -> Any:
+    """What was found for a source; SettingsError where that is nothing."""
     if not found:
-        raise SettingsError(f"mixture: nothing to draw {name!r} from; name files in `written`")
+        where = "in `written`" if name in (WRITTEN, MEMORIES) else "with answers in `files`"
+        raise SettingsError(f"mixture: nothing to draw {name!r} from; name files {where}")
     return found
 
 
