@@ -51,12 +51,9 @@ def test_each_step_of_the_language_model_takes_what_an_earlier_one_makes() -> No
             continue
         for name in line.removeprefix("for recipe in ").removesuffix("; do").split():
             settings = read_toml(folder / f"{name}.toml")
-            needed = [
-                settings.get(key, []) for key in ("source", "start", "model", "files", "written", "checkpoint", "pairs")
-            ]
-            for value in needed:
+            for key in ("source", "start", "model", "files", "written", "checkpoint", "pairs"):
+                value = settings.get(key, [])
                 for path in [value] if isinstance(value, str) else value:
                     assert path in made, f"{name}: nothing before it writes {path}"
-            made |= {settings[key] for key in ("out",) if key in settings}
-            made |= {f"{settings['run']}/hf" for _ in settings if "run" in settings}
+            made.add(settings["out"] if "out" in settings else f"{settings['run']}/hf")
     assert "runs/small/lm" in made

@@ -171,8 +171,7 @@ class _Branches:
         for layer in model.layers:
             queries, keys, values = layer.heads(x, by)
             caches.append((keys, values))
-            wide = (part.repeat_interleave(layer.shared, 1) for part in (keys, values))
-            x = layer.rest(x, torch.nn.functional.scaled_dot_product_attention(queries, *wide, attn_mask=causal))
+            x = layer.rest(x, layer.attended(queries, keys, values, causal))
         return caches
 
     def _step(self, ids: torch.Tensor, at: torch.Tensor, first: int, mask: torch.Tensor) -> torch.Tensor:

@@ -182,8 +182,14 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor, by: Turns, mask: torch.Tensor) -> torch.Tensor:
         """States (B, L, D) and mask (B, 1, L, L), true where a token is seen, to states (B, L, D)."""
         queries, keys, values = self.heads(x, by)
+        return self.rest(x, self.attended(queries, keys, values, mask))
+
+    def attended(
+        self, queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        """What each query (B, H, L, C) takes from the values (B, K, L, C) that the mask lets it see."""
         keys, values = (part.repeat_interleave(self.shared, 1) for part in (keys, values))
-        return self.rest(x, functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask))
+        return functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
 
 
 class Decoder(nn.Module):

@@ -197,7 +197,7 @@ class Ahead:
                 DataLoader(
                     self._batches,
                     batch_size=None,
-                    sampler=itertools.count(number, self._stride),  # type: ignore[arg-type]
+                    sampler=itertools.count(number, self._stride),
                     num_workers=self._workers,
                     prefetch_factor=4,
                     pin_memory=torch.cuda.is_available(),
