@@ -1,0 +1,1 @@
+"""The extractor: which spans of a passage somebody would ask about."""
