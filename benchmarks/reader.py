@@ -1,77 +1,86 @@
-"""EM and F1 of the language model over the passages that questions were asked about: 300 answerable questions of SQuAD half.
+"""The language model over the passages that questions were asked about, of SQuAD's development half.
 
-python benchmarks/reader.py --model FOLDER --data ../shared/data/squad/dev-half-v2.0.json.gz [--limit 300] [--json FILE]
+    python benchmarks/reader.py --data DATA [--torch FOLDER] --json benchmarks/results/reader.json
+
+EM and F1 on ``--limit`` answerable questions (300, evenly spread; 0: all 2,910), as the model reads and where it has to
+answer, and how often it says that nothing answers, on as many unanswerable ones. ``--torch``: the checkpoint that the
+model was exported from reads the same questions (a Hugging Face folder; needs the extra "train").
 """
 
 from __future__ import annotations
 
-import argparse
-import gzip
-import json
 import time
 from pathlib import Path
-from typing import Any
 
+from common import arguments, finish, quality, read_lines, say
+from figures import Figure, Result, share
+from quipu.evaluation.tasks.open_domain import spread
 from quipu.models.lm.model import LanguageModel
-from quipu.text import best_f1, exact_match
+from quipu.records import Example, Score
 
-Row = tuple[str, str, list[str]]  # question, passage, gold answers
-
-
-def questions(path: Path) -> list[Row]:
-    """All questions of a SQuAD file in its order; without gold answers where it says that nothing answers."""
-    data = json.loads(gzip.open(path, "rt", encoding="utf-8").read())["data"]
-    return [
-        (item["question"], paragraph["context"], [answer["text"] for answer in item["answers"]])
-        for article in data
-        for paragraph in article["paragraphs"]
-        for item in paragraph["qas"]
-    ]
+QUESTIONS = 300
+INT8, TORCH = "language model, int8", "the same in torch"
+GOALS = {(INT8, "EM"): 69.0, (INT8, "F1"): 78.0}
 
 
-def spread(rows: list[Row], limit: int) -> list[Row]:
-    """``limit`` rows at equal distances."""
-    return [rows[at * len(rows) // limit] for at in range(limit)] if limit and limit < len(rows) else rows
+def questions(data: Path) -> tuple[list[Example], list[Example]]:
+    """Answerable and unanswerable questions, each with its passage; a title goes before the text."""
+    answerable, unanswerable = [], []
+    for article in next(read_lines(data / "squad" / "dev-half-v2.0.json.gz"))["data"]:
+        for paragraph in article["paragraphs"]:
+            where = (article["title"].replace("_", " "), paragraph["context"])
+            for row in paragraph["qas"]:
+                answers = tuple(dict.fromkeys(answer["text"] for answer in row["answers"]))
+                example = Example(str(row["id"]), row["question"], answers, where)
+                (unanswerable if row.get("is_impossible") else answerable).append(example)
+    return answerable, unanswerable
 
 
-def measure(model: LanguageModel, rows: list[Row], *, always: bool = False) -> dict[str, Any]:
-    """EM and F1 in per cent, and the share of questions that nothing was said to answer."""
-    start = time.perf_counter()
-    readings = model.read([row[0] for row in rows], [row[1] for row in rows], always=always)
-    seconds = time.perf_counter() - start
-    pairs = list(zip(readings, rows, strict=True))
-    return {
-        "questions": len(rows),
-        "exact_match": 100 * sum(exact_match(reading.text, row[2]) for reading, row in pairs) / len(rows),
-        "f1": 100 * sum(best_f1(reading.text, row[2]) for reading, row in pairs) / len(rows),
-        "nothing_answers": 100 * sum(not reading.text for reading in readings) / len(rows),
-        "generated": 100 * sum(bool(reading.text) and reading.start < 0 for reading in readings) / len(rows),
-        "seconds": seconds,
-    }
+def read(model: LanguageModel, examples: list[Example], always: bool) -> list[str]:
+    """What the model answers, "" where it says that nothing does."""
+    titles, texts = [example.passages[0] for example in examples], [example.passages[1] for example in examples]
+    found = model.read([example.question for example in examples], texts, titles=titles, always=always)
+    return [reading.text for reading in found]
+
+
+def read_by_torch(folder: Path, examples: list[Example]) -> list[str]:
+    """The same by the model that was exported."""
+    from quipu.training.lm.speaker import Speaker
+
+    passages = [(example.passages[0], example.passages[1]) for example in examples]
+    return [row[0].text for row in Speaker(folder).read(passages, [[example.question] for example in examples])]
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="quipu-small/lm")
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/squad/dev-half-v2.0.json.gz"))
-    parser.add_argument("--limit", type=int, default=300, help="questions of each kind, 0 for all")
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    model = LanguageModel(given.model)
-    rows = questions(given.data)
-    answerable = spread([row for row in rows if row[2]], given.limit)
-    unanswerable = spread([row for row in rows if not row[2]], given.limit)
-    results = {
-        "model": model.name,
-        "sha256": model.sha256,
-        "own_passage": measure(model, answerable),
-        "own_passage_always": measure(model, answerable, always=True),
-        "unanswerable_nothing": measure(model, unanswerable)["nothing_answers"],
-    }
-    print(json.dumps(results, indent=1))
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    """Read and print."""
+    parser = arguments(__doc__)
+    parser.add_argument("--model", default="quipu-small/lm", help="name or folder")
+    parser.add_argument("--torch", type=Path, metavar="FOLDER")
+    parser.set_defaults(limit=QUESTIONS)
+    options = parser.parse_args()
+    model = LanguageModel.from_pretrained(options.model)
+    answerable, unanswerable = questions(options.data)
+    limit = options.limit or len(answerable)
+    asked, others = spread(answerable, limit), spread(unanswerable, limit)
+    start = time.perf_counter()
+    said = read(model, asked, always=False)
+    seconds = time.perf_counter() - start
+    say(f"{len(asked)} questions in {seconds:.0f} s")
+    figures = [
+        *quality(INT8, said, asked),
+        Figure(INT8, Score("questions/s", len(asked) / seconds, len(asked))),
+        share(INT8, "says that nothing answers, %", sum(not text for text in said), len(said), higher_is_better=False),
+        *quality(f"{INT8}, has to answer", read(model, asked, always=True), asked),
+    ]
+    refused = sum(not text for text in read(model, others, always=False))
+    figures.append(share("unanswerable questions", "says that nothing answers, %", refused, len(others)))
+    if options.torch is not None:
+        by_torch = quality(TORCH, read_by_torch(options.torch, asked), asked)
+        own = figures[0].score
+        gap = abs(own.value - by_torch[0].score.value)
+        figures += [*by_torch, Figure("int8 beside torch", Score("difference of EM", gap, own.n, None, False), 0.5)]
+    title = f"Reading the right passage: {len(asked)} questions of SQuAD half"
+    finish(Result.now("reader", title, figures, goals=GOALS), options.json)
 
 
 if __name__ == "__main__":
