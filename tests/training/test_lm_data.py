@@ -14,7 +14,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests import tiny_llama
+from tests import toy_llama
 from tokenizers import Tokenizer
 
 from quipu.errors import FormatError, SettingsError
@@ -37,7 +37,7 @@ ALWAYS = Drawing(words=(1,), written=1.0, read=1.0, plain=0.0, neighbours=0.0, t
 
 
 def prompts() -> Prompts:
-    words = tiny_llama.tokenizer()
+    words = toy_llama.tokenizer()
     return Prompts(words, {role: words.token_to_id(token) for role, token in MARKERS.items()})
 
 
@@ -312,11 +312,11 @@ def test_sets_by_name_and_titles(tmp_path: Path) -> None:
 
 def test_a_cut_vocabulary_spells_every_text() -> None:
     """A merge left without its entry would make the tokenizer lose letters."""
-    whole = tiny_llama.tokenizer(400)
+    whole = toy_llama.tokenizer(400)
     content = json.loads(whole.to_str())
     small = Tokenizer.from_str(text_of(cut(content, 300)))
     assert small.get_vocab_size() == 300 < whole.get_vocab_size()
-    for text in (tiny_llama.TEXT, "Ünïcode, 東京\n\ttabs 🎈", ""):
+    for text in (toy_llama.TEXT, "Ünïcode, 東京\n\ttabs 🎈", ""):
         ids = small.encode(text).ids
         assert small.decode(ids) == text and max(ids, default=0) < 300
         assert len(ids) >= len(whole.encode(text).ids)
@@ -328,7 +328,7 @@ def test_a_cut_vocabulary_spells_every_text() -> None:
 
 def test_missing_markers_are_added_at_the_end() -> None:
     """A foreign base gets its markers; one that has them keeps every number."""
-    bare = json.loads(tiny_llama.tokenizer(300, markers=False).to_str())
+    bare = json.loads(toy_llama.tokenizer(300, markers=False).to_str())
     content, new = with_markers(bare, list(MARKERS.values()))
     made = Tokenizer.from_str(text_of(content))
     assert new == len(MARKERS) and made.token_to_id(MARKERS["end"]) == 300

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests import tiny_llama
+from tests import toy_llama
 
 from quipu.errors import FormatError
 from quipu.training.lm.data import Branch, Tree, batch_of
@@ -112,7 +112,7 @@ def test_transformers_reads_what_is_saved_and_says_the_same(tmp_path: Path, tied
     """A wrong rotation or a swapped name would pass every test within this module."""
     from transformers import AutoModelForCausalLM
 
-    folder = tiny_llama.folder(tmp_path / "a", tied=tied)
+    folder = toy_llama.folder(tmp_path / "a", tied=tied)
     own = load(folder).eval()
     theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     ids = torch.randint(0, own.config.vocab_size, (2, 17), generator=torch.Generator().manual_seed(1))
@@ -130,7 +130,7 @@ def test_transformers_reads_what_is_saved_and_says_the_same(tmp_path: Path, tied
 
 def test_what_is_no_plain_llama_is_refused(tmp_path: Path) -> None:
     """Biases or scaled positions would be dropped silently."""
-    folder = tiny_llama.folder(tmp_path / "a")
+    folder = toy_llama.folder(tmp_path / "a")
     config = (folder / "config.json").read_text()
     for old, new in (('"llama"', '"gpt2"'), ('"rope_type": "default"', '"rope_type": "llama3"')):
         (folder / "config.json").write_text(config.replace(old, new))
@@ -187,7 +187,7 @@ def test_sampling_is_repeated_by_its_seed_and_stays_in_the_nucleus() -> None:
 
 def test_saved_in_half_precision_by_default(tmp_path: Path) -> None:
     """A checkpoint of twice the size would not fit beside its optimizer's state on the way out of a machine."""
-    model = load(tiny_llama.folder(tmp_path / "a"))
+    model = load(toy_llama.folder(tmp_path / "a"))
     out = save(model, tmp_path / "b", tmp_path / "a" / "tokenizer.json")
     assert (out / "model.safetensors").stat().st_size < 0.6 * (tmp_path / "a" / "model.safetensors").stat().st_size
     assert load(out).config == model.config

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file
-from tests import tiny_llama
+from tests import toy_llama
 
 from quipu.errors import FormatError, InputError, SettingsError
 from quipu.settings import from_mapping, read_toml
@@ -99,7 +99,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for at, step in enumerate(steps)
     ]])  # fmt: skip
     zipped(root / "2wiki" / "corpus.json.gz", [[{"title": row["group"], "text": row["text"]} for row in rows("x")]])
-    zipped(root / "openstax_anthropology" / "sections.jsonl.gz", [{"title": "Bones", "paragraphs": [tiny_llama.TEXT]}])
+    zipped(root / "openstax_anthropology" / "sections.jsonl.gz", [{"title": "Bones", "paragraphs": [toy_llama.TEXT]}])
     zipped(root / "factbook" / "factbook.jsonl.gz", [{"data": {}}])
     return root
 
@@ -115,7 +115,7 @@ def recipe(data: Path, run: Path, start: Path, **changes: Any) -> LmRecipe:
 
 def test_the_loss_goes_down_and_the_folder_says_what_was_learned(data: Path, tmp_path: Path) -> None:
     """A loss on the wrong tokens, or a checkpoint of other weights, would show nowhere else."""
-    start = tiny_llama.folder(tmp_path / "base", hidden_size=64, intermediate_size=128)
+    start = toy_llama.folder(tmp_path / "base", hidden_size=64, intermediate_size=128)
     lines: list[dict[str, Any]] = []
     changes = {"steps": 90, "report_every": 10, "save_every_seconds": 300.0}
     toy = recipe(data, tmp_path / "run", start)
@@ -134,7 +134,7 @@ def test_a_killed_training_ends_with_the_same_weights(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A night of training is killed now and then: moments, step, data order and draws must all come back."""
-    start = tiny_llama.folder(tmp_path / "base")
+    start = toy_llama.folder(tmp_path / "base")
     whole = train.run(recipe(data, tmp_path / "whole", start))
     at, seen = Ahead.at, []
 
@@ -156,7 +156,7 @@ def test_a_killed_training_ends_with_the_same_weights(
 
 def test_batches_do_not_depend_on_the_processes_that_draw_them(data: Path, tmp_path: Path) -> None:
     """Otherwise a run with workers could not be repeated on another machine."""
-    start = tiny_llama.folder(tmp_path / "base")
+    start = toy_llama.folder(tmp_path / "base")
     plain, ahead = (recipe(data, tmp_path / "x", start, workers=workers) for workers in (0, 2))
     mixture = train.mixture_of(plain, Speaker(start).prompts)
     one, other = Ahead(mixture, plain), Ahead(mixture, ahead)
@@ -170,7 +170,7 @@ def test_a_gradient_without_bounds_stops_the_training(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Weights that are not numbers would be saved over the last good ones."""
-    start = tiny_llama.folder(tmp_path / "base")
+    start = toy_llama.folder(tmp_path / "base")
 
     def steep(model: Any, batch: Any) -> torch.Tensor:
         return (model.norm.weight - model.norm.weight.detach()).sqrt().sum()  # 0, with a slope without bounds
@@ -183,7 +183,7 @@ def test_a_gradient_without_bounds_stops_the_training(
 
 def test_nothing_that_is_held_out_is_learned(data: Path, tmp_path: Path) -> None:
     """Probabilities are fitted on these articles later."""
-    start = tiny_llama.folder(tmp_path / "base")
+    start = toy_llama.folder(tmp_path / "base")
     held = [place for place in PLACES if held_out("squadshifts_new_wiki", place)]
     assert held and len(held) < len(PLACES)
     mixture = train.mixture_of(
@@ -210,7 +210,7 @@ def test_answers_are_marked_where_they_stand() -> None:
 
 def test_labelling_goes_on_where_it_was_killed(data: Path, tmp_path: Path) -> None:
     """The second half must be what it would have been."""
-    model = tiny_llama.folder(tmp_path / "model")
+    model = toy_llama.folder(tmp_path / "model")
     values: dict[str, Any] = {"data": data, "model": model, "least": 0.0, "chunk": 3, "limit": 7}
     whole = label.run(LabelRecipe(out=tmp_path / "whole.jsonl", **values))
     lines = whole.read_bytes().splitlines(keepends=True)
@@ -228,7 +228,7 @@ def test_spans_of_people_come_first_among_those_asked_about() -> None:
 
 def test_a_base_of_another_kind_gets_markers_and_a_cut_vocabulary(tmp_path: Path) -> None:
     """Any Llama folder is a base; what is cut off must not move what stays."""
-    start = tiny_llama.folder(tmp_path / "start", markers=False)
+    start = toy_llama.folder(tmp_path / "start", markers=False)
     out = base.run(BaseRecipe(tmp_path / "base", source=str(start), vocabulary=300))
     old, new = load(start), load(out)
     assert new.config.vocab_size == 306  # with six markers
@@ -249,7 +249,7 @@ def test_a_base_that_is_not_what_was_asked_for(tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir(exist_ok=True)
         with pytest.raises(InputError, match=said):
             base.run(BaseRecipe(tmp_path / "out", source=source))
-    bare = tiny_llama.folder(tmp_path / "bare", markers=False)
+    bare = toy_llama.folder(tmp_path / "bare", markers=False)
     with pytest.raises(FormatError, match="has no <"):
         Speaker(bare)
 
@@ -275,7 +275,7 @@ class SpanFinder:
 def test_the_recipes_run_in_order_on_a_tiny_base(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the base to the folder that runs without torch: every recipe as it is but for paths and sizes."""
     monkeypatch.setattr(write, "Extractor", SpanFinder)
-    start = tiny_llama.folder(tmp_path / "start", hidden_size=64, intermediate_size=128)
+    start = toy_llama.folder(tmp_path / "start", hidden_size=64, intermediate_size=128)
 
     def settings(name: str) -> dict[str, Any]:
         made = read_toml(RECIPES / f"{name}.toml")
@@ -329,7 +329,7 @@ def _same_at_run_time(checkpoint: Path, exported: Path) -> None:
     from quipu.models.lm.model import LanguageModel
     from quipu.records import Span
 
-    job = Job("Brume", tiny_llama.TEXT, "x")
+    job = Job("Brume", toy_llama.TEXT, "x")
     (made,) = written(Speaker(checkpoint), [job], [[(0, 23), (41, 45)]])
     model = LanguageModel.from_pretrained(exported)
     asked = model.write([job.text], [[Span(0, 23), Span(41, 45)]], titles=["Brume"])[0]
