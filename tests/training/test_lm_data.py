@@ -143,7 +143,7 @@ def test_a_mixture_draws_as_its_weights_say() -> None:
 
 
 def test_rows_are_packed_without_losing_or_mixing_tokens() -> None:
-    """Every tree stands whole in one row, in order, each said token is the label of the token before it."""
+    """Every tree stands whole in one row, each said token is the label of the token before it."""
     rng = random.Random(3)
     items = [
         Tree(
@@ -179,7 +179,12 @@ def test_rows_are_packed_without_losing_or_mixing_tokens() -> None:
                 assert tokens[own].tolist()[-(len(said) - 1) :] == said[:-1]
             seen.append(Tree(prefix, made))
             assert size_of(seen[-1]) == int(inside.sum())
-    assert seen == items[: len(seen)] and len(seen) >= 12
+    numbers = [tree.prefix[0] for tree in seen]
+    assert seen == [items[number - 1] for number in numbers] and len(set(numbers)) == len(numbers) >= 12
+    used = len(items) - len(given_trees.left)
+    assert (
+        set(numbers) <= set(range(1, used + 1)) and used - len(numbers) <= 3
+    )  # what was drawn last and fitted nowhere
     assert not batch["weights"][batch["tree"] == 0].any()
 
 

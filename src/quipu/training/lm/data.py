@@ -24,6 +24,7 @@ from quipu.training.written import WrittenPassage
 
 WRITTEN, READ = 1.0, 2.0  # weight of a token of a question and of an answer: answers are short
 _ROOM = 60  # tokens left in a row for the branches of a passage
+_MISSES = 3  # trees in turn that do not fit into what is left of a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +207,20 @@ def batch_of(mixture: Mixture, rows: int, length: int, rng: random.Random) -> Ba
     """Rows of ``length`` tokens: ids, positions, tree, branch, labels (rows, length) long, and weights, float.
 
     ``tree`` and ``branch`` as in ``quipu.training.lm.model.tree_mask``. A token with weight > 0 predicts its label.
-    A tree that does not fit begins the next row; branches that do not fit into an empty row are left out.
+    A tree that does not fit waits for a later row; branches that do not fit into an empty row are left out.
     """
     batch = {key: torch.zeros(rows, length, dtype=torch.long) for key in _KEYS}
     batch["weights"] = torch.zeros(rows, length)
-    waiting: Tree | None = None
+    waiting: list[Tree] = []
     for row in range(rows):
-        used, number = 0, 0
-        while used <= length - _ROOM:
-            tree = waiting or _fitting(mixture, length - _ROOM, rng)
-            waiting = None
+        used, number, misses = 0, 0, 0
+        while used <= length - _ROOM and misses < _MISSES:
+            at = next((at for at, tree in enumerate(waiting) if not used or used + size_of(tree) <= length), None)
+            tree = waiting.pop(at) if at is not None else _fitting(mixture, length - _ROOM, rng)
             if used and used + size_of(tree) > length:
-                waiting = tree
-                break
+                waiting.append(tree)
+                misses += 1
+                continue
             number += 1
             used = _put(batch, row, used, number, tree)
     return batch

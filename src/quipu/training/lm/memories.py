@@ -31,7 +31,10 @@ class Memories:
     longest: int = 560  # tokens of the lines
 
     def draw(self, rng: random.Random) -> Tree | None:
-        """A memory with questions that its pairs answer, or do not; None where the lines are too long."""
+        """A memory with questions that its pairs answer, and half as many (one at least) that they do not.
+
+        None where the lines are too long.
+        """
         row = rng.choice(list(self.asked))
         kept = [(pair.question, self.passages[row].span(pair)) for pair in self.passages[row].pairs]
         lines = rng.sample(kept, min(rng.randint(*self.own), len(kept)))
@@ -44,10 +47,13 @@ class Memories:
         if len(prefix) > self.longest:
             return None
         answers = [answer.lower() for _, answer in lines]
-        branches = []
-        for question, answer in rng.sample(self.asked[row], min(self.questions, len(self.asked[row]))):
-            said = answer if given(answer.lower(), answers) else ""
-            branches.append(Branch(self.prompts.reading(question), self.prompts.said(said), READ))
+        asked = rng.sample(self.asked[row], len(self.asked[row]))
+        known = [item for item in asked if given(item[1].lower(), answers)][: self.questions]
+        unknown = [(question, "") for question, answer in asked if not given(answer.lower(), answers)]
+        branches = [
+            Branch(self.prompts.reading(question), self.prompts.said(answer), READ)
+            for question, answer in known + unknown[: max(1, len(known) // 2)]
+        ]
         return Tree(prefix, branches)
 
 
@@ -57,10 +63,18 @@ def given(answer: str, answers: Sequence[str]) -> bool:
 
 
 def asked_of(passages: Sequence[WrittenPassage], contexts: Sequence[Context]) -> dict[int, list[tuple[str, str]]]:
-    """Row of a passage -> people's marked questions about the same text with their answers."""
+    """Row of a passage -> people's marked questions about the same text with their answers.
+
+    Only passages of which some pair answers some question: the others would teach to say that nothing answers.
+    """
     by_text: dict[str, list[tuple[str, str]]] = {}
     for context in contexts:
         marked = [(item.question, context.text[item.start : item.end]) for item in context.asked if item.start >= 0]
         by_text.setdefault(context.text, []).extend(marked)
-    found = {row: by_text.get(passage.text, []) for row, passage in enumerate(passages)}
-    return {row: some for row, some in found.items() if some}
+    found: dict[int, list[tuple[str, str]]] = {}
+    for row, passage in enumerate(passages):
+        asked = by_text.get(passage.text, [])
+        answers = [passage.span(pair).lower() for pair in passage.pairs]
+        if any(given(answer.lower(), answers) for _, answer in asked):
+            found[row] = asked
+    return found
