@@ -28,7 +28,6 @@ QUESTION_STEPS = 32  # tokens that a question has at most
 ANSWER_STEPS = 40
 PREFILL_TOKENS = 768  # of passages that are read together, filled up
 NUCLEUS = 0.9  # where several questions for a span are wanted and nothing else is said
-TITLE_CHARACTERS = 200
 CACHE_BYTES = 128 << 20
 FLOOR = 1e-9  # probabilities under it count as it
 
@@ -76,7 +75,7 @@ class LanguageModel:
         alone, and questions that came twice are given once.
         """
         jobs, places = [], []
-        for at, (text, title, wanted) in enumerate(zip(texts, _titles(titles, texts), spans, strict=True)):
+        for at, (text, title, wanted) in enumerate(zip(texts, self._titles(titles, texts), spans, strict=True)):
             cut = self._windows(text, title)
             for number, window in enumerate(cut):
                 inside = text[window.start : window.end]
@@ -111,7 +110,7 @@ class LanguageModel:
         """What ``texts[i]`` answers to each of ``questions[i]``; each text is read once. A long text is read in windows
         that overlap, and the surest answer counts. ``always``: an answer even where "nothing answers" is likelier."""
         jobs, places = [], []
-        for at, (text, title, asked) in enumerate(zip(texts, _titles(titles, texts), questions, strict=True)):
+        for at, (text, title, asked) in enumerate(zip(texts, self._titles(titles, texts), questions, strict=True)):
             for window in self._windows(text, title) if asked else []:
                 inside = text[window.start : window.end]
                 prompts = [self.prompts.reading(item) for item in asked]
@@ -134,7 +133,7 @@ class LanguageModel:
     ) -> list[Reading]:
         """What ``passages[i]`` answers to ``questions[i]``; equal passages are read once."""
         rows: dict[tuple[str, str | None], list[int]] = {}
-        for at, passage in enumerate(zip(passages, _titles(titles, passages), strict=True)):
+        for at, passage in enumerate(zip(passages, self._titles(titles, passages), strict=True)):
             rows.setdefault(passage, []).append(at)
         read = self.read_many(
             [text for text, _ in rows], [[questions[at] for at in row] for row in rows.values()],
@@ -175,7 +174,7 @@ class LanguageModel:
         """Mean log-probability per token of ``answers[i][j]`` to ``questions[i][j]`` over ``texts[i]``; the answer "" is
         "nothing answers". Of a long text's windows the one where the answer is likeliest counts."""
         jobs, places = [], []
-        rows = zip(texts, _titles(titles, texts), questions, answers, strict=True)
+        rows = zip(texts, self._titles(titles, texts), questions, answers, strict=True)
         for at, (text, title, asked, said) in enumerate(rows):
             for window in self._windows(text, title) if asked else []:
                 prefix = self._prefix(text[window.start : window.end], title)
@@ -214,10 +213,20 @@ class LanguageModel:
     def _prefix(self, text: str, title: str | None) -> tuple[int, ...]:
         return tuple(self.prompts.prefix(text, title))
 
+    def _titles(self, titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[str | None]:
+        """A title for each text; at most a quarter of a window is spent on it."""
+        if titles is None:
+            return [None] * len(texts)
+        most, found = self._window // 4, []
+        for title in titles:
+            offsets = self.prompts.offsets(title) if title else []
+            found.append(title[: offsets[most - 1][1]] if title and len(offsets) > most else title or None)
+        return found
+
     def _windows(self, text: str, title: str | None) -> list[Span]:
         """The windows of a text, each short enough to be read with its title."""
         room = self._window - (len(self.prompts.encode(title)) + 1 if title else 0)
-        if len(text) <= room:  # a token is a character or more, but for characters of several bytes
+        if len(text.encode("utf-8", "replace")) <= room:  # a token is a byte or more
             return [Span(0, len(text))]
         return windows(text, self.prompts.offsets(text), room, self._stride)
 
@@ -273,13 +282,6 @@ class LanguageModel:
                 known[row] = prefix
                 self._cache.put(row, prefix)
         return [prefix for row in rows if (prefix := known[row]) is not None]
-
-
-def _titles(titles: Sequence[str | None] | None, texts: Sequence[str]) -> list[str | None]:
-    """A title for each text; very long ones are cut."""
-    if titles is None:
-        return [None] * len(texts)
-    return [title[:TITLE_CHARACTERS] if title else None for title in titles]
 
 
 def _clipped(span: Span, window: Span) -> tuple[int, int]:
