@@ -29,6 +29,7 @@ from quipu.models.protocols import (
     SupportsAsk,
     SupportsEncode,
     SupportsRead,
+    SupportsReadMany,
     SupportsReadMemory,
     SupportsRerank,
     SupportsWrite,
@@ -87,6 +88,7 @@ def open(
     encoder: SupportsEncode | str | Path | None = None,
     reranker: SupportsRerank | str | Path | None = None,
     memory_reader: SupportsReadMemory | str | Path | None = None,
+    language_model: SupportsReadMany | str | Path | None = None,
     settings: AnswerSettings | Mapping[str, Any] | None = None,
 ) -> Memory:
     """An existing memory. The encoder is the one that it was built with, unless one is given.
@@ -95,7 +97,10 @@ def open(
     """
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
-    models = Models(encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader)
+    models = Models(
+        encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader,
+        language_model,
+    )  # fmt: skip
     memory = Memory(store, models)
     if settings is not None:
         try:
@@ -197,19 +202,19 @@ class Memory:
         *,
         k: int | None = None,
         method: AskMethod = "cascade",
-        rerank: bool = True,
+        rerank: bool = False,
         min_probability: float | None = None,
         budget_ms: float | None = None,
     ) -> Answer:
         """The answer with its source and probability, or none, with the reason.
 
-        method: "lookup" gives the answer of the best stored pair; "read" reads the best pairs together; "chain"
-        goes from pair to pair; "span" finds where the stored tokens of the best passages answer; "passage" reads the
-        best of these passages anew; "cascade" does these in this order until one is sure enough, and reads passages
-        only where most of the pairs found were made of some.
+        method: "lookup" gives the answer of the best stored pair; "passage" reads the best passages; "read" reads the
+        best pairs together; "hops" reads two passages that lead on from one another, or compares two things; "chain"
+        does so with pairs alone; "span" finds where the stored tokens of the best passages answer; "cascade" does
+        these in this order until one is sure enough (chains only where no passages can be read, spans never).
 
-        ``k`` pairs are looked at (None: as many as the settings say). ``rerank=False`` leaves the retriever's order
-        (and is faster). An answer is held back below ``min_probability``; None: below the threshold of the memory's
+        ``k`` pairs are looked at (None: as many as the settings say). With ``rerank`` a second model chooses among
+        them. An answer is held back below ``min_probability``; None: below the threshold of the memory's
         calibration, 0: never. ``budget_ms``: a cascade takes no further step when it has used so many milliseconds.
         """
         options: dict[str, Any] = {"method": method, "min_probability": min_probability, "budget_ms": budget_ms}
@@ -221,7 +226,7 @@ class Memory:
         *,
         k: int | None = None,
         method: AskMethod = "cascade",
-        rerank: bool = True,
+        rerank: bool = False,
         min_probability: float | None = None,
         budget_ms: float | None = None,
     ) -> list[Answer]:

@@ -17,7 +17,7 @@ from quipu.text import is_unicode, normalize_answer
 Origin = Literal["generated", "imported", "user"]
 Stage = Literal["well_formed", "local", "global", "dedup"]
 Via = Literal["vector", "words", "both"]
-Route = Literal["lookup", "read", "chain", "span", "passage", "abstain"]
+Route = Literal["lookup", "passage", "read", "hops", "chain", "span", "abstain"]
 
 
 def content_id(*parts: object) -> str:
@@ -129,9 +129,7 @@ class QAPair:
             raise InputError(f"a pair must be Unicode text, not half of a character pair: {question!r}, {answer!r}")
         place = (document_id, span.start, span.end) if span else (document_id,)
         pair_id = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
-        return cls(
-            pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score
-        )
+        return cls(pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +167,17 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestSentence:
+    """A sentence of a document, ``start`` to ``end``, where an answer that was not given probably stands."""
+
+    sentence: str
+    document: str
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepTrace:
     """One step of a cascade: what it answered, or held back as not sure enough, how probable that was, and why."""
 
@@ -184,7 +193,8 @@ class StepTrace:
 class Answer:
     """What quipu says to a question. ``text`` is None when it abstains; ``probability`` is None until calibrated.
 
-    ``held`` is the answer that was held back because it was not probable enough; ``tried`` the steps of a cascade.
+    ``held`` is the answer that was held back because it was not probable enough, ``nearest`` the sentence where it
+    probably stands; ``tried`` the steps of a cascade. ``generated``: the evidence does not hold it in these words.
     """
 
     question: str
@@ -197,6 +207,8 @@ class Answer:
     milliseconds: float
     held: str | None = None
     tried: tuple[StepTrace, ...] = ()
+    generated: bool = False
+    nearest: NearestSentence | None = None
 
     @classmethod
     def abstained(
@@ -237,6 +249,8 @@ class Answer:
             "reason": self.reason,
             "milliseconds": self.milliseconds,
             "held": self.held,
+            "generated": self.generated,
+            "nearest": None if self.nearest is None else asdict(self.nearest),
             "tried": [asdict(step) for step in self.tried],
         }
 

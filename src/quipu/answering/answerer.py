@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 from quipu.answering.cascade import cascade
 from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
-from quipu.answering.features import FEATURES as LOOKUP_FEATURES
+from quipu.answering.nearest import nearest_sentence
 from quipu.answering.proposal import Context, Nearest, Proposal, Search, Step
-from quipu.answering.scoring import Blend, Calibration, LinearScorer
+from quipu.answering.scoring import Calibration, LinearScorer, unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.chain import Chain
-from quipu.answering.steps.lookup import Found, Lookup, scorer_name
+from quipu.answering.steps.compare import Compare
+from quipu.answering.steps.hops import COMPARED_FEATURES, Hops
+from quipu.answering.steps.lookup import RERANK_FEATURES, Found, Lookup, scorer_name
 from quipu.answering.steps.read_pairs import ReadPairs
 from quipu.answering.steps.read_passages import ReadPassages
 from quipu.answering.steps.spans import Spans
+from quipu.answering.where import Where
 from quipu.errors import InputError
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
 from quipu.records import Answer, QAPair, Route
-from quipu.text import normalize_answer
 
-Method = Literal["cascade", "lookup", "read", "chain", "span", "passage"]
-METHODS: tuple[Method, ...] = ("cascade", "lookup", "read", "chain", "span", "passage")
-# The models whose scores a scorer weighs; weights that were fitted for others do not serve.
-_USES: Mapping[str, tuple[str, ...]] = {
-    "lookup": ("encoder",), "lookup_reranked": ("encoder", "reranker", "judge"), "read": ("encoder", "memory_reader"),
-    "chain": ("encoder",), "compare": ("encoder",), "span": ("encoder", "span_encoder"),
-    "passage": ("encoder", "span_encoder", "reader"), "cascade": ("encoder", "memory_reader", "reader"),
-}  # fmt: skip
+Method = Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"]
+METHODS: tuple[Method, ...] = ("cascade", "lookup", "passage", "read", "hops", "chain", "span")
+CASCADE: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")  # the order in which steps are taken
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerKind:
+    """A scorer that can be fitted: its features, its weights until then, and the models whose scores it weighs."""
+
+    features: tuple[str, ...]
+    unfitted: LinearScorer
+    models: tuple[str, ...]
 
 
 class Answerer:
@@ -53,20 +59,17 @@ class Answerer:
         self.settings = settings or AnswerSettings()
         self.calibrations = tuple(calibrations)
         self._store, self._models, self._search = store, models, search
-        self.lookup = Lookup(store, models, self.settings)
-        chain, spans = Chain(store, self.settings), Spans(store, models, self.settings)
-        self._steps: dict[Route, Step] = {
-            step.NAME: step
-            for step in (
-                self.lookup, ReadPairs(store, models, self.settings), chain, spans,
-                ReadPassages(store, models, self.settings, spans),
-            )
+        given = store, models, self.settings
+        self.lookup, self.where, compare = Lookup(*given), Where(*given), Compare(store, self.settings)
+        passages = ReadPassages(*given, self.where)
+        steps: tuple[Step, ...] = (
+            self.lookup, passages, ReadPairs(*given), Hops(*given, self.where, passages, compare),
+            Chain(self.settings, compare), Spans(*given, self.where.vectors),
+        )  # fmt: skip
+        self._steps: dict[Route, Step] = {step.NAME: step for step in steps}
+        self._ordered: Mapping[str, Callable[[Sequence[str], Context], list[list[Proposal]]]] = {
+            "where": self.where.propose, "rerank": self.lookup.propose_reranked,
         }  # fmt: skip
-        self._features = {step.NAME: step.FEATURES for step in self._steps.values()}
-        self._features |= {name: LOOKUP_FEATURES for name in ("lookup", "lookup_reranked")}
-        self._features |= {"compare": chain.compare.FEATURES, "cascade": COMBINED_FEATURES}
-        self._unfitted = {str(step.NAME): step.UNFITTED for step in self._steps.values()}
-        self._unfitted |= {"lookup_reranked": self.lookup.UNFITTED, "compare": chain.compare.UNFITTED}
 
     def ask_many(
         self,
@@ -74,7 +77,7 @@ class Answerer:
         *,
         k: int | None = None,
         method: Method = "cascade",
-        rerank: bool = True,
+        rerank: bool = False,
         min_probability: float | None = None,
         budget_ms: float | None = None,
     ) -> list[Answer]:
@@ -90,131 +93,135 @@ class Answerer:
         if budget_ms is not None and (budget_ms <= 0 or method != "cascade"):
             raise InputError("a budget is more than 0 milliseconds, and for the method cascade only")
         if rerank and method in ("cascade", "lookup"):
-            self._models.load()
-        context = self._context(questions, k, rerank)
+            self._models.reranker()
+        context = self.context(questions, k=k, rerank=rerank)
         bar = Bar(min_probability, self.calibrations[0].floor if self.calibrations else 0.0)
         if method != "cascade":
-            return self._answers(method, context, bar, questions)
-        own = Bar(None, bar.floor)
-        after = replace(context, after_lookup=True)
-        steps = (
-            (name, partial(self._answers, name, context if name == "lookup" else after, own))
-            for name in self.steps(rerank)
-        )
-        return cascade(questions, steps, bar, budget_ms, lambda: self.fitted("cascade"))
+            answers = self._answers(method, context, bar, questions, after_lookup=False)
+        else:
+            own = Bar(None, bar.floor)
+            steps = (
+                (name, partial(self._answers, name, context, own, after_lookup=name != "lookup"))
+                for name in self.steps(rerank)
+            )
+            answers = cascade(questions, steps, bar, budget_ms, lambda: self.fitted("cascade"))
+        return [answer if answer.text is not None else self._with_nearest(answer, context) for answer in answers]
 
-    def steps(self, rerank: bool = True) -> Iterator[Route]:
-        """The steps of a cascade that this memory can take: each needs its models and a fitted scorer."""
+    def steps(self, rerank: bool = False) -> Iterator[Route]:
+        """The steps of a cascade that this memory can take: each needs its models and a fitted scorer.
+
+        Chains of pairs are followed where no passages can be read.
+        """
         yield "lookup"
         if self.fitted(scorer_name(rerank)) is None:  # nothing says when to go on
             return
-        for name in ("read", "chain"):
-            if self._can(name):
+        hops = False
+        for name in CASCADE[1:]:
+            if not (name == "chain" and hops) and not self.missing(name) and self.fitted(name) is not None:
+                hops = hops or name == "hops"
                 yield name
-        last: Route = "passage" if self._can("passage") else "span"
-        if self._can(last):
-            yield last
 
     def propose(
-        self, name: Route, questions: Sequence[str], *, k: int | None = None, rerank: bool = True,
-        after_lookup: bool = False,
-    ) -> list[list[Proposal]]:  # fmt: skip
-        """What a step proposes for each question, before anything is decided: what scorers are fitted on."""
-        step = self._ready(name)
-        context = replace(self._context(questions, k, rerank), after_lookup=after_lookup)
-        return step.propose(questions, context)
-
-    def find(
-        self, questions: Sequence[str], *, k: int | None = None, rerank: bool = True,
+        self, name: str, questions: Sequence[str], context: Context | None = None, *, rerank: bool = False,
         without: Sequence[QAPair | None] = (),
-    ) -> list[Found | None]:  # fmt: skip
-        """All pairs that look-up considers, with the features of the best.
+    ) -> list[list[Proposal]]:  # fmt: skip
+        """What a step proposes for each question, before anything is decided: what its scorer is fitted on.
 
-        ``without``: a pair for each question that is left out with everything of its document (to ask what the memory
-        would say if it had never read it).
+        "where" and "rerank" give the passages and pairs that are put in order. ``without``: see ``Nearest``. Steps
+        that are given the same ``context`` share what was found and read.
         """
-        context = self._context(questions, k, rerank)
-        hits = context.nearest(questions, context.k + 50 if without else context.k)
-        if without:
-            hits = [
-                [hit for hit in row if pair is None or _apart(hit.pair, pair)][: context.k]
-                for row, pair in zip(hits, without, strict=True)
-            ]
-        return self.lookup.find(questions, hits, rerank=rerank, blend=context.blend())
+        if context is None:
+            context = self.context(questions, rerank=rerank or name == "rerank", without=without)
+        if name in self._ordered:
+            return self._ordered[name](questions, context)
+        return self._ready(name).propose(questions, context)
 
-    def later(self) -> dict[Route, tuple[str, ...]]:
-        """The steps after look-up in the order in which they are fitted, with the names of their scorers."""
-        return {"span": ("span",), "read": ("read",), "chain": ("chain", "compare"), "passage": ("passage",)}
+    def find(self, questions: Sequence[str], *, k: int | None = None, rerank: bool = False) -> list[Found | None]:
+        """All pairs that look-up considers, with the features of the best."""
+        return self.lookup.find(questions, self.context(questions, k=k, rerank=rerank))
 
-    def missing(self, name: Route) -> str:
+    def missing(self, name: str) -> str:
         """Why a step cannot be asked and what to do; "" where it can."""
-        return self._steps[name].ready()
-
-    def features(self, name: str) -> tuple[str, ...]:
-        """The names of the features that the scorer of this name weighs."""
-        return self._features[name]
+        if name == "where":
+            return self.where.ready()
+        if name == "rerank":
+            return "" if self._models.reranker() is not None else "there is no reranker for this encoder"
+        return self._steps[name].ready()  # type: ignore[index]
 
     def fitted(self, name: str) -> LinearScorer | None:
         """The scorer of this name that was fitted for the models in use."""
         if any(name in calibration.scorers for calibration in self.calibrations):
-            models = self._models.hashes(_USES[name])
+            models = self.uses(name)
             for calibration in self.calibrations:
-                found = calibration.scorer(name, self._features[name], models)
+                found = calibration.scorer(name, SCORERS[name].features, models)
                 if found is not None:
                     return found
         return None
 
     def scorer(self, name: str) -> LinearScorer:
         """``fitted``, else the step's own weights, which know no probability."""
-        return self.fitted(name) or self._unfitted[name]
+        return self.fitted(name) or SCORERS[name].unfitted
 
     def uses(self, name: str) -> dict[str, str]:
         """Name and sha256 of the models whose scores the scorer of this name weighs."""
-        return self._models.hashes(_USES[name])
+        return self._models.hashes(SCORERS[name].models)
 
-    def names(self) -> tuple[str, ...]:
-        """The names of all scorers."""
-        return tuple(self._features)
-
-    def blend(self, rerank: bool) -> Blend:
-        """How far to trust the reranker beside the retriever."""
-        name = scorer_name(rerank)
-        for calibration in self.calibrations if rerank else ():
-            if calibration.scorer(name, self._features[name], self.uses(name)) is not None:
-                return calibration.blend
-        return Blend()
-
-    def _context(self, questions: Sequence[str], k: int | None, rerank: bool) -> Context:
+    def context(
+        self, questions: Sequence[str], *, k: int | None = None, rerank: bool = False,
+        without: Sequence[QAPair | None] = (),
+    ) -> Context:  # fmt: skip
+        """What the steps share for these questions; InputError where one is empty."""
         if any(not question.strip() for question in questions):
             raise InputError("a question is empty")
         k = self.settings.k if k is None else k
-        nearest = Nearest(self._search, questions, max(k, self.settings.first_hop))
-        return Context(nearest, k, self.scorer, rerank, partial(self.blend, rerank))
+        nearest = Nearest(self._search, questions, max(k, self.settings.first_hop), without)
+        return Context(nearest, k, self.scorer, rerank)
 
-    def _can(self, name: Route) -> bool:
-        return self.fitted(name) is not None and not self.missing(name)
-
-    def _ready(self, name: Route) -> Step:
+    def _ready(self, name: str) -> Step:
         missing = self.missing(name)
         if missing:
             raise InputError(missing)
-        return self._steps[name]
+        return self._steps[name]  # type: ignore[index]
 
-    def _answers(self, name: Route, context: Context, bar: Bar, questions: Sequence[str]) -> list[Answer]:
+    def _answers(
+        self, name: Route, context: Context, bar: Bar, questions: Sequence[str], *, after_lookup: bool
+    ) -> list[Answer]:
         step = self._ready(name)
         began = time.perf_counter()
-        answers = []
-        for question, row in zip(questions, step.propose(questions, context), strict=True):
-            scorer = self.scorer(row[0].scorer if row else name)
-            answers.append(decide(name, question, row, scorer, self._store, bar, after_lookup=context.after_lookup))
+        answers = [
+            decide(
+                name, question, row, self.scorer(row[0].scorer if row else name), self._store, bar,
+                after_lookup=after_lookup,
+            )
+            for question, row in zip(questions, step.propose(questions, context), strict=True)
+        ]  # fmt: skip
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         return [replace(answer, milliseconds=each) for answer in answers]
 
+    def _with_nearest(self, answer: Answer, context: Context) -> Answer:
+        """An answer that was held back, with the sentence where it probably stands."""
+        if self.where.ready():
+            return answer
+        began = time.perf_counter()
+        (places,) = self.where.find([answer.question], context)
+        found = nearest_sentence(answer.question, places[0].passage, self._store) if places else None
+        spent = 1000 * (time.perf_counter() - began)
+        return replace(answer, nearest=found, milliseconds=answer.milliseconds + spent)
 
-def _apart(pair: QAPair, other: QAPair) -> bool:
-    """Whether a pair is another one, asks something else, and stands in another document."""
-    return (
-        pair.id != other.id
-        and normalize_answer(pair.question) != normalize_answer(other.question)
-        and (other.document_id is None or pair.document_id != other.document_id)
-    )
+
+_ENCODER, _READS = ("encoder",), ("encoder", "passage_reader")
+SCORERS: Mapping[str, ScorerKind] = {
+    "lookup": ScorerKind(Lookup.FEATURES, Lookup.UNFITTED, _ENCODER),
+    "rerank": ScorerKind(RERANK_FEATURES, unfitted(similar=0.0, reranked=1.0), ("encoder", "reranker")),
+    "lookup_reranked": ScorerKind(Lookup.FEATURES, Lookup.UNFITTED, ("encoder", "reranker")),
+    "where": ScorerKind(Where.FEATURES, Where.UNFITTED, ("encoder", "span_encoder")),
+    "passage": ScorerKind(ReadPassages.FEATURES, ReadPassages.UNFITTED, _READS),
+    "read": ScorerKind(ReadPairs.FEATURES, ReadPairs.UNFITTED, ("encoder", "pairs_reader")),
+    "hops": ScorerKind(Hops.FEATURES, Hops.UNFITTED, _READS),
+    "compare_read": ScorerKind(COMPARED_FEATURES, Hops.COMPARED_UNFITTED, _READS),
+    "chain": ScorerKind(Chain.FEATURES, Chain.UNFITTED, _ENCODER),
+    "compare": ScorerKind(Compare.FEATURES, Compare.UNFITTED, _ENCODER),
+    "span": ScorerKind(Spans.FEATURES, Spans.UNFITTED, ("encoder", "span_encoder")),
+    "cascade": ScorerKind(COMBINED_FEATURES, unfitted(**dict.fromkeys(COMBINED_FEATURES, 0.0)), ("encoder",)),
+}
+"""Every scorer by its name, in the order in which they are fitted: later ones see what earlier ones put first."""

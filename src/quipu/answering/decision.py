@@ -20,15 +20,20 @@ from quipu.records import Answer, Evidence, Hit, Route, StepTrace
 from quipu.text import normalize_answer
 
 _NOTHING_PAIRS, _NOTHING_PASSAGES = "the memory holds nothing like it", "no passage is like the question"
-_NOTHING: Mapping[str, str] = {"span": _NOTHING_PASSAGES, "passage": _NOTHING_PASSAGES}
+_NOTHING: Mapping[str, str] = {
+    "span": _NOTHING_PASSAGES, "passage": _NOTHING_PASSAGES, "hops": "no two passages lead to an answer",
+}  # fmt: skip
+_COMPARED = "what is compared is not said clearly enough"
 _UNSURE: Mapping[str, str] = {
-    "read": "the pairs found do not say it clearly",
-    "chain": "no chain of pairs leads to an answer clearly enough",
-    "compare": "what is compared is not said clearly enough",
-    "span": "no passage says it clearly enough",
     "passage": "no passage says it clearly enough",
+    "read": "the pairs found do not say it clearly",
+    "hops": "no two passages lead to an answer clearly enough",
+    "chain": "no chain of pairs leads to an answer clearly enough",
+    "compare": _COMPARED,
+    "compare_read": _COMPARED,
+    "span": "no passage says it clearly enough",
 }
-COMBINED: tuple[Route, ...] = ("lookup", "read", "chain", "passage")
+COMBINED: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")
 # Of an answer, for each step: whether the step holds it, its log-odds then, and the log-odds of another that it holds.
 COMBINED_FEATURES = tuple(f"{step}_{what}" for step in COMBINED for what in ("holds", "logit", "against"))
 
@@ -76,7 +81,8 @@ def decide(
         return Answer.abstained(
             question, reason=reason, score=shown, probability=probability, evidence=evidence, held=best.text or None
         )
-    return Answer(question, best.text, shown, probability, evidence, route, _why_sure(best, probability), 0.0)
+    reason = _why_sure(best, probability)
+    return Answer(question, best.text, shown, probability, evidence, route, reason, 0.0, generated=best.generated)
 
 
 def hold_back(answer: Answer, least: float | None) -> Answer:
@@ -161,18 +167,22 @@ def _confirmed(
 
 def _why_sure(best: Proposal, probability: float | None) -> str:
     """Where an answer that is given comes from, in words."""
-    pairs = len(best.sources)
-    if best.scorer == "read":
-        return f"read from {pairs} pairs" + ("; generated: no pair has this answer" if best.generated else "")
-    if best.scorer == "chain":
-        return "two pairs, one after the other" if pairs == 2 else "one pair is enough"
-    if best.scorer == "compare":
-        return f"{pairs} pairs, compared"
-    if best.scorer in ("span", "passage"):
-        return "read from a passage, no pair holds it"
-    if probability is None and isinstance(best.sources[0], Hit):
-        return f"the stored pair nearest to the question (by {best.sources[0].via})"
-    return "the stored pair that answers the question best"
+    count = len(best.sources)
+    first = best.sources[0] if best.sources else None
+    if best.scorer in ("lookup", "lookup_reranked"):
+        if probability is None and isinstance(first, Hit):
+            return f"the stored pair nearest to the question (by {first.via})"
+        return "the stored pair that answers the question best"
+    said = {
+        "passage": "read from a passage",
+        "span": "found in a passage, no pair holds it",
+        "read": f"read from {count} pairs",
+        "hops": "read from two passages together",
+        "chain": "two pairs, one after the other" if count == 2 else "one pair is enough",
+        "compare": f"{count} pairs, compared",
+        "compare_read": f"{count} passages, compared",
+    }[best.scorer]
+    return said + ("; generated: it does not stand there in these words" if best.generated else "")
 
 
 def _why_unsure(question: str, best: Proposal, evidence: Sequence[Evidence], store: Store) -> str:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from quipu.answering.scoring import Blend, LinearScorer
+from quipu.answering.scoring import LinearScorer
 from quipu.memory.provenance import support_of
 from quipu.memory.store import Store
-from quipu.records import Evidence, Hit, Route, Span
+from quipu.records import Evidence, Hit, QAPair, Route, Span
+from quipu.text import normalize_answer
+
+if TYPE_CHECKING:
+    from quipu.answering.where import Place
+
+_SPARE = 50  # pairs that are searched for beyond those wanted where some are left out
 
 Search = Callable[[Sequence[str], int], list[list[Hit]]]  # texts, k: the k stored pairs nearest to each text
 
 
 @dataclass(frozen=True, slots=True)
 class PassageSpan:
-    """Characters of a stored passage, the end exclusive."""
+    """Characters of a stored passage, the end exclusive; -1, -1: the passage as a whole, in no particular place."""
 
     passage_id: str
     start: int
@@ -43,44 +49,77 @@ class Proposal:
 class Nearest:
     """The stored pairs nearest to texts; each of the questions is searched for once, for all steps."""
 
-    def __init__(self, search: Search, questions: Sequence[str], depth: int) -> None:
-        """``depth``: how many pairs are searched for at least for each of the ``questions``."""
+    def __init__(
+        self, search: Search, questions: Sequence[str], depth: int, without: Sequence[QAPair | None] = ()
+    ) -> None:
+        """``depth``: how many pairs are searched for at least for each of the ``questions``.
+
+        ``without``: a pair for each question that is left out, with what asks the same and everything of its document.
+        """
         self._search, self._questions, self._depth = search, set(questions), depth
+        self._without = {text: pair for text, pair in zip(questions, without, strict=False) if pair is not None}
         self._known: dict[str, list[Hit]] = {}
 
     def __call__(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
         """The best ``k`` pairs of each text."""
         if k > self._depth or not self._questions.issuperset(texts):
-            return self._search(texts, k)
+            return self._found(texts, k)
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         if new:
-            self._known.update(zip(new, self._search(new, self._depth), strict=True))
+            self._known.update(zip(new, self._found(new, self._depth), strict=True))
         return [self._known[text][:k] for text in texts]
+
+    def inherit(self, texts: Sequence[str], questions: Sequence[str]) -> None:
+        """Leave out for each text what is left out for the question that it was made of."""
+        for text, question in zip(texts, questions, strict=True):
+            if question in self._without:
+                self._without.setdefault(text, self._without[question])
+
+    def document_left_out(self, question: str) -> str | None:
+        """The document that is not to be looked at for a question."""
+        pair = self._without.get(question)
+        return None if pair is None else pair.document_id
+
+    def _found(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
+        found = self._search(texts, k + _SPARE if self._without else k)
+        if not self._without:
+            return found
+        return [
+            [hit for hit in row if (left_out := self._without.get(text)) is None or _apart(hit.pair, left_out)][:k]
+            for text, row in zip(texts, found, strict=True)
+        ]
 
 
 @dataclass(slots=True)
 class Context:
     """What all steps share for the questions of one call.
 
-    ``nearest`` finds pairs, ``k`` of which look-up considers; ``scorer`` gives the weights of a name, fitted or not;
-    ``blend`` weighs what retriever and reranker say of a pair. ``rerank``: look-up asks the reranker.
-    ``after_lookup``: only questions that look-up leaves open are asked.
+    ``nearest`` finds pairs, ``k`` of which look-up considers; ``places`` are the passages found for a text, ``read``
+    what they say to it; ``scorer`` gives the weights of a name, fitted or not. ``rerank``: look-up asks the reranker.
     """
 
     nearest: Nearest
     k: int
     scorer: Callable[[str], LinearScorer]
     rerank: bool
-    blend: Callable[[], Blend]
-    after_lookup: bool = False
+    places: dict[str, list[Place]] = field(default_factory=dict)
+    read: dict[str, list[Proposal]] = field(default_factory=dict)
 
 
 class Step(Protocol):
     """One way to answer. It proposes; ``quipu.answering.decision`` says whether that is probable enough."""
 
-    NAME: Route
-    FEATURES: tuple[str, ...]
-    UNFITTED: LinearScorer
+    @property
+    def NAME(self) -> Route:
+        """What the command line and an answer's ``route`` call it."""
+
+    @property
+    def FEATURES(self) -> tuple[str, ...]:
+        """The names of its proposals' features."""
+
+    @property
+    def UNFITTED(self) -> LinearScorer:
+        """Weights that order its proposals until some are fitted."""
 
     def ready(self) -> str:
         """Load what it needs; "" when it can be asked, else why not and what to do."""
@@ -109,10 +148,13 @@ def _first_place(source: Hit | PassageSpan, store: Store, score: float | None) -
     if isinstance(source, Hit):
         return _place(source, store)
     passage = store.passage(source.passage_id)
+    document = store.source(passage.document_id)
+    if source.start < 0:
+        return Evidence(None, passage, None, score or 0.0, document=document)
     span = Span(passage.span.start + source.start, passage.span.start + source.end)
     return Evidence(
         None, passage, span, score or 0.0,
-        document=store.source(passage.document_id), quote=store.quote(passage.document_id, span),
+        document=document, quote=store.quote(passage.document_id, span),
     )  # fmt: skip
 
 
@@ -124,3 +166,12 @@ def _place(hit: Hit, store: Store, document: str | None = None, span: Span | Non
         hit.pair, store.passage_at(document, span), span, hit.score,
         document=store.source(document), quote=store.quote(document, span),
     )  # fmt: skip
+
+
+def _apart(pair: QAPair, other: QAPair) -> bool:
+    """Whether a pair is another one, asks something else, and stands in another document."""
+    return (
+        pair.id != other.id
+        and normalize_answer(pair.question) != normalize_answer(other.question)
+        and (other.document_id is None or pair.document_id != other.document_id)
+    )

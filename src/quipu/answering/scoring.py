@@ -80,6 +80,10 @@ class LinearScorer:
         odds = self.after_lookup if after_lookup and self.after_lookup is not None else self.odds
         return None if odds is None else odds.probability(score)
 
+    def logit(self, score: float) -> float:
+        """Log-odds of a candidate with this score; the score itself where no odds were fitted."""
+        return score if self.odds is None else self.odds.slope * score + self.odds.shift
+
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary, weights by the names of their features."""
         return {
@@ -108,46 +112,6 @@ def unfitted(**weights: float) -> LinearScorer:
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """What the retriever and a second model say of one candidate, as log-odds that it answers.
-
-    Weights of the retriever's score (10 times what it is above 0.5), of the other model's log-odds, and a constant:
-    ``read`` where a reader judged the pair's sentence, ``reranked`` where the reranker read the pair; ``alone``,
-    without the second, for all others.
-    """
-
-    read: tuple[float, float, float] = (2.0, 0.5, 0.0)
-    reranked: tuple[float, float, float] = (0.0, 1.0, 0.0)
-    alone: tuple[float, float] = (2.0, 0.0)
-
-    def logit(self, score: float, reranked: float | None, judged: float | None) -> float:
-        """Of a candidate; None for what no model said."""
-        similar = 10.0 * (score - 0.5)
-        if judged is not None:
-            a, b, c = self.read
-            return a * similar + b * max(-16.0, min(16.0, judged)) + c
-        if reranked is not None:
-            a, b, c = self.reranked
-            return a * similar + b * max(-8.0, min(8.0, reranked)) + c
-        a, c = self.alone
-        return a * similar + c
-
-    def to_json(self) -> dict[str, list[float]]:
-        """The three rows of weights."""
-        return {"read": list(self.read), "reranked": list(self.reranked), "alone": list(self.alone)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Blend:
-        """What ``to_json`` gave; ValueError, KeyError or TypeError where it is something else."""
-        a, b, c = (float(number) for number in value["read"])
-        d, e, f = (float(number) for number in value["reranked"])
-        g, h = (float(number) for number in value["alone"])
-        if not all(map(math.isfinite, (a, b, c, d, e, f, g, h))):
-            raise ValueError("the blend holds a number that is not finite")
-        return cls((a, b, c), (d, e, f), (g, h))
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
     """Scorers by name, fitted together; ``floor``: no step gives an answer that is less probable than this."""
 
@@ -155,7 +119,6 @@ class Calibration:
     fitted_on: str
     target_precision: float | None = None
     floor: float = 0.0
-    blend: Blend = Blend()
 
     def scorer(self, name: str, features: Sequence[str], models: Mapping[str, str]) -> LinearScorer | None:
         """The scorer of this name; None where it was fitted for other models or on other features."""
@@ -168,7 +131,7 @@ class Calibration:
         """A plain dictionary."""
         return {
             "format": FORMAT, "fitted_on": self.fitted_on, "target_precision": self.target_precision,
-            "floor": self.floor, "blend": self.blend.to_json(),
+            "floor": self.floor,
             "scorers": {name: scorer.to_json() for name, scorer in self.scorers.items()},
         }  # fmt: skip
 
@@ -182,8 +145,7 @@ class Calibration:
             if not math.isfinite(floor):
                 raise ValueError("its floor is not finite")
             scorers = {str(name): LinearScorer.from_json(item, name) for name, item in value["scorers"].items()}
-            blend = Blend.from_json(value["blend"])
-            return cls(scorers, str(value["fitted_on"]), None if target is None else float(target), floor, blend)
+            return cls(scorers, str(value["fitted_on"]), None if target is None else float(target), floor)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise FormatError(f"{where}: not a calibration ({error}); run: quipu calibrate MEMORY") from error
 

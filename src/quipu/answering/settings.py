@@ -15,20 +15,22 @@ class AnswerSettings:
     """Settings of answering; a memory keeps those that differ from these defaults."""
 
     k: int = 50  # stored pairs that look-up considers
-    judged: int = 8  # of these, how many sentences a judging reader reads
     compared_answers: int = 10  # of these, how many answers count for their agreement
-    bridges: int = 8  # first pairs from which a second hop starts
+    passages_by: int = 10  # passages found by words, by vectors, and by the pairs found, each
+    read_passages: int = 3  # passages that are read, best first
+    read_pairs: int = 10  # pairs that are read together, as far as the reader takes so many
+    bridges: int = 8  # first pairs from which a second hop of a chain starts
     first_hop: int = 20  # pairs that the first hop finds
     second_hop: int = 10  # pairs that each second hop finds
     about: int = 20  # pairs that are searched for each of two things that a question compares
-    passages_by: int = 5  # passages found by words, by vectors, and by the pairs found, each
+    hop_bridges: int = 4  # answers of a first reading for which a second passage is sought
+    hop_passages: int = 4  # pairs of passages that are read together
     around: int = 20  # tokens on each side of a span whose mean is compared with the question
-    read_passages: int = 3  # passages that are read
 
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, int) and value < 1:
+            if value < 1:
                 raise SettingsError(f"the setting {item.name} must be 1 or more, not {value}")
 
     @classmethod

@@ -21,6 +21,7 @@ FOLDS = 5
 LEAST = 40  # questions
 ENOUGH = 150  # right and wrong answers each for weights of their own; below, only known ones are bent
 _KNOTS = 24
+_STIFF = (10.0, 4.0)  # of a scale and a shift of log-odds: standard deviations of about .3 and .5 before any question
 _FLATTEST = 0.05  # slope of odds: a score that says nothing must not turn around
 
 Floats = NDArray[np.float64]
@@ -62,13 +63,14 @@ def fit_scorer(
     models: Mapping[str, str],
     *,
     base: LinearScorer | None = None,
+    enough: int = ENOUGH,
     threshold: float = 0.5,
     seed: int = 0,
 ) -> LinearScorer:
     """A scorer of labelled candidates.
 
-    With fewer than ``ENOUGH`` right or wrong best candidates the weights of ``base``, where there is one, stay, and
-    only its odds are bent. InputError where there are too few questions, or all are right or all wrong.
+    With fewer than ``enough`` right or wrong answers the weights of ``base``, where there is one, stay, and its odds
+    are bent. InputError where there are too few questions, or all are right or all wrong.
     """
     questions = np.unique(data.owner)
     right = _right_questions(data)
@@ -77,11 +79,43 @@ def fit_scorer(
             f"{len(questions)} questions with {right} right answers are too few to calibrate on: {LEAST} are needed, "
             "5 of them answered right and 5 wrong"
         )
-    if base is not None and min(right, len(questions) - right) >= ENOUGH:
-        base = None
-    made = _weights(data, names, base)
-    odds = fit_odds(data, made.weights, seed=seed, again=None if base is not None else names)
+    if base is not None and base.odds is not None and min(right, len(questions) - right) < enough:
+        odds = bent(base.odds, _scores(data, base.weights), data.right[data.best(base.weights)])
+        return replace(base, odds=odds, threshold=threshold, after_lookup=None, models=dict(models))
+    made = _weights(data, names)
+    odds = fit_odds(data, made.weights, seed=seed, again=names)
     return replace(made, odds=odds, threshold=threshold, after_lookup=None, models=dict(models))
+
+
+def bent(odds: Odds, scores: Floats, right: Flags) -> Odds:
+    """Odds moved towards what labelled best candidates say, no further than their number allows.
+
+    The log-odds that ``odds`` gives become a * log-odds + b. A priori a is about 1 and b about 0 (``_STIFF``), so that
+    few questions change little.
+    """
+    given = _log_odds(np.array([odds.probability(score) for score in scores.tolist()]))
+    truth, a, b = right.astype(np.float64), 1.0, 0.0
+    stiff_a, stiff_b = _STIFF
+    for _ in range(50):  # Newton's method; the sum is convex
+        p = 1.0 / (1.0 + np.exp(-np.clip(a * given + b, -30.0, 30.0)))
+        spread = p * (1.0 - p)
+        slope = np.array([given @ (p - truth) + stiff_a * (a - 1.0), (p - truth).sum() + stiff_b * b])
+        curve = np.array([
+            [spread @ given**2 + stiff_a, spread @ given], [spread @ given, spread.sum() + stiff_b]
+        ])  # fmt: skip
+        step = np.linalg.solve(curve, slope)
+        a, b = max(_FLATTEST, float(a - step[0])), float(b - step[1])
+        if np.abs(step).max() < 1e-9:
+            break
+    knots = odds.curve or tuple((at / _KNOTS, at / _KNOTS) for at in range(_KNOTS + 1))
+    moved = 1.0 / (1.0 + np.exp(-(a * _log_odds(np.array([height for _, height in knots])) + b)))
+    return replace(odds, curve=tuple(zip((left for left, _ in knots), moved.tolist(), strict=True)))
+
+
+def _log_odds(probabilities: Floats) -> Floats:
+    """Of probabilities, which count as .001 to .999."""
+    inside = np.clip(probabilities, 1e-3, 1.0 - 1e-3)
+    return np.asarray(np.log(inside / (1.0 - inside)), dtype=np.float64)
 
 
 def fit_odds(data: Candidates, weights: Sequence[float], *, seed: int = 0, again: Sequence[str] | None = None) -> Odds:
@@ -108,7 +142,7 @@ def out_of_fold(
     for number in range(FOLDS):
         test = fold[data.owner] == number
         train, held = (Candidates(data.features[some], data.right[some], data.owner[some]) for some in (~test, test))
-        own = weights if again is None else _weights(train, again, None).weights
+        own = weights if again is None else _weights(train, again).weights
         slope, shift = _logistic(_scores(train, own), train.right[train.best(own)])
         odds = Odds(slope, shift)
         raw += [odds.raw(score) for score in _scores(held, own).tolist()]
@@ -155,10 +189,8 @@ def figures(given: Floats, right: Flags, threshold: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _weights(data: Candidates, names: Sequence[str], base: LinearScorer | None) -> LinearScorer:
-    """Weights by logistic regression over all candidates, or those of ``base``."""
-    if base is not None:
-        return base
+def _weights(data: Candidates, names: Sequence[str]) -> LinearScorer:
+    """Weights by logistic regression over all candidates."""
     scale = data.features.std(axis=0)
     scale = np.where(scale < 1e-6, 1.0, scale)
     mean = data.features.mean(axis=0)

@@ -1,8 +1,9 @@
 """Fit the scorers of all steps on labelled questions over memories.
 
-Look-up first; then, step by step, what the others propose, with odds of their own for the questions that look-up leaves
-open; last the weights that put together what no step alone is sure of. A question without accepted answers has no right
-candidate: questions about what a memory does not hold teach the steps to hold back.
+First what puts passages and pairs in order, and look-up; then, step by step, what the others propose, with odds of
+their own for the questions that look-up leaves open; last the weights that put together what no step alone is sure of.
+A question without accepted answers has no right candidate: questions about what a memory does not hold teach the steps
+to hold back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from quipu.answering.answerer import CASCADE, SCORERS
 from quipu.answering.decision import COMBINED_FEATURES, held
 from quipu.answering.proposal import Proposal
 from quipu.answering.scoring import Calibration, LinearScorer
@@ -30,20 +32,29 @@ from quipu.calibration.fitting import (
     threshold_for,
 )
 from quipu.errors import InputError
-from quipu.records import Example, Route, StepTrace
+from quipu.evaluation.metrics import passage_holds
+from quipu.records import Example, QAPair, Route, StepTrace
 from quipu.text import exact_match
 
-BATCH = 64
-THRESHOLD = 0.5
+BATCH = 32
+THRESHOLD = 0.5  # what is given is more likely right than wrong
 Report = Callable[[dict[str, Any]], None]
-Asked = Sequence[tuple[Memory, Sequence[Example]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Labelled questions of one memory; ``without``: a pair for each that is left out of all searches, or nothing."""
+
+    memory: Memory
+    examples: Sequence[Example]
+    without: Sequence[QAPair | None] = ()
 
 
 @dataclass(slots=True)
 class Fitting:
     """A fit under way: what is asked, the scorers so far, and of each step what it proposed for each question."""
 
-    asked: Asked
+    asked: Sequence[Asked]
     base: Calibration | None
     target_precision: float | None
     thresholds: Mapping[str, float]
@@ -55,39 +66,48 @@ class Fitting:
     @property
     def examples(self) -> list[Example]:
         """All questions, in order."""
-        return [example for _, examples in self.asked for example in examples]
+        return [example for item in self.asked for example in item.examples]
 
-    def propose(self, route: Route, *, rerank: bool = False, after_lookup: bool = False) -> list[list[Proposal]]:
+    def missing(self, name: str) -> bool:
+        """Whether a memory cannot take the step."""
+        return any(item.memory.answerer.missing(name) for item in self.asked)
+
+    def propose(self, name: str, *, rerank: bool = False) -> list[list[Proposal]]:
         """What a step proposes for every question, with the scorers fitted so far."""
         found: list[list[Proposal]] = []
-        for memory, examples in self.asked:
-            answerer = memory.answerer
+        for item in self.asked:
+            answerer = item.memory.answerer
             before = answerer.calibrations
             answerer.calibrations = (Calibration(self.scorers, "under way"), *before)
             try:
-                for first in range(0, len(examples), BATCH):
-                    questions = [example.question for example in examples[first : first + BATCH]]
-                    found += answerer.propose(route, questions, rerank=rerank, after_lookup=after_lookup)
+                for first in range(0, len(item.examples), BATCH):
+                    part = slice(first, first + BATCH)
+                    questions = [example.question for example in item.examples[part]]
+                    found += answerer.propose(name, questions, rerank=rerank, without=item.without[part])
             finally:
                 answerer.calibrations = before
         return found
 
-    def candidates(self, found: Sequence[Sequence[Proposal]], name: str, width: int) -> Candidates:
-        """What was proposed for the scorer of this name, with whether it is an accepted answer."""
+    def candidates(self, found: Sequence[Sequence[Proposal]], name: str) -> Candidates:
+        """What was proposed for the scorer of this name, labelled: an accepted answer, or a passage that holds one."""
+        right = passage_holds if name == "where" else exact_match
         examples = self.examples
         rows = [
-            (item.features, bool(exact_match(item.text, examples[at].answers)), at)
+            (item.features, bool(right(item.text, examples[at].answers)), at)
             for at, row in enumerate(found) for item in row if item.scorer == name
         ]  # fmt: skip
-        return Candidates.of(rows, width)
+        return Candidates.of(rows, len(SCORERS[name].features))
 
-    def fit(self, name: str, data: Candidates) -> LinearScorer:
-        """The scorer of this name, of candidates; kept and reported."""
-        answerer = self.asked[0][0].answerer
+    def fit(self, name: str, data: Candidates) -> LinearScorer | None:
+        """The scorer of this name, of candidates, kept and reported; None where there are too few right or wrong."""
         known = None if self.base is None else self.base.scorers.get(name)
-        features = answerer.features(name)
+        features = SCORERS[name].features
         base = known if known is not None and known.features == features else None
-        made = fit_scorer(data, features, answerer.uses(name), base=base, seed=self.seed)
+        try:
+            made = fit_scorer(data, features, self.asked[0].memory.answerer.uses(name), base=base, seed=self.seed)
+        except InputError as error:
+            self.report({"scorer": name, "not fitted": str(error)})
+            return None
         return self.keep(name, made, *probabilities(made, data))
 
     def keep(self, name: str, made: LinearScorer, given: Floats, right: Flags, note: str = "") -> LinearScorer:
@@ -104,7 +124,7 @@ class Fitting:
 
 
 def fit_steps(
-    asked: Asked,
+    asked: Sequence[Asked],
     *,
     fitted_on: str,
     base: Calibration | None = None,
@@ -114,46 +134,45 @@ def fit_steps(
     seed: int = 0,
     report: Report = lambda line: None,
 ) -> Calibration:
-    """Scorers of every step that the memories can take, of questions with accepted answers.
+    """Scorers of every step that all the memories can take, of questions with accepted answers.
 
-    ``rerank``: look-up is fitted with the reranker as well, and the steps after it follow the look-up with it. With few
-    questions the weights of ``base`` are only bent. A step with too few right or wrong answers stays without a scorer.
-    Thresholds are set for ``target_precision``; where that is not reached, or is None, those of ``thresholds`` stay
-    (.5 for others: what is given is more likely right than wrong).
+    ``rerank``: look-up is fitted with the reranker as well. With few questions the weights of ``base`` are only bent. A
+    step with too few right or wrong answers stays without a scorer; for look-up that is an InputError. Thresholds are
+    set for ``target_precision``; where that is not reached, or is None, those of ``thresholds`` stay (``THRESHOLD``
+    for others).
     """
     work = Fitting(asked, base, target_precision, thresholds or {}, seed, report)
-    answerer = asked[0][0].answerer
-    for reranked in (False, True) if rerank else (False,):
+    for name in ("where", *(("rerank",) if rerank else ())):
+        if not work.missing(name):
+            work.fit(name, work.candidates(work.propose(name, rerank=rerank), name))
+    for reranked in (True, False) if rerank else (False,):
         name = scorer_name(reranked)
-        found = work.propose("lookup", rerank=reranked)
-        work.fit(name, work.candidates(found, name, len(answerer.features(name))))
-        work.proposed["lookup"] = found
-    open_ = ~_given(work, "lookup", scorer_name(rerank), after_lookup=False)
-    work.report({"open after look-up": int(open_.sum()), "questions": len(open_)})
-    for route, names in answerer.later().items():
-        if any(memory.answerer.missing(route) for memory, _ in asked):
-            continue
-        found = work.propose(route)
-        for name in names:
-            _fit_after_lookup(work, name, work.candidates(found, name, len(answerer.features(name))), open_)
-        work.proposed[route] = found
+        work.proposed["lookup"] = work.propose("lookup", rerank=reranked)
+        if work.fit(name, work.candidates(work.proposed["lookup"], name)) is None:
+            raise InputError(
+                "there are too few questions, or too few of them answered right or wrong, to fit look-up on"
+            )
+    open_ = ~_given(work)
+    report({"questions": len(open_), "open after look-up": int(open_.sum())})
+    for route in CASCADE[1:]:
+        if not work.missing(route):
+            work.proposed[route] = found = work.propose(route)
+            for name in dict.fromkeys(item.scorer for row in found for item in row):
+                _fit_after_lookup(work, name, work.candidates(found, name), open_)
     _fit_combined(work)
-    return Calibration(work.scorers, fitted_on)
+    return Calibration(work.scorers, fitted_on, target_precision)
 
 
-def _fit_after_lookup(work: Fitting, name: str, data: Candidates, open_: Any) -> None:
+def _fit_after_lookup(work: Fitting, name: str, data: Candidates, open_: Flags) -> None:
     """A step's scorer, with odds of their own for the questions that look-up leaves open."""
-    try:
-        made = work.fit(name, data)
-    except InputError as error:
-        work.report({"scorer": name, "not fitted": str(error)})
-        return
+    made = work.fit(name, data)
     left = data.of_questions(open_)
-    best = left.right[left.best(made.weights)] if len(left.owner) else np.zeros(0, dtype=np.bool_)
-    if min(int(best.sum()), int((~best).sum())) < 10:
+    if made is None or not len(left.owner):
         return
-    made = replace(made, after_lookup=fit_odds(left, made.weights, seed=work.seed))
-    work.keep(name, made, *probabilities(made, left, after_lookup=True), note=", after look-up")
+    best = left.right[left.best(made.weights)]
+    if min(int(best.sum()), int((~best).sum())) >= 10:
+        made = replace(made, after_lookup=fit_odds(left, made.weights, seed=work.seed))
+        work.keep(name, made, *probabilities(made, left, after_lookup=True), note=", after look-up")
 
 
 def _fit_combined(work: Fitting) -> None:
@@ -167,10 +186,7 @@ def _fit_combined(work: Fitting) -> None:
             rows += [
                 (features, bool(exact_match(text, example.answers)), at) for text, features in held(traces).items()
             ]
-    try:
-        work.fit("cascade", Candidates.of(rows, len(COMBINED_FEATURES)))
-    except InputError as error:
-        work.report({"scorer": "cascade", "not fitted": str(error)})
+    work.fit("cascade", Candidates.of(rows, len(COMBINED_FEATURES)))
 
 
 def _trace(work: Fitting, route: Route, row: Sequence[Proposal]) -> StepTrace | None:
@@ -187,21 +203,7 @@ def _trace(work: Fitting, route: Route, row: Sequence[Proposal]) -> StepTrace | 
     return StepTrace(route, text if given else None, probability, "", 0.0, None if given else text)
 
 
-def _given(work: Fitting, route: Route, name: str, *, after_lookup: bool) -> Any:
-    """Which questions (by number) a step answers."""
-    scorer = work.scorers[name]
-    found = np.zeros(len(work.examples), dtype=np.bool_)
-    for at, row in enumerate(work.proposed[route]):
-        for item in row:
-            probability = scorer.probability(scorer.score(item.features), after_lookup=after_lookup)
-            found[at] |= probability is not None and probability >= scorer.threshold
-    return found
-
-
-def with_threshold(calibration: Calibration, thresholds: Mapping[str, float], **changes: Any) -> Calibration:
-    """The calibration with other thresholds of some scorers."""
-    scorers = {
-        name: replace(scorer, threshold=thresholds.get(name, scorer.threshold))
-        for name, scorer in calibration.scorers.items()
-    }
-    return replace(calibration, scorers=scorers, **changes)
+def _given(work: Fitting) -> Flags:
+    """Which questions, by number, look-up answers."""
+    traces = [_trace(work, "lookup", row) for row in work.proposed["lookup"]]
+    return np.array([trace is not None and trace.text is not None for trace in traces], dtype=np.bool_)

@@ -39,16 +39,16 @@ def ask(
         int | None, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at; without it as many as set.")
     ] = None,
     method: Annotated[
-        Literal["cascade", "lookup", "read", "chain", "span", "passage"],
+        Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"],
         typer.Option(
-            help="The answer of the best stored pair; one read from the best pairs together; one that a chain of two "
-            "pairs leads to; a span of the best passages, by stored vectors or read anew; or a cascade of these, until "
-            "one is sure enough."
+            help="The answer of the best stored pair; one read from the best passages, or from the best pairs; one "
+            "that two passages or a chain of two pairs lead to; a span by stored vectors; or a cascade of these, "
+            "until one is sure enough."
         ),
     ] = "cascade",
     rerank: Annotated[
         bool, typer.Option("--rerank/--no-rerank", help="Let the reranker choose among the pairs found.")
-    ] = True,
+    ] = False,
     min_probability: Annotated[
         float | None,
         typer.Option(
@@ -221,7 +221,12 @@ def described(answer: Answer) -> list[str]:
     if answer.text is None:
         held = "" if answer.probability is None else f"  probability {answer.probability:.2f},"
         lines = [f"(no answer: {answer.reason}){held} {time}"]
-        if answer.evidence and answer.evidence[0].pair is not None:
+        if answer.nearest is not None:
+            found = answer.nearest
+            lines.append(f"    nearest   {found.sentence}")
+            place = _place(found.document, found.start, found.end)
+            lines.append(f"    source    {found.title or 'untitled'} ({place})")
+        elif answer.evidence and answer.evidence[0].pair is not None:
             lines.append(f"    nearest   {shortened(answer.evidence[0].pair.question, 100)}")
         return lines
     trust = f"score {answer.score:.3f}" if answer.probability is None else f"probability {answer.probability:.2f}"
@@ -231,9 +236,11 @@ def described(answer: Answer) -> list[str]:
     best = answer.evidence[0]
     if best.pair is not None:
         lines.append(f"    asked as  {shortened(best.pair.question, 100)}")
-    if best.passage is not None and best.span is not None:
-        lines.append(f"    quote     {_sentence(best)}")
-        place = f"{best.document or best.passage.document_id}, characters {best.span.start}-{best.span.end}"
+    if best.passage is not None:
+        span = best.span or best.passage.span
+        if best.span is not None:
+            lines.append(f"    quote     {_sentence(best)}")
+        place = _place(best.document or best.passage.document_id, span.start, span.end)
         lines.append(f"    source    {best.passage.title or 'untitled'} ({place})")
     elif best.pair is not None:
         lines.append(f"    source    none: the pair was {best.pair.origin}")
@@ -251,6 +258,10 @@ def explained(answer: Answer) -> list[str]:
         if item.pair is not None:
             lines.append(f"    also      {shortened(item.pair.question, 80)} {item.pair.answer}")
     return lines
+
+
+def _place(document: str, start: int, end: int) -> str:
+    return f"{document}, characters {start}-{end}"
 
 
 def _sentence(evidence: Evidence) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.terminal import print_json, print_table
+from quipu.cli.terminal import print_json, print_table, remark
 
 
 def open_domain(
@@ -19,7 +19,7 @@ def open_domain(
     ],
     method: Annotated[str, typer.Option(metavar="M", help="How answers are found.")] = "lookup",
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs that recall looks at.")] = 50,
-    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = True,
+    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = False,
     predictions: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every prediction as JSONL.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -114,7 +114,7 @@ def selective(
         float | None, typer.Option(min=0.0, max=1.0, metavar="P", help="Instead of the memory's threshold.")
     ] = None,
     method: Annotated[Literal["lookup", "cascade"], typer.Option(help="Look-up alone, or every step.")] = "lookup",
-    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = True,
+    rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = False,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves to a .png or .svg file.")] = None,
     as_json: AsJson = False,
@@ -145,9 +145,9 @@ def calibrate(
         float, typer.Option(min=0.0, max=1.0, metavar="P", help="How often an answer that is given must be right.")
     ] = 0.95,
     rerank: Annotated[
-        bool, typer.Option("--rerank/--no-rerank", help="For asking with the reranker or without.")
-    ] = True,
-    count: Annotated[int, typer.Option(min=50, metavar="N", help="Questions to ask itself.")] = 1000,
+        bool, typer.Option("--rerank/--no-rerank", help="Fit look-up with the reranker, too.")
+    ] = False,
+    count: Annotated[int, typer.Option(min=50, metavar="N", help="Questions to ask itself.")] = 300,
     seed: Annotated[int, typer.Option(metavar="N", help="Which questions it asks itself.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -166,7 +166,11 @@ def calibrate(
     if as_json:
         print_json({"memory": str(memory), **result})
     else:
-        print_table([(key.replace("_", " "), value) for key, value in result.items()])
+        columns = ("scorer", "questions", "right", "ece", "threshold", "answered", "precision", "best_precision")
+        print_table([tuple(row.get(name) for name in columns) for row in result["steps"]], head=columns)
+    if not result["reached"]:
+        remark(f"a precision of {target_precision:g} is out of reach; those steps keep the threshold that they had")
+        raise typer.Exit(1)
 
 
 def microworld(

@@ -25,6 +25,7 @@ _SUFFIXES = {".onnx", ".json", ".npy", ".npz", ".md", ".txt", ".bin", ".model"}
 # What a kind runs on: files that must be listed, for only those are checked, and settings.
 _NEEDS = {
     "encoder": (("model.onnx", "tokenizer.json"), ("width", "max_length")),
+    "extractor": (("model.onnx", "tokenizer.json"), ("span_length", "window", "stride")),
     "reader": (("model.onnx", "tokenizer.json"), ("max_length", "stride")),
     "reranker": (("lower.onnx", "upper.onnx", "tokenizer.json"), ("max_length",)),
     "cross-encoder": (("model.onnx", "tokenizer.json"), ("max_length", "pad")),
@@ -67,6 +68,11 @@ class ModelFolder:
     def sha256(self) -> str:
         """One hash over the hashes of all files."""
         return hashlib.sha256(json.dumps(self.settings["files"], sort_keys=True).encode()).hexdigest()
+
+
+def is_bundled(name: str) -> bool:
+    """Whether a model of this name travels with the package."""
+    return (BUNDLED / name).is_dir()
 
 
 def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from quipu.models.hub import BUNDLED, parallel
+from quipu.models.hub import BUNDLED, is_bundled, kind_of
 from quipu.models.protocols import (
     SupportsEncode,
     SupportsExtract,
-    SupportsJudge,
     SupportsRead,
+    SupportsReadMany,
     SupportsReadMemory,
+    SupportsReadPairs,
     SupportsRerank,
     SupportsWrite,
 )
 
 SPANS = "quipu-mini/quip"
 QAMAT = "quipu-mini/qamat"
+LANGUAGE_MODEL = "quipu-small/lm"
+EXTRACTOR = "quipu-small/extractor"
 
 
 class Models:
@@ -31,12 +34,17 @@ class Models:
         reader: SupportsRead | str | Path | None = None,
         reranker: SupportsRerank | str | Path | None = None,
         memory_reader: SupportsReadMemory | str | Path | None = None,
+        language_model: SupportsReadMany | str | Path | None = None,
     ) -> None:
-        """None stands for the model that ships; for the reranker only beside the encoder that ships."""
+        """None stands for the model that ships; for the reranker only beside the encoder that ships.
+
+        Writer and reader are the language model unless others are given.
+        """
+        speaks = language_model is not None or is_bundled(LANGUAGE_MODEL)
         self._given: dict[str, Any] = {
             "encoder": encoder or "quipu-mini/encoder",
-            "writer": writer or "quipu-mini/writer",
-            "reader": reader or "quipu-mini/reader",
+            "writer": _ships(writer) or (language_model or LANGUAGE_MODEL if speaks else "quipu-mini/writer"),
+            "reader": _ships(reader) or (language_model or LANGUAGE_MODEL if speaks else "quipu-mini/reader"),
         }
         self.names = {
             kind: str(given) if isinstance(given, str | Path) else str(getattr(given, "source", given.name))
@@ -45,6 +53,8 @@ class Models:
         self._given["reranker"] = reranker
         if memory_reader is not None:
             self._given["memory_reader"] = memory_reader
+        if language_model is not None:
+            self._given["language_model"] = language_model
         """Names and paths as they were given, for the manifest; an object is named by its source or its name."""
 
     def encoder(self) -> SupportsEncode:
@@ -73,15 +83,34 @@ class Models:
         if isinstance(self._given["writer"], str | Path):
             from quipu.models import load_writer
 
-            self._given["writer"] = load_writer(self._given["writer"])
+            speaking = self._speaking("writer")
+            self._given["writer"] = load_writer(self._given["writer"]) if speaking is None else speaking
         return cast(SupportsWrite, self._given["writer"])
+
+    def _speaking(self, kind: str) -> Any:
+        """The language model of the name that stands for ``kind``, one for all that name it; None for other models."""
+        name = self._given[kind]
+        if kind_of(name) != "language-model":
+            return None
+        if "language_model" not in self._given and str(name) == LANGUAGE_MODEL:
+            return self.language_model()
+        for other in self._given.values():
+            if getattr(other, "source", None) == str(name) and isinstance(other, SupportsReadMany):
+                return other
+        from quipu.models.lm.model import LanguageModel
+
+        return LanguageModel.from_pretrained(name)
 
     def extractor(self) -> SupportsExtract:
         """The writer where it extracts answers too, else the one that ships."""
         writer = self.writer()
         if hasattr(writer, "extract"):
             return cast(SupportsExtract, writer)
-        if "extractor" not in self._given:
+        if "extractor" not in self._given and is_bundled(EXTRACTOR):
+            from quipu.models.extractor import Extractor
+
+            self._given["extractor"] = Extractor.from_pretrained(EXTRACTOR)
+        elif "extractor" not in self._given:
             from quipu.models.writer import Writer
 
             self._given["extractor"] = Writer.from_pretrained("quipu-mini/writer")
@@ -111,29 +140,47 @@ class Models:
             self._given["memory_reader"] = load_memory_reader(self._given["memory_reader"])
         return cast("SupportsReadMemory | None", self._given["memory_reader"])
 
-    def load(self) -> None:
-        """Reranker and judge, one model a core, so that no question's time holds their loading."""
-        if self._reranks():
-            parallel(lambda model: model(), [self.reader, self.reranker])
+    def language_model(self) -> SupportsReadMany | None:
+        """What writes, reads and checks; without one given, the one that ships, where it does."""
+        if "language_model" not in self._given:
+            self._given["language_model"] = LANGUAGE_MODEL if is_bundled(LANGUAGE_MODEL) else None
+        if isinstance(self._given["language_model"], str | Path):
+            from quipu.models.lm.model import LanguageModel
+
+            self._given["language_model"] = LanguageModel.from_pretrained(self._given["language_model"])
+        return cast("SupportsReadMany | None", self._given["language_model"])
+
+    def pairs_reader(self) -> SupportsReadMemory | SupportsReadPairs | None:
+        """What reads pairs: a reader of memories that was given, else the language model, else the one that ships."""
+        if "memory_reader" not in self._given:
+            model: Any = self.language_model()
+            if isinstance(model, SupportsReadPairs):
+                return model
+        return self.memory_reader()
+
+    def passage_reader(self) -> SupportsReadMany | SupportsRead:
+        """What reads passages for a question: the language model where there is one, else the reader."""
+        return self.language_model() or self.reader()
 
     def hashes(self, kinds: Sequence[str]) -> dict[str, str]:
         """Name and sha256 of the models of these kinds ("encoder", "reranker", ...), as far as there are any."""
         found = (getattr(self, kind)() for kind in kinds)
         return {model.name: sha256_of(model) for model in found if model is not None}
 
-    def judge(self) -> SupportsJudge | None:
-        """The reader where it can judge given spans, beside a reranker."""
-        if self.reranker() is None or not hasattr(self.reader(), "judge"):
-            return None
-        return cast(SupportsJudge, self.reader())
-
     def reader(self) -> SupportsRead:
         """The reader of the local filter."""
         if isinstance(self._given["reader"], str | Path):
             from quipu.models.reader import Reader
 
-            self._given["reader"] = Reader.from_pretrained(self._given["reader"])
+            speaking = self._speaking("reader")
+            self._given["reader"] = Reader.from_pretrained(self._given["reader"]) if speaking is None else speaking
         return cast(SupportsRead, self._given["reader"])
+
+
+def _ships(given: Any) -> Any:
+    """What was given, but for the name of a model that shipped once and does no more: what ships now does its work."""
+    gone = given in ("quipu-mini/writer", "quipu-mini/reader", LANGUAGE_MODEL) and not is_bundled(given)
+    return None if gone else given
 
 
 def sha256_of(model: Any) -> str:

@@ -101,6 +101,26 @@ class SupportsWrite(Protocol):
         """Questions a span of each text; greedy for one a span without ``top_p``, else nucleus sampling."""
 
 
+class SupportsWriteTitled(Protocol):
+    """A writer that is told of each passage what stands above it."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def write(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        *,
+        titles: Sequence[str | None] | None = None,
+        per_span: int = 1,
+        seed: int = 0,
+        top_p: float | None = None,
+    ) -> list[list[list[Written]]]:
+        """As ``SupportsWrite``, with the title and heading of each text."""
+
+
 class SupportsRead(Protocol):
     """Question and passage to answer span."""
 
@@ -112,6 +132,7 @@ class SupportsRead(Protocol):
         """The best span of ``passages[i]`` for ``questions[i]``; ``score`` under 0 where "no answer" is likelier."""
 
 
+@runtime_checkable
 class SupportsReadMany(Protocol):
     """Passages with several questions each to answers."""
 
@@ -130,6 +151,7 @@ class SupportsReadMany(Protocol):
         """What ``texts[i]`` answers to each of ``questions[i]``; ``always``: even where nothing is likelier."""
 
 
+@runtime_checkable
 class SupportsReadPairs(Protocol):
     """Question and pairs to an answer, or to none."""
 

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quipu.answering.features import content_words, names
-from quipu.answering.proposal import Context, Proposal, Search
+from quipu.answering.proposal import Context, Nearest, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.compare import Compare
-from quipu.memory.store import Store
 from quipu.records import Hit, Route
 from quipu.text import normalize_answer
 
@@ -44,9 +43,8 @@ class Chain:
     FEATURES = FEATURES
     UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"direct": 4.0, "bridged": 4.0, "covered": 8.0, "lead": 6.0})
 
-    def __init__(self, store: Store, settings: AnswerSettings) -> None:
-        self._settings = settings
-        self.compare = Compare(store, settings)
+    def __init__(self, settings: AnswerSettings, compare: Compare) -> None:
+        self._settings, self._compare = settings, compare
 
     def ready(self) -> str:
         """Always: it needs no model beside the encoder."""
@@ -54,7 +52,7 @@ class Chain:
 
     def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
         """Comparisons first; of other questions chains of two pairs, and single pairs."""
-        proposed = self.compare.propose(questions, context)
+        proposed = self._compare.propose(questions, context)
         others = [at for at, row in enumerate(proposed) if not row]
         found = find_chains([questions[at] for at in others], context.nearest, self._settings) if others else []
         for at, chains in zip(others, found, strict=True):
@@ -67,10 +65,10 @@ def rewritten(question: str, bridge: str) -> str:
     return f"{question.rstrip(' ?')} {bridge}?"
 
 
-def find_chains(questions: Sequence[str], search: Search, settings: AnswerSettings) -> list[list[ChainFound]]:
+def find_chains(questions: Sequence[str], search: Nearest, settings: AnswerSettings) -> list[list[ChainFound]]:
     """Chains of two pairs, and single pairs, for each question, in no order.
 
-    ``search`` (texts, k) finds the k best pairs of each text; it is called twice, the second time for all bridges.
+    ``search`` is called twice, the second time for all bridges.
     """
     near = search(questions, settings.first_hop)
     bridges: list[tuple[int, Hit]] = []
@@ -82,6 +80,7 @@ def find_chains(questions: Sequence[str], search: Search, settings: AnswerSettin
                 seen.add(normal)
                 bridges.append((at, hit))
     asked = [rewritten(questions[at], hit.pair.answer) for at, hit in bridges]
+    search.inherit(asked, [questions[at] for at, _ in bridges])
     ends = search(asked, settings.second_hop) if asked else []
     found: list[list[ChainFound]] = [
         [ChainFound((hit,), _single(question, hit, row)) for hit in row[: settings.second_hop]]

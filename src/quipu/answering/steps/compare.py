@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from quipu.answering.features import names
-from quipu.answering.proposal import Context, Proposal, Search
+from quipu.answering.proposal import Context, Nearest, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.memory.store import Store
@@ -147,17 +147,18 @@ def _alike(things: str, what: str) -> Comparison | None:
 
 
 def compare(
-    questions: Sequence[str], search: Search, told: Callable[[Hit], str] = lambda hit: "", near: int = 20
+    questions: Sequence[str], search: Nearest, told: Callable[[Hit], str] = lambda hit: "", near: int = 20
 ) -> list[Compared | None]:
     """The answer to each question that compares; None where it does not, or where a pair is missing.
 
-    ``search`` (texts, k) finds the k best pairs of each text and is called twice at most. ``told``: the title of a
+    ``search`` is called twice at most. ``told``: the title of a
     pair's document and the sentence that it was made of, which may name the thing where the pair's question does not.
     ``near`` pairs are looked through for each thing.
     """
     asked = [(at, item) for at, question in enumerate(questions) if (item := parse(question)) is not None]
     found: list[Compared | None] = [None] * len(questions)
-    roles = [f"Who is the {item.role} of {_bare(name)}?" for _, item in asked if item.role for name in item.names]
+    roles = [f"Who is the {item.role} of {bare(name)}?" for _, item in asked if item.role for name in item.names]
+    search.inherit(roles, [questions[at] for at, item in asked if item.role for _ in item.names])
     known = iter(search(roles, near) if roles else [])
     holders: list[list[Hit | None]] = []
     for _, item in asked:
@@ -166,9 +167,10 @@ def compare(
             row = [_of_role(next(known), name, item.role, told) for name in item.names]
         holders.append(row)
     texts = [
-        item.asks.format(hit.pair.answer if hit else _bare(name))
+        item.asks.format(hit.pair.answer if hit else bare(name))
         for (_, item), row in zip(asked, holders, strict=True) for name, hit in zip(item.names, row, strict=True)
     ]  # fmt: skip
+    search.inherit(texts, [questions[at] for at, item in asked for _ in item.names])
     about = iter(search(texts, near) if texts else [])
     for (at, item), row in zip(asked, holders, strict=True):
         values = [
@@ -224,13 +226,19 @@ def _place(hit: Hit, item: Comparison) -> bool:
 def _judged(item: Comparison, holders: Sequence[Hit], values: Sequence[tuple[Hit, Date]]) -> Compared | None:
     (one, date), (other, other_date) = values
     hits = (holders[0], one, holders[1], other) if holders else (one, other)
-    score = min(hit.score for hit in hits)
+    text = judged(item, (one.pair.answer, other.pair.answer), (date, other_date))
+    return None if text is None else Compared(text, hits, min(hit.score for hit in hits))
+
+
+def judged(item: Comparison, values: Sequence[str], dates: Sequence[Date | None]) -> str | None:
+    """What a comparison says of two values, or of the dates that they name; None where it cannot say."""
     if item.newer is None:
-        left, right = (set(normalize_answer(hit.pair.answer).split()) for hit in (one, other))
-        return Compared("yes" if left <= right or right <= left else "no", hits, score)
-    if date == other_date:
+        left, right = (set(normalize_answer(value).split()) for value in values)
+        return ("yes" if left <= right or right <= left else "no") if left and right else None
+    one, other = dates
+    if one is None or other is None or one == other:
         return None
-    return Compared(item.names[0 if (date > other_date) == item.newer else 1], hits, score)
+    return item.names[0 if (one > other) == item.newer else 1]
 
 
 def date_of(text: str) -> Date | None:
@@ -245,9 +253,9 @@ def date_of(text: str) -> Date | None:
 
 
 def _about(hit: Hit, name: str, told: Callable[[Hit], str]) -> bool:
-    return names(hit.pair.question, _bare(name)) or names(told(hit), _bare(name))
+    return names(hit.pair.question, bare(name)) or names(told(hit), bare(name))
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A name without what stands in brackets behind it."""
     return _BRACKETS.sub("", name).strip() or name

@@ -1,28 +1,28 @@
-"""QAMAT's reading (Chen et al. 2023): the pairs that were found, read together, give an answer.
+"""Reading pairs: the best pairs, read together, give an answer (QAMAT's discrete path, Chen et al. 2023).
 
-Unlike look-up the answer need not be the best pair's: the reader weighs all of them, and may say what none says.
+Unlike look-up the answer need not be the best pair's: the reader weighs all of them, may say what none says, and may
+say that none answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quipu.answering.features import names
+from quipu.answering.features import content_words
 from quipu.answering.proposal import Context, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
+from quipu.answering.steps.reading import LOWEST, Agreement, log_odds, says_the_same
 from quipu.memory.reading import given
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
-from quipu.models.protocols import MemoryReading
+from quipu.models.protocols import MemoryReading, SupportsReadMemory, SupportsReadPairs
 from quipu.records import Hit, Route
 from quipu.text import normalize_answer
 
-# Of an answer: its log-probability, whether a pair that was read has it, whether the best pair does, the share of the
-# pairs that have it, the similarity of the best pair and of the best that has it, whether the question itself names it.
-FEATURES = ("log_p", "stored", "first", "share", "similarity", "own_similarity", "asked")
-_LOWEST = -12.0
-MISSING = "there is no reader of memories; train one with recipes/mini/qamat and name its folder"
+# Of an answer: its log-probability; log-odds that something answers; what ``Agreement`` names; the share of the
+# question's words that stand in the pairs that have it.
+FEATURES = ("log_p", "odds", "stored", "first", "share", "similarity", "own_similarity", "asked", "covered")
 
 
 class ReadPairs:
@@ -36,42 +36,48 @@ class ReadPairs:
         self._store, self._models, self._settings = store, models, settings
 
     def ready(self) -> str:
-        """Needs a reader of memories."""
-        return MISSING if self._models.memory_reader() is None else ""
+        """Needs a reader of pairs."""
+        if self._models.pairs_reader() is None:
+            return "there is no reader of pairs; name a language model, or a reader trained with recipes/mini/qamat"
+        return ""
 
     def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
         """One answer of each question for which pairs are found; those that have it come first among its sources."""
-        reader = self._models.memory_reader()
+        reader = self._models.pairs_reader()
         if reader is None:
             return [[] for _ in questions]
-        hits = context.nearest(questions, min(context.k, reader.k))
+        hits = context.nearest(questions, min(context.k, self._settings.read_pairs, reader.k))
         known = [at for at, row in enumerate(hits) if row]
-        pairs = given(self._store, [[hit.pair for hit in hits[at]] for at in known], reader.sentence)
+        readings = self._read(reader, [questions[at] for at in known], [hits[at] for at in known])
         found: list[list[Proposal]] = [[] for _ in questions]
-        for at, reading in zip(known, reader.read([questions[at] for at in known], pairs), strict=True):
+        for at, reading in zip(known, readings, strict=True):
             found[at] = [_proposal(questions[at], hits[at], reading)]
         return found
 
+    def _read(
+        self, reader: SupportsReadMemory | SupportsReadPairs, questions: Sequence[str], hits: Sequence[Sequence[Hit]]
+    ) -> list[MemoryReading]:
+        pairs = [[hit.pair for hit in row] for row in hits]
+        if isinstance(reader, SupportsReadPairs):
+            lines = [[(pair.question, pair.answer) for pair in row] for row in pairs]
+            return reader.read_pairs(questions, lines, always=True)
+        return reader.read(questions, given(self._store, pairs, reader.sentence))
+
 
 def _proposal(question: str, hits: Sequence[Hit], reading: MemoryReading) -> Proposal:
-    normal = normalize_answer(reading.text)
-    order = sorted(hits, key=lambda hit: (normalize_answer(hit.pair.answer) != normal, hit.rank))
-    text = reading.text if normal else ""
-    return Proposal(
-        "read", text, features(question, hits, reading), tuple(order), reading.log_p, reading.stored is None
-    )
+    text = reading.text if normalize_answer(reading.text) else ""
+    order = sorted(hits, key=lambda hit: (not says_the_same(hit.pair.answer, text), hit.rank))
+    stored = any(normalize_answer(text) in normalize_answer(hit.pair.answer) for hit in hits)
+    return Proposal("read", text, features(question, hits, reading), tuple(order), reading.log_p, generated=not stored)
 
 
 def features(question: str, hits: Sequence[Hit], reading: MemoryReading) -> tuple[float, ...]:
     """What ``FEATURES`` names."""
-    normal = normalize_answer(reading.text)
-    same = [bool(normal) and normalize_answer(hit.pair.answer) == normal for hit in hits]
+    pairs = Agreement.of(question, reading.text, hits)
+    own = [hit.pair for hit in hits if says_the_same(hit.pair.answer, reading.text)]
+    words = content_words(" ".join(f"{pair.question} {pair.answer}" for pair in own))
+    asked = content_words(question)
     return (
-        max(_LOWEST, reading.log_p),
-        float(any(same)),
-        float(same[0]),
-        sum(same) / len(same),
-        hits[0].score,
-        max((hit.score for hit, own in zip(hits, same, strict=True) if own), default=0.0),
-        float(names(question, reading.text)),
-    )
+        max(LOWEST, reading.log_p), log_odds(reading.nothing), pairs.stored, pairs.first, pairs.share,
+        pairs.similarity, pairs.own_similarity, pairs.asked, len(asked & words) / max(1, len(asked)),
+    )  # fmt: skip

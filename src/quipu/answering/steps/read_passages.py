@@ -1,25 +1,32 @@
-"""Reading the best passages: where no pair is sure enough, the reader looks at what a QuIP encoder found.
+"""Reading the best passages: the language model reads each of them apart, and the surest answer counts.
 
-The spans of ``quipu.answering.extract`` say which passages may hold the answer; the reader, question and passage
-together, says where it stands in the best of them, and whether it does. No way is dearer a passage, so few are read.
+Where no pair is sure enough, the passage that holds the answer is nearly always among the best few. Each is read with
+its title; what is said of one passage is weighed by how sure the model is, how likely it holds that nothing answers,
+how well the passage fits the question, and how far other passages and the pairs found say the same.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from quipu.answering.proposal import Context, PassageSpan, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
-from quipu.answering.steps.spans import Spans
+from quipu.answering.steps.reading import Agreement, log_odds, log_probability, read_passages, says_the_same
+from quipu.answering.where import Place, Where
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
+from quipu.models.protocols import Reading
 from quipu.records import Hit, Route
 
-# Of what is read in a passage: the score of the span found there, the reader's log-odds against "no answer",
-# log-probability, and log-odds less those of the question's best passage; whether both spans overlap.
-FEATURES = ("passage", "reader", "sure", "reach", "agrees")
+# Of what one passage says: its log-probability; log-odds that something answers; the same less those of the question's
+# surest passage; the passage's score by ``where``, and less that of the first; whether it is the first; the share of
+# the other passages that say the same; what ``Agreement`` names; whether the words stand in the passage; shares of the
+# question's words, names and numbers in the passage; length of the answer in words over 10.
+FEATURES = (
+    "log_p", "odds", "behind", "where", "where_behind", "leads", "agree", "stored", "pair_first", "pair_share",
+    "similarity", "own_similarity", "asked", "located", "covered", "names", "numbers", "length",
+)  # fmt: skip
 
 
 class ReadPassages:
@@ -27,57 +34,68 @@ class ReadPassages:
 
     NAME: Route = "passage"
     FEATURES = FEATURES
-    UNFITTED = unfitted(passage=1.0, reader=0.0, sure=0.5, reach=0.2, agrees=0.0)
+    UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"log_p": 1.0, "odds": 0.2, "where": 0.5, "agree": 0.5})
 
-    def __init__(self, store: Store, models: Models, settings: AnswerSettings, spans: Spans) -> None:
-        self._store, self._models, self._settings, self._spans = store, models, settings, spans
+    def __init__(self, store: Store, models: Models, settings: AnswerSettings, where: Where) -> None:
+        self._store, self._models, self._settings, self._where = store, models, settings, where
 
     def ready(self) -> str:
-        """Needs what spans need, and a reader."""
-        missing = self._spans.ready()
+        """Needs passages and a reader."""
+        missing = self._where.ready()
         if not missing:
-            self._models.reader()
+            self._models.passage_reader()
         return missing
 
     def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
-        """A span of each passage read; after look-up only where most pairs found were made of passages."""
-        asked = list(range(len(questions)))
-        if context.after_lookup:
-            hits = context.nearest(questions, self._settings.passages_by)
-            asked = [at for at in asked if _in_passages(hits[at])]
-        found: list[list[Proposal]] = [[] for _ in questions]
-        if asked:
-            for at, row in zip(asked, self._read([questions[at] for at in asked], context), strict=True):
-                found[at] = row
-        return found
+        """What each of the best passages says to each question; each question is read for once in a context."""
+        new = [text for text in dict.fromkeys(questions) if text not in context.read]
+        if new:
+            context.read.update(zip(new, self._read(new, context), strict=True))
+        return [context.read[text] for text in questions]
 
     def _read(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
-        weights = context.scorer("span")
-        chosen: list[tuple[int, float, PassageSpan]] = []
-        for at, row in enumerate(self._spans.propose(questions, context)):
-            scored = sorted(((weights.score(item.features), item) for item in row), key=lambda pair: -pair[0])
-            for score, item in scored[: self._settings.read_passages]:
-                place = item.sources[0]
-                assert isinstance(place, PassageSpan)
-                chosen.append((at, score, place))
-        texts = [self._store.passage(place.passage_id).text for *_, place in chosen]
-        readings = self._models.reader().read([questions[at] for at, *_ in chosen], texts)
-        most = [-math.inf] * len(questions)
-        for (at, *_), reading in zip(chosen, readings, strict=True):
-            most[at] = max(most[at], reading.score)
-        found: list[list[Proposal]] = [[] for _ in questions]
-        for (at, score, place), reading in zip(chosen, readings, strict=True):
-            if not reading.text:
-                continue
-            agrees = reading.start < place.end and place.start < reading.end
-            features = (
-                score, reading.score, math.log(reading.probability + 1e-9), reading.score - most[at], float(agrees)
-            )  # fmt: skip
-            source = PassageSpan(place.passage_id, reading.start, reading.end)
-            found[at].append(Proposal("passage", reading.text, features, (source,)))
-        return found
+        places = [row[: self._settings.read_passages] for row in self._where.find(questions, context)]
+        hits = context.nearest(questions, self._settings.read_pairs)
+        asked = [(at, place) for at, row in enumerate(places) for place in row]
+        passages = [place.passage for _, place in asked]
+        readings = read_passages(
+            self._models.passage_reader(), [questions[at] for at, _ in asked],
+            [passage.text for passage in passages], [passage.title for passage in passages],
+        )  # fmt: skip
+        found: list[list[tuple[Place, Reading]]] = [[] for _ in questions]
+        for (at, place), reading in zip(asked, readings, strict=True):
+            if reading.text:
+                found[at].append((place, reading))
+        return [
+            [_proposal(question, place, row, pairs) for place in row]
+            for question, row, pairs in zip(questions, found, hits, strict=True)
+        ]
 
 
-def _in_passages(hits: Sequence[Hit]) -> bool:
-    """Whether most of these pairs were made of passages, so that passages may answer what the pairs do not."""
-    return 2 * sum(hit.pair.document_id is not None for hit in hits) >= len(hits)
+def _proposal(
+    question: str, own: tuple[Place, Reading], row: Sequence[tuple[Place, Reading]], hits: Sequence[Hit]
+) -> Proposal:
+    place, reading = own
+    return Proposal(
+        "passage", reading.text, features(question, own, row, hits),
+        (PassageSpan(place.passage.id, reading.start, reading.end),), generated=reading.start < 0,
+    )  # fmt: skip
+
+
+def features(
+    question: str, own: tuple[Place, Reading], row: Sequence[tuple[Place, Reading]], hits: Sequence[Hit]
+) -> tuple[float, ...]:
+    """What ``FEATURES`` names, of what one of the passages ``row`` says."""
+    place, reading = own
+    others = [other for item, other in row if item is not place]
+    first = max(item.score for item, _ in row)
+    log_p = log_probability(reading.probability)
+    pairs = Agreement.of(question, reading.text, hits)
+    same = sum(says_the_same(reading.text, other.text) for other in others)
+    return (
+        log_p, log_odds(reading.nothing),
+        log_p - max(log_probability(other.probability) for _, other in row), place.score, place.score - first,
+        float(place.score == first), same / max(1, len(others)), pairs.stored, pairs.first, pairs.share,
+        pairs.similarity, pairs.own_similarity, pairs.asked, float(reading.start >= 0), place.feature("covered"),
+        place.feature("names"), place.feature("numbers"), min(2.0, len(reading.text.split()) / 10.0),
+    )  # fmt: skip

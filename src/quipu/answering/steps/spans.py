@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from quipu.answering.proposal import Context, PassageSpan, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
+from quipu.answering.where import PassageVectors
 from quipu.memory import tokens
 from quipu.memory.store import Store
 from quipu.models.codebook import Codebook
@@ -30,33 +31,6 @@ FEATURES = ("span", "sure", "reach", "near", "words", "vector", "pair")
 Floats = NDArray[np.float32]
 
 
-class PassageVectors:
-    """Vectors of all passages, read once and again when the record has changed."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._version: tuple[int, int] | None = None
-        self._ids: list[str] = []
-        self._vectors: Floats = np.zeros((0, store.width), dtype=np.float32)
-
-    def nearest(self, keys: Floats, k: int) -> list[list[tuple[str, float]]]:
-        """The best ``k`` passages of each key (Q, D) with their cosines; exact."""
-        if self._version != self._store.version():
-            found = list(tokens.vectors(self._store))
-            self._ids = [passage for ids, _ in found for passage in ids]
-            self._vectors = np.concatenate([self._vectors[:0], *(vectors for _, vectors in found)])
-            self._version = self._store.version()
-        scores = keys @ self._vectors.T
-        k = min(k, scores.shape[1])
-        if not k:
-            return [[] for _ in keys]
-        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        return [
-            [(self._ids[at], float(row[at])) for at in sorted(places.tolist(), key=lambda at: -row[at])]
-            for row, places in zip(scores, best, strict=True)
-        ]
-
-
 class Spans:
     """A span of each of the best passages, by stored token vectors."""
 
@@ -64,9 +38,8 @@ class Spans:
     FEATURES = FEATURES
     UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"span": 1.0})  # the span's own log-odds
 
-    def __init__(self, store: Store, models: Models, settings: AnswerSettings) -> None:
-        self._store, self._models, self._settings = store, models, settings
-        self._passages = PassageVectors(store)
+    def __init__(self, store: Store, models: Models, settings: AnswerSettings, vectors: PassageVectors) -> None:
+        self._store, self._models, self._settings, self._passages = store, models, settings, vectors
 
     def ready(self) -> str:
         """Needs an encoder that was trained with QuIP, and token vectors by it."""

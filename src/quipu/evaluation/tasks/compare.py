@@ -107,10 +107,11 @@ def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None)
     if writer is not None:
         rivals["closed-book-writer"] = partial(Fused, "closed-book-writer", memory, writer, 0)
     return rivals | {
-        "lookup": lambda: Lookup(memory, name="lookup", rerank=False),
-        "lookup-reranked": lambda: Lookup(memory, name="lookup-reranked"),
+        "lookup": lambda: Lookup(memory, name="lookup"),
+        "lookup-reranked": lambda: Lookup(memory, name="lookup-reranked", rerank=True),
         "read": lambda: Lookup(memory, name="read", method="read"),
         "chain": lambda: Lookup(memory, name="chain", method="chain"),
+        "hops": lambda: Lookup(memory, name="hops", method="hops"),
         "span": lambda: Lookup(memory, name="span", method="span"),
         "passage": lambda: Lookup(memory, name="passage", method="passage"),
         "cascade": lambda: Lookup(memory, name="cascade", method="cascade"),

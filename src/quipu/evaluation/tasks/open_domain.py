@@ -64,7 +64,7 @@ class Lookup:
         k: int = 50,
         search: Search = "vector",
         name: str = "look-up",
-        rerank: bool = True,
+        rerank: bool = False,
         method: str = "lookup",
     ) -> None:
         self._memory, self._k, self._search, self._rerank, self._method = memory, k, search, rerank, method
@@ -120,7 +120,7 @@ def evaluate(
     method: str = "lookup",
     k: int = 50,
     predictions: Path | None = None,
-    rerank: bool = True,
+    rerank: bool = False,
 ) -> Report:
     """Ask ``memory`` all ``examples``: EM, F1, recall@k, questions/s, and p50 and p95 of one question (ms).
 

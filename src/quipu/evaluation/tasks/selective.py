@@ -41,7 +41,7 @@ class Said:
 
 
 def ask_all(
-    memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = True, method: Method = "lookup"
+    memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = False, method: Method = "lookup"
 ) -> list[Said]:
     """Every question answered; InputError where the memory's models have no calibration."""
     scorer = memory.answerer.fitted(scorer_name(rerank))
@@ -83,7 +83,7 @@ def evaluate(
     *,
     threshold: float | None = None,
     k: int = 50,
-    rerank: bool = True,
+    rerank: bool = False,
     method: Method = "lookup",
 ) -> tuple[Report, list[Said]]:
     """AURC, ECE, precision and coverage at ``threshold`` (None: the calibration's), refused share of unanswerable."""

@@ -54,7 +54,7 @@ def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
 
 def by_probability(reranker: SupportsRerank, encoder: SupportsEncode, calibration: Calibration) -> Scorer:
     """What ``quipu ask`` goes by: the calibrated probability of the stored pair, found alone."""
-    scorer = calibration.scorers["lookup_reranked"]
+    scorer, ranked = calibration.scorers["lookup_reranked"], calibration.scorers["rerank"]
     similar, read = by_encoder(encoder), by_reranker(reranker, encoder)
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
@@ -62,7 +62,8 @@ def by_probability(reranker: SupportsRerank, encoder: SupportsEncode, calibratio
         found = []
         for question, item, value, logit in zip(asked, stored, scores, logits, strict=True):
             hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
-            row = features(question, [hit], [calibration.blend.logit(value, logit, None)], 0)
+            together = ranked.logit(ranked.score((10.0 * (value - 0.5), max(-8.0, min(8.0, logit)))))
+            row = features(question, [hit], [together], 0)
             found.append(scorer.score(row))
         return np.array(found)
 

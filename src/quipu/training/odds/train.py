@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from quipu.api import open as open_memory
-from quipu.calibration.steps import fit_steps
+from quipu.calibration.steps import Asked, fit_steps
 from quipu.errors import SettingsError
 from quipu.records import Example
 from quipu.training import corpora
@@ -41,7 +41,8 @@ def run(recipe: OddsRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         memories = [stack.enter_context(open_memory(path, read_only=True)) for path in recipe.memories]
         count = sum(map(len, asked))
         made = fit_steps(
-            list(zip(memories, asked, strict=True)), fitted_on=f"{count} questions over {len(asked)} memories",
+            [Asked(*row) for row in zip(memories, asked, strict=True)],
+            fitted_on=f"{count} questions over {len(asked)} memories",
             rerank=recipe.rerank, target_precision=recipe.target_precision, seed=recipe.seed, report=report,
         )  # fmt: skip
     recipe.out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,63 @@
+"""Labelled questions of a memory: what counts as a right answer, and what is left out of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quipu.api import Memory
+from quipu.errors import InputError
+from quipu.evaluation.metrics import passage_holds
+from quipu.records import Example, QAPair
+from quipu.text import exact_match, normalize_answer
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A question with its accepted answers; none: the memory does not answer it.
+
+    ``sentences``: the accepted answers are whole sentences, and what stands in one of them is right. ``group``: the
+    document or story that it is about; figures are measured on groups that nothing was fitted on. ``without``: a stored
+    pair that is left out of all searches, with everything of its document.
+    """
+
+    question: str
+    answers: tuple[str, ...]
+    group: str = ""
+    sentences: bool = False
+    without: QAPair | None = None
+
+    def right(self, text: str) -> bool:
+        """Whether an answer is accepted."""
+        if not self.sentences:
+            return bool(exact_match(text, self.answers))
+        said = normalize_answer(text)
+        return bool(said) and any(f" {said} " in f" {normalize_answer(sentence)} " for sentence in self.answers)
+
+    def stands_in(self, passage: str) -> bool:
+        """Whether a passage holds an accepted answer; of a sentence that a passage cuts, its greater part."""
+        if not self.sentences:
+            return passage_holds(passage, self.answers)
+        words = set(normalize_answer(passage).split())
+        wanted = [set(normalize_answer(sentence).split()) for sentence in self.answers]
+        return any(row and len(row & words) >= 0.8 * len(row) for row in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Questions that one memory is asked. ``name``: of the set, for reports.
+
+    ``hops``: they need two passages, so that what only answers such questions is asked of all of them.
+    """
+
+    memory: Memory
+    questions: Sequence[Labelled]
+    name: str = ""
+    hops: bool = False
+
+
+def labelled(examples: Sequence[Example]) -> list[Labelled]:
+    """Examples as labelled questions; InputError where there are none."""
+    if not examples:
+        raise InputError("there are no questions to calibrate on")
+    return [Labelled(item.question, item.answers, item.id) for item in examples]

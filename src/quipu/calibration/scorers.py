@@ -1,0 +1,253 @@
+"""Fit the scorers of all steps on recorded questions, and the thresholds that suit them together.
+
+What puts passages and pairs in order comes first, since the steps look at what it puts first. Then each step has its
+weights, and two kinds of odds: for a question that only this step is asked, and for one that all steps before it left
+open. Last come the weights of what the steps hold back together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from quipu.answering.answerer import SCORERS
+from quipu.answering.decision import COMBINED_FEATURES
+from quipu.answering.scoring import Calibration, LinearScorer
+from quipu.calibration.asking import ORDERING, Record
+from quipu.calibration.cascade import Outcome, columns, lowest, outcomes, report_of, stage, together
+from quipu.calibration.fitting import (
+    ENOUGH,
+    Candidates,
+    Flags,
+    best_precision,
+    figures,
+    fit_odds,
+    fit_scorer,
+    probabilities,
+)
+from quipu.errors import InputError
+from quipu.records import Route
+
+THRESHOLD = 0.5  # what is said is more likely right than wrong
+GRID = (0.5, 0.6, 0.7, 0.8, 0.9)
+FEW = 10  # right and wrong answers each to questions that are left open, without which they have no odds of their own
+_SPARED = 0.005  # share of right answers that may be lost for questions to end at an earlier step
+_WAYS: tuple[tuple[Route, ...], ...] = (("lookup", "passage", "read", "hops"), ("lookup", "read", "chain"))
+Report = Callable[[dict[str, Any]], None]
+Uses = Callable[[str], Mapping[str, str]]  # the models (name -> sha256) whose scores the scorer of a name weighs
+
+
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """``precision``: how often what is said must be right; None keeps the thresholds of ``before``.
+
+    ``before``: thresholds by scorer, of which those for ``precision`` are at least as high; ``choose``: find
+    thresholds by which the steps together answer the most questions rightly, instead of ``before``.
+    """
+
+    precision: float | None = None
+    before: Mapping[str, float] | None = None
+    choose: bool = False
+
+
+class Fit:
+    """The scorers of records. Weights are fitted once, odds for every choice of thresholds."""
+
+    def __init__(
+        self, records: Sequence[Record], uses: Uses, *, base: Calibration | None = None, enough: int = ENOUGH,
+        seed: int = 0, report: Report = lambda line: None,
+    ) -> None:  # fmt: skip
+        """``base``: scorers whose odds are only bent where fewer than ``enough`` answers are right or wrong."""
+        self.records, self._uses, self._base, self._enough, self._seed = list(records), uses, base, enough, seed
+        self._report = report
+        self.data = {name: self._candidates(name) for name in SCORERS if name not in (*ORDERING, "cascade")}
+        self.alone = {name: made for name, data in self.data.items() if (made := self.one(name, data)) is not None}
+
+    def one(self, name: str, data: Candidates) -> LinearScorer | None:
+        """The scorer of this name; None where there are too few questions, right or wrong."""
+        features, models = SCORERS[name].features, self._uses(name)
+        base = None if self._base is None else self._base.scorer(name, features, models)
+        try:
+            return fit_scorer(data, features, models, base=base, enough=self._enough, seed=self._seed)
+        except InputError as error:
+            if len(data.owner):
+                self._report({"scorer": name, "not fitted": str(error)})
+            return None
+
+    def staged(self, thresholds: Mapping[str, float]) -> dict[str, LinearScorer]:
+        """All scorers with these thresholds, and odds for what earlier steps leave open at them."""
+        scorers = {
+            name: replace(made, threshold=thresholds.get(name, THRESHOLD)) for name, made in self.alone.items()
+        }
+        left_open: list[Flags] = []
+        for way in _WAYS:
+            open_ = np.ones(len(self.records), dtype=np.bool_)
+            for route in way:
+                if route != "lookup":
+                    self._after(scorers, route, open_)
+                for at in np.flatnonzero(open_):
+                    made = stage(route, self.records[at].steps.get(route, ()), scorers)
+                    open_[at] = made is None or made.trace.text is None
+            left_open.append(open_)
+        passages = np.array(["passage" in record.steps for record in self.records], dtype=np.bool_)
+        self._together(scorers, np.where(passages, left_open[0], left_open[1]), thresholds.get("cascade", THRESHOLD))
+        return scorers
+
+    def _after(self, scorers: dict[str, LinearScorer], route: Route, open_: Flags) -> None:
+        """Odds of the scorers of a step for the questions that are open."""
+        for name in _names(self.records, route):
+            made = scorers.get(name)
+            if made is None or made.after_lookup is not None:
+                continue
+            left = self.data[name].of_questions(open_)
+            right = left.right[left.best(made.weights)]
+            if min(int(right.sum()), int((~right).sum())) >= FEW:
+                scorers[name] = replace(made, after_lookup=fit_odds(left, made.weights, seed=self._seed))
+
+    def _together(self, scorers: dict[str, LinearScorer], open_: Flags, threshold: float) -> None:
+        """Weights of what the steps find, from all questions; their odds from those that no step answers."""
+        silent = {name: replace(made, threshold=2.0) for name, made in scorers.items()}
+        rows: list[tuple[tuple[float, ...], bool, int]] = []
+        for at, record in enumerate(self.records):
+            way = _WAYS[0] if "passage" in record.steps else _WAYS[1]
+            found = [made for step in way if (made := stage(step, record.steps.get(step, ()), silent)) is not None]
+            if len(found) > 1:
+                rows += [(features, right, at) for features, right in together(found).values()]
+        data = Candidates.of(rows, len(COMBINED_FEATURES))
+        made = self.one("cascade", data)
+        if made is None:
+            return
+        left = data.of_questions(open_) if len(data.owner) else data
+        if len(left.owner):
+            right = left.right[left.best(made.weights)]
+            if min(int(right.sum()), int((~right).sum())) >= FEW:
+                made = replace(made, odds=fit_odds(left, made.weights, seed=self._seed))
+        scorers["cascade"] = replace(made, threshold=threshold)
+
+    def _candidates(self, name: str) -> Candidates:
+        rows = [
+            (item.features, item.right, at)
+            for at, record in enumerate(self.records) for row in record.steps.values() for item in row
+            if item.scorer == name
+        ]  # fmt: skip
+        return Candidates.of(rows, len(SCORERS[name].features))
+
+
+def fit_ordering(
+    records: Sequence[Record], uses: Uses, *, base: Calibration | None = None, report: Report = lambda line: None
+) -> dict[str, LinearScorer]:
+    """The scorers of what steps look at first; those of ``base`` stay as they are."""
+    made: dict[str, LinearScorer] = {}
+    for name in ORDERING:
+        features, models = SCORERS[name].features, uses(name)
+        known = None if base is None else base.scorer(name, features, models)
+        rows = [
+            (item.features, item.right, at)
+            for at, record in enumerate(records) for item in record.steps.get(name, ())
+        ]  # fmt: skip
+        if known is not None or not rows:
+            made |= {} if known is None else {name: known}
+            continue
+        data = Candidates.of(rows, len(features))
+        try:
+            made[name] = fit_scorer(data, features, models)
+        except InputError as error:
+            report({"scorer": name, "not fitted": str(error)})
+            continue
+        report({"scorer": name, **figures(*probabilities(made[name], data), THRESHOLD)})
+    return made
+
+
+def fit(
+    records: Sequence[Record],
+    ordering: Mapping[str, LinearScorer],
+    uses: Uses,
+    goals: Goals,
+    *,
+    fitted_on: str,
+    base: Calibration | None = None,
+    enough: int = ENOUGH,
+    seed: int = 0,
+    report: Report = lambda line: None,
+) -> tuple[Calibration, float | None]:
+    """Scorers of every step that the records speak of, and the probability from which ``goals.precision`` holds.
+
+    The latter is None where no threshold reaches it; then the thresholds are those without a wish for precision.
+    InputError where look-up cannot be fitted: there are too few questions, or all are answered right or all wrong.
+    """
+    work = Fit(records, uses, base=base, enough=enough, seed=seed, report=report)
+    if not any(name.startswith("lookup") for name in work.alone):
+        raise InputError("there are too few questions, or too few of them answered right or wrong, to fit look-up on")
+    thresholds = chosen(work, report) if goals.choose else dict(goals.before or {})
+    scorers = work.staged(thresholds)
+    reached = None if goals.precision is None else lowest(outcomes(work.records, scorers), goals.precision)
+    if reached is not None:
+        thresholds = {name: max(reached, thresholds.get(name, THRESHOLD)) for name in SCORERS} | {"cascade": reached}
+        scorers = work.staged(thresholds)
+    for name, made in scorers.items():
+        if name in work.data:
+            report({"scorer": name, **figures(*probabilities(made, work.data[name]), made.threshold),
+                    "threshold": made.threshold})  # fmt: skip
+    made = Calibration(dict(ordering) | scorers, fitted_on, goals.precision if reached is not None else None)
+    return made, reached
+
+
+def chosen(work: Fit, report: Report = lambda line: None) -> dict[str, float]:
+    """Thresholds of look-up and of the steps after it by which the most questions are answered rightly.
+
+    Of choices that are nearly as good the lowest, which answers early.
+    """
+    tried: dict[tuple[float, float], float] = {}
+    for first, later in product(GRID, GRID):
+        _, right, _ = columns(outcomes(work.records, work.staged(_thresholds(first, later))))
+        tried[first, later] = float(right.mean())
+    best = max(tried.values())
+    kept = min((pair for pair, share in tried.items() if share >= best - _SPARED), key=lambda pair: (sum(pair), pair))
+    report({"right at best": best, "look-up from": kept[0], "other steps from": kept[1], "right": tried[kept]})
+    return _thresholds(*kept)
+
+
+def cross_validated(
+    records: Sequence[Record], uses: Uses, thresholds: Mapping[str, float], *, folds: int = 5, seed: int = 0
+) -> list[Outcome]:
+    """The outcome of each record by scorers that were fitted on other groups; thresholds as given."""
+    groups = sorted({record.group for record in records})
+    order = np.random.default_rng(seed).permutation(len(groups))
+    fold = {groups[at]: number % folds for number, at in enumerate(order.tolist())}
+    found: dict[int, Outcome] = {}
+    for number in range(folds):
+        train = [record for record in records if fold[record.group] != number]
+        test = [at for at, record in enumerate(records) if fold[record.group] == number]
+        scorers = Fit(train, uses, seed=seed).staged(thresholds)
+        found.update(zip(test, outcomes([records[at] for at in test], scorers), strict=True))
+    return [found[at] for at in range(len(records))]
+
+
+def possible(records: Sequence[Record], scorers: Mapping[str, LinearScorer]) -> float:
+    """The highest share of right answers that a threshold reaches."""
+    probability, right, _ = columns(outcomes(records, scorers))
+    return best_precision(probability, right)
+
+
+def by_set(records: Sequence[Record], found: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """The figures of each set of questions, and of all."""
+    names = list(dict.fromkeys(record.name for record in records))
+    rows = [
+        {"set": name, **report_of([item for record, item in zip(records, found, strict=True) if record.name == name])}
+        for name in names
+    ]
+    return [*rows, {"set": "all", **report_of(found)}]
+
+
+def _thresholds(first: float, later: float) -> dict[str, float]:
+    return {name: first if name.startswith("lookup") else later for name in SCORERS}
+
+
+def _names(records: Sequence[Record], route: Route) -> list[str]:
+    """The scorers that a step's proposals name."""
+    return list(dict.fromkeys(item.scorer for record in records for item in record.steps.get(route, ())))
+
