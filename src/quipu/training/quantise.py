@@ -44,12 +44,12 @@ def to_int8(source: Path, target: Path) -> None:
     graph = _Graph(model)
     for node in model.graph.node:
         if node.op_type == "MatMul" and graph.is_matrix(node.input[1]):
-            graph.multiply(node.input[0], graph.weight(node.input[1]), node.output[0])
+            graph.multiply(node.name, node.input[0], graph.weight(node.input[1]), node.output[0])
         elif node.op_type == "Gemm" and graph.is_matrix(node.input[1]) and _plain(node):
             turned = any(item.name == "transB" and item.i for item in node.attribute)
             biased = len(node.input) > 2 and node.input[2] != ""
             product = f"{node.output[0]}/product" if biased else node.output[0]
-            graph.multiply(node.input[0], graph.weight(node.input[1], turned), product)
+            graph.multiply(node.name, node.input[0], graph.weight(node.input[1], turned), product)
             if biased:
                 graph.add("Add", [product, node.input[2]], node.output[0])
         elif node.op_type == "Gather" and graph.is_matrix(node.input[0], _TABLE) and _first_axis(node):
@@ -92,7 +92,7 @@ def to_row_scales(source: Path, target: Path) -> None:
         instead[node.output[0]] = quantised.input[0], (node.input[1], column), scaled.output[0]
     for node in model.graph.node:
         if node.op_type == "MatMulInteger":
-            graph.multiply(*instead[node.output[0]])
+            graph.multiply(node.name, *instead[node.output[0]])
         elif not gone.intersection(node.output):
             graph.nodes.append(node)
     graph.save(target)
@@ -140,26 +140,26 @@ class _Graph:
         if (name, turned) not in self._weights:
             values = numpy_helper.to_array(self.known[name])
             rounded, scales = columns_to_int8(np.ascontiguousarray(values.T) if turned else values)
-            base = f"{name}/turned" if turned else name
+            base = f"{name}_turned" if turned else name
             self._weights[name, turned] = (
-                self.constant(f"{base}/int8", rounded),
-                self.constant(f"{base}/scale", scales),
+                self.constant(f"{base}_quantized", rounded),
+                self.constant(f"{base}_scale", scales),
             )
         return self._weights[name, turned]
 
-    def multiply(self, left: str, weight: tuple[str, str], output: str) -> None:
-        """``output`` = ``left`` (..., K) times an int8 matrix (K, N)."""
+    def multiply(self, name: str, left: str, weight: tuple[str, str], output: str) -> None:
+        """``output`` = ``left`` (..., K) times an int8 matrix (K, N), by a node of this name."""
         rows, scale = self._quantised(left)
         one, zero = self.constant("row/one", np.float32(1)), self.constant("row/zero", np.uint8(_ZERO))
         product = f"{output}/unscaled"
-        self.add("MatMulIntegerToFloat", [rows, weight[0], one, weight[1], zero], product, _RUNTIME)
+        self.add("MatMulIntegerToFloat", [rows, weight[0], one, weight[1], zero], product, _RUNTIME, name=name)
         self.add("Mul", [product, scale], output)
 
     def look_up(self, table: str, places: str, output: str) -> None:
         """``output`` = rows of a float table that is stored as int8 with a scale per row."""
         rounded, scales = columns_to_int8(numpy_helper.to_array(self.known[table]).T)
-        rows = self.constant(f"{table}/rows", np.ascontiguousarray(rounded.T))
-        row_scales = self.constant(f"{table}/row_scales", scales[:, None])
+        rows = self.constant(f"{table}_quantized", np.ascontiguousarray(rounded.T))
+        row_scales = self.constant(f"{table}_scale", scales[:, None])
         found = self.add("Gather", [rows, places], f"{output}/rows", axis=0)
         found = self.add("Cast", [found], f"{output}/float", to=onnx.TensorProto.FLOAT)
         scale = self.add("Gather", [row_scales, places], f"{output}/scales", axis=0)

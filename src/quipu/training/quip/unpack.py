@@ -55,8 +55,8 @@ def weights_of(path: Path) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.
     for name, values in arrays.items():
         if name.endswith("_quantized"):
             stem = name.removesuffix("_quantized")
-            scale, zero = arrays[f"{stem}_scale"], arrays[f"{stem}_zero_point"]
-            made = (values.astype(np.float32) - zero.astype(np.float32)) * scale.astype(np.float32)
+            zero = arrays.get(f"{stem}_zero_point", np.int8(0)).astype(np.float32)
+            made = (values.astype(np.float32) - zero) * arrays[f"{stem}_scale"]
             if name in users:
                 stem, made = ".".join(users[name].strip("/").split("/")[:-1]) + ".weight", made.T
             found[stem.removeprefix("model.")] = made
