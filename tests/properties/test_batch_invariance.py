@@ -24,7 +24,7 @@ ENCODER, QUIP, RERANKER = "quipu-mini/encoder", "quipu-mini/quip", "quipu-mini/r
 SIZES = (3, 16, 64)
 CANAL = (
     "The Suez Canal joins the Mediterranean Sea to the Red Sea. It was opened in November 1869, after ten years of "
-    "work led by Ferdinand de Lesseps. The canal is 193 kilometres long, and about fifty ships pass through it every day."
+    "work led by Ferdinand de Lesseps. The canal is 193 kilometres long, and about fifty ships pass through it a day."
 )
 ASKED = {
     "When was the Suez Canal opened?": "November 1869",
