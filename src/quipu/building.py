@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.corpus import Skipped, read_documents
-from quipu.corpus.passages import split
+from quipu.corpus.passages import heading_before, split
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
 from quipu.memory import tokens
@@ -29,16 +29,16 @@ from quipu.memory.provenance import (
 )
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
-from quipu.models.protocols import (
-    Reading,
-)
+from quipu.models.protocols import Reading
 from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
+from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
 _PAIRS = 512  # ready pairs a transaction
 _CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
+_ABOVE = 10_000  # characters above a passage in which its heading is looked for
 
 
 @dataclass(slots=True)
@@ -131,6 +131,7 @@ class Builder:
                 batch, extractor=self._models.extractor(), writer=self._models.writer(), reader=self._models.reader(),
                 encoder=self._models.encoder(), settings=self._settings,
                 is_known=self._store.question_answer_exists, seed=int(batch[0].id[:8], 16),
+                titles=[self._titled(passage) for passage in batch],
             )  # fmt: skip
             added = self._keep(made, batch)
             done += len(batch)
@@ -156,6 +157,14 @@ class Builder:
         self._grew(len(added))
         return len(added)
 
+    def _titled(self, passage: Passage) -> str:
+        """What a model is told of a passage beside its text: its document's title and the nearest heading above it."""
+        start = passage.span.start
+        before = self._store.quote(passage.document_id, Span(max(0, start - _ABOVE), start)) if start else ""
+        heading = heading_before(before)
+        known = normalize_answer(heading) in normalize_answer(passage.title)
+        return passage.title if known else f"{passage.title}: {heading}" if passage.title else heading
+
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """What the local filter's reader finds."""
         return self._models.reader().read(questions, passages)
@@ -165,6 +174,7 @@ class Builder:
         made = targeted(
             passage, span, question, writer=self._models.writer(), reader=self._models.reader(),
             encoder=self._models.encoder(), settings=self._settings, is_known=self._store.question_answer_exists,
+            title=self._titled(passage),
         )  # fmt: skip
         added = self._keep(made)
         self._count(made, added, 0)

@@ -57,7 +57,8 @@ def grow(
             continue
         passages = [passage for passage, _ in search_passages(store, question, PASSAGES)]
         readings = builder.read([question] * len(passages), [passage.text for passage in passages])
-        best = max(range(len(passages)), key=lambda at: readings[at].score, default=None)
+        found = [at for at, reading in enumerate(readings) if reading.start >= 0]  # words that stand there
+        best = max(found, key=lambda at: readings[at].score, default=None)
         if best is None or readings[best].score <= 0 or readings[best].probability < LEAST:
             report["unanswered"] += 1
             continue

@@ -1,19 +1,22 @@
-"""Passages to candidate answers: what the learned scorer marks, joined with what rules find.
-
-The learned candidates come first in their order; the rules fill the rest by their priors.
-"""
+"""Passages to candidate answers: what the extractor marks, filled up with what rules find, thinned out and spread."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from quipu.corpus.passages import is_heading, sentences
 from quipu.models.protocols import SupportsExtract
 from quipu.records import Candidate, Span
-from quipu.text import FUNCTION_WORDS, normalize_answer
+from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
 
-LIMIT = 25
-LEARNED = 21  # of LIMIT, where both have enough to say
+LIMIT = 14
+POOL = 3  # times as many learned spans are looked at as are wanted
+ALIKE = 0.6  # token F1 from which overlapping spans are one
+CROWDED = 2  # places in the queue for each span that a sentence already has
+AGAIN = 12  # places in the queue for each earlier place of the same words
+SAME_SENTENCE = 0.8  # token F1 of two sentences that say the same
 # How often a rule's span is an answer that a person asked for, roughly, on QAMR and the marked SQuAD sentences.
 PRIORS = {"date": 0.5, "number": 0.45, "name": 0.4, "quoted": 0.35, "acronym": 0.3, "phrase": 0.15}
 
@@ -50,23 +53,76 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 
 def candidates(texts: Sequence[str], extractor: SupportsExtract | None, *, limit: int = LIMIT) -> list[list[Candidate]]:
-    """At most ``limit`` spans a text, best first; offsets into the text; no two with one normalised text."""
-    learned = extractor.extract(texts, limit=limit) if extractor else [[] for _ in texts]
-    return [join(spans, by_rule(text), limit) for text, spans in zip(texts, learned, strict=True)]
+    """At most ``limit`` spans a text, best first; offsets into the text; none crosses the end of a sentence.
+
+    A span that stands several times is a candidate at each place whose sentence says something else.
+    """
+    learned = extractor.extract(texts, limit=POOL * limit) if extractor else [[] for _ in texts]
+    return [choose(text, spans, by_rule(text), limit) for text, spans in zip(texts, learned, strict=True)]
 
 
-def join(learned: Sequence[Candidate], ruled: Sequence[Candidate], limit: int) -> list[Candidate]:
-    """The best learned spans, then spans of the rules that say something else, then the rest of the learned ones."""
-    room = max(1, round(limit * LEARNED / LIMIT))
-    queue = [*learned[:room], *sorted(ruled, key=lambda item: (-item.score, item.span)), *learned[room:]]
-    kept: list[Candidate] = []
-    seen: set[str] = set()
-    for item in queue:
-        normal = normalize_answer(item.text)
-        if normal and normal not in seen and len(kept) < limit:
-            seen.add(normal)
-            kept.append(item)
-    return kept
+def choose(
+    text: str, learned: Sequence[Candidate], ruled: Sequence[Candidate], limit: int = LIMIT
+) -> list[Candidate]:
+    """The best ``limit`` of what was found, thinned out and spread over the sentences.
+
+    A place in the queue is what a candidate costs: learned spans in their order, then those of rules by their priors;
+    ``CROWDED`` places more for each span that its sentence already has, ``AGAIN`` more for each earlier place where the
+    same words stand. Of spans that overlap and share ``ALIKE`` of their words the first stays: they would get the same
+    question, and whoever reads it back decides how far the answer reaches.
+    """
+    bounds = _bounds(text)
+    queue = _places(text, [*learned, *sorted(ruled, key=lambda item: (-item.score, item.span))], bounds)
+    kept: list[tuple[Candidate, int]] = []
+    crowd = [0] * len(bounds)
+    while queue and len(kept) < limit:
+        best = min(queue, key=lambda item: (item[0] + CROWDED * crowd[item[2]], item[0]))
+        queue.remove(best)
+        _, found, sentence = best
+        if not any(_same(found, sentence, other, where) for other, where in kept):
+            kept.append((found, sentence))
+            crowd[sentence] += 1
+    return [found for found, _ in kept]
+
+
+def _bounds(text: str) -> list[Span]:
+    """Its sentences; headings are left out where there is anything else."""
+    every = sentences(text)
+    return [span for span in every if not is_heading(text[span.start : span.end])] or every
+
+
+def _places(text: str, found: Sequence[Candidate], bounds: Sequence[Span]) -> list[tuple[int, Candidate, int]]:
+    """(place in the queue, candidate, its sentence) for all places of the candidates' words, each span once."""
+    queue: list[tuple[int, Candidate, int]] = []
+    known: set[Span] = set()
+    for order, item in enumerate(found):
+        if not normalize_answer(item.text):
+            continue
+        said: list[str] = []
+        for span in [item.span, *_elsewhere(text, item.text, item.span)]:
+            sentence = next((at for at, bound in enumerate(bounds) if bound.start <= span.start < bound.end), None)
+            if span in known or sentence is None or span.end > bounds[sentence].end:
+                continue
+            words = text[bounds[sentence].start : bounds[sentence].end]
+            if any(token_f1(words, other) > SAME_SENTENCE for other in said):
+                continue
+            known.add(span)
+            queue.append((order + AGAIN * len(said), replace(item, span=span), sentence))
+            said.append(words)
+    return queue
+
+
+def _elsewhere(text: str, words: str, known: Span) -> list[Span]:
+    """Other places where the same words stand as whole words."""
+    pattern = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)")
+    return [span for match in pattern.finditer(text) if (span := Span(*match.span())) != known]
+
+
+def _same(one: Candidate, sentence: int, other: Candidate, where: int) -> bool:
+    """Whether two candidates of a passage would be asked about with one question."""
+    if one.span.overlaps(other.span):
+        return token_f1(one.text, other.text) >= ALIKE or normalize_answer(one.text) == normalize_answer(other.text)
+    return sentence == where and normalize_answer(one.text) == normalize_answer(other.text)
 
 
 def by_rule(text: str) -> list[Candidate]:

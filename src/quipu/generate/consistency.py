@@ -1,50 +1,51 @@
-"""Two filters on written questions: is it a question at all, and does its own passage answer it so?"""
+"""Filters on written questions: is it a question at all, does its own passage answer it so, is the pair a good one?"""
 
 from __future__ import annotations
 
-import itertools
-import re
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from quipu.models.protocols import SupportsRead
-from quipu.records import QAPair, Verdict
-from quipu.text import normalize_answer, token_f1
+from quipu.corpus.passages import sentence_at
+from quipu.generate.readback import Settled, settle
+from quipu.generate.scoring import FLOOR, Evidence, chance
+from quipu.generate.wording import ANCHOR, anchored, fault, wording, written_fault
+from quipu.models.protocols import Reading, SupportsRead, SupportsReadMany
+from quipu.records import QAPair, Span, Verdict
+from quipu.text import token_f1
 
-_ASKS = frozenset(["who", "whom", "whose", "what", "which", "when", "where", "why", "how"])
-_AUXILIARY = frozenset(
-    [
-        "is",
-        "are",
-        "was",
-        "were",
-        "do",
-        "does",
-        "did",
-        "can",
-        "could",
-        "will",
-        "would",
-        "has",
-        "have",
-        "had",
-        "should",
-        "may",
-    ]
-)
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question that was written about a span of a passage. ``score``: mean log-probability of its tokens."""
+
+    passage: str
+    title: str  # what is told of the passage beside its text
+    subject: str  # the document's title
+    span: Span  # in the passage
+    text: str
+    score: float | None  # None: somebody asked it
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the reader and the fitted score say of a question: the answer that it gets, or why it is dropped."""
+
+    question: str  # maybe with the passage's title in front
+    settled: Settled | None
+    reason: str  # "kept", or why not
+    chance: float
+    read: str  # what the reader answered
+
+    @property
+    def kept(self) -> bool:
+        """Whether the pair stays."""
+        return self.reason == "kept"
 
 
 def well_formed(pair: QAPair) -> Verdict:
     """At least three words with a question word, no stutter, and not the answer itself in it."""
-    words = re.findall(r"\w+(?:[-.,:'’/]\w+)*", pair.question.lower())  # "7,000,000" is one
-    reason = "kept"
-    if len(words) < 3:
-        reason = "shorter than three words"
-    elif not any(re.split("['’-]", word)[0] in _ASKS for word in words) and words[0] not in _AUXILIARY:
-        reason = "no question word"
-    elif any(left == right for left, right in itertools.pairwise(words)) or _repeats(words):
-        reason = "repeats itself"
-    elif _holds_answer(pair):
-        reason = "holds its own answer"
+    reason = fault(pair.question, pair.answer) or "kept"
     return Verdict(pair.id, "well_formed", reason == "kept", None, reason)
 
 
@@ -74,18 +75,59 @@ def local_filter(
     return found
 
 
+def read_back(
+    questions: Sequence[Question], reader: SupportsReadMany, *, agreement: float, threshold: float
+) -> list[Judged]:
+    """The language model answers each question from its own passage; what it says and how sure it is are weighed.
+
+    Kept when the answers agree (``agreement``, token F1 or one held by the other), nothing is wrong with the question's
+    form, and the fitted probability that the pair is good is at least ``threshold``. A question that somebody asked
+    needs the agreement only.
+    """
+    rows: dict[tuple[str, str], dict[str, None]] = {}
+    for item in questions:
+        rows.setdefault((item.passage, item.title), {})[item.text] = None
+    read = reader.read_many(
+        [passage for passage, _ in rows],
+        [list(row) for row in rows.values()],
+        titles=[title or None for _, title in rows],
+    )
+    readings = {
+        (*place, text): reading
+        for (place, row), found in zip(rows.items(), read, strict=True)
+        for text, reading in zip(row, found, strict=True)
+    }
+    return [_judged(item, readings[item.passage, item.title, item.text], agreement, threshold) for item in questions]
+
+
+def _judged(item: Question, reading: Reading, agreement: float, threshold: float) -> Judged:
+    if not reading.text:
+        return Judged(item.text, None, "reader found no answer", 0.0, "")
+    settled = settle(item.passage, item.span, reading)
+    if settled.agreement < agreement:
+        return Judged(item.text, None, "reader answered otherwise", 0.0, reading.text)
+    if item.score is None:
+        return Judged(item.text, settled, "kept", reading.probability, reading.text)
+    text = anchored(item.text[:1].upper() + item.text[1:], item.subject, item.passage)
+    wrong = fault(text, settled.answer) or written_fault(text, settled.answer, item.passage, item.title)
+    if wrong:
+        return Judged(text, None, wrong, 0.0, reading.text)
+    sentence = sentence_at(item.passage, settled.span.start)
+    said = wording(text, settled.answer, item.passage, sentence, item.title)
+    good = chance(
+        Evidence(
+            item.score,
+            math.log(max(reading.probability, FLOOR)),
+            reading.nothing,
+            settled.agreement,
+            settled.generated,
+            text.startswith(ANCHOR),
+            said,
+        )
+    )
+    unclear = "needs its passage to be understood" if said.pronoun or said.vague else "not sure enough"
+    return Judged(text, settled, "kept" if good >= threshold else unclear, good, reading.text)
+
+
 def _columns(rows: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
     return [question for question, _ in rows], [passage for _, passage in rows]
-
-
-def _repeats(words: Sequence[str]) -> bool:
-    """A run of three words that comes twice, or a pair of words twice in a row."""
-    runs = [tuple(words[at : at + 3]) for at in range(len(words) - 2)]
-    doubled = any(words[at : at + 2] == words[at + 2 : at + 4] for at in range(len(words) - 3))
-    return doubled or len(runs) != len(set(runs))
-
-
-def _holds_answer(pair: QAPair) -> bool:
-    """Whether the answer's words stand in the question in a row; one short common word does not count."""
-    answer, question = normalize_answer(pair.answer), normalize_answer(pair.question)
-    return len(answer) > 2 and f" {answer} " in f" {question} "

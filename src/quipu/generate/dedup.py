@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.records import QAPair, Verdict
-from quipu.text import normalize_answer
+from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
 
 ALIKE = 0.93  # cosine of two questions' keys above which they are paraphrases
+NEAR = 1000  # characters, about a passage and a half
+_ASKS = frozenset(["who", "whom", "whose", "what", "which", "when", "where", "why", "how", "many", "much"])
 
 
 def deduplicate(
@@ -22,12 +24,13 @@ def deduplicate(
 
     The pair with the best filter score stays; equal ones go by generator score, then by order. Pairs whose spans do
     not overlap are never paraphrases of one another here: that the same is said in two places is for the reader to see.
+    But the same question, word for word but for small words, has one answer in a document's neighbourhood.
     """
     rank = sorted(
         range(len(pairs)),
         key=lambda at: (-(pairs[at].filter_score or 0.0), -(pairs[at].generator_score or 0.0), at),
     )
-    kept: list[int] = []
+    asked = [_asked(pair.question) for pair in pairs]
     exact: dict[tuple[str, str], int] = {}
     by_document: dict[str | None, list[int]] = {}
     verdicts: dict[int, Verdict] = {}
@@ -45,12 +48,28 @@ def deduplicate(
                 if _paraphrases(pair, pairs[other], float(questions[at] @ questions[other]), words[0]):
                     reason, because = "same question about the same span", pairs[other].id
                     break
+                if _ambiguous(pair, pairs[other], asked[at], asked[other]):
+                    reason, because = "same question with another answer", pairs[other].id
+                    break
         if reason == "kept":
-            kept.append(at)
             exact[words] = at
             by_document.setdefault(pair.document_id, []).append(at)
         verdicts[at] = Verdict(pair.id, "dedup", reason == "kept", None, reason, because)
     return [verdicts[at] for at in range(len(pairs))]
+
+
+def _asked(question: str) -> frozenset[str]:
+    """The words that a question is made of, without small ones; what it asks for is kept."""
+    words = set(normalize_answer(question).split())
+    return frozenset((words - FUNCTION_WORDS) | (words & _ASKS))
+
+
+def _ambiguous(pair: QAPair, other: QAPair, words: frozenset[str], others: frozenset[str]) -> bool:
+    """The same question, close by, with an answer that says something else."""
+    if pair.span is None or other.span is None or words != others:
+        return False
+    near = abs(pair.span.start - other.span.start) < NEAR
+    return near and token_f1(pair.answer, other.answer) < 1.0
 
 
 def _paraphrases(pair: QAPair, other: QAPair, cosine: float, words: str) -> bool:

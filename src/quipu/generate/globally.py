@@ -48,8 +48,9 @@ def global_filter(
     readings = reader.read([pairs[at].question for at, _ in jobs], [passage.text for _, passage in jobs])
     by_pair: list[list[tuple[Passage, Span, str, float]]] = [[] for _ in pairs]
     for (at, passage), reading in zip(jobs, readings, strict=True):
-        span = Span(reading.start, reading.end).shifted(passage.span.start)
-        by_pair[at].append((passage, span, reading.text, reading.score))
+        stands = reading.start >= 0
+        span = Span(reading.start, reading.end).shifted(passage.span.start) if stands else passage.span
+        by_pair[at].append((passage, span, reading.text, reading.score if stands else 0.0))
     checked = []
     for pair, (mine, *others) in zip(pairs, by_pair, strict=True):
         reason, because, sure = "kept", None, max(0.0, mine[3]) + MARGIN

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from typing import Literal, cast
 
 from quipu.corpus.passages import sentences
 from quipu.errors import SettingsError
 from quipu.generate.answers import LIMIT, candidates
-from quipu.generate.consistency import local_filter, well_formed
+from quipu.generate.consistency import Question, local_filter, read_back, well_formed
 from quipu.generate.dedup import deduplicate
+from quipu.generate.readback import Settled
 from quipu.models.keys import KeyKind, key_text
-from quipu.models.protocols import SupportsEncode, SupportsExtract, SupportsRead, SupportsWrite
+from quipu.models.protocols import (
+    SupportsEncode,
+    SupportsExtract,
+    SupportsRead,
+    SupportsReadMany,
+    SupportsWrite,
+    SupportsWriteTitled,
+    Written,
+)
 from quipu.records import Passage, QAPair, Span, Verdict
 
 Filter = Literal["local", "global"]
@@ -27,11 +36,13 @@ class GenerateSettings:
     questions_per_passage: int | None = None  # None: one for every candidate
     top_p: float | None = None  # None: greedy; 0.6 where several questions are asked about one span
     seed: int = 0
-    filter_threshold: float = 0.6  # token F1 of the reader's answer and the pair's
+    pair_threshold: float = 0.5  # least probability that a pair of the language model is good
+    agreement: float = 0.5  # of the span that it asked about and its own answer: token F1, or one holds the other
+    filter_threshold: float = 0.6  # token F1 of another reader's answer and the pair's
     filter: Filter = "local"  # "global": the finished memory's passages are asked too
     ambiguous: Ambiguous = "drop"  # what becomes of a pair that another passage answers otherwise
     key_kind: KeyKind = "both"
-    batch: int = 32  # passages
+    batch: int = 16  # passages a transaction; the language model decodes about four at a time on each core
 
     def __post_init__(self) -> None:
         if self.questions_per_passage is not None and self.questions_per_passage < 1:
@@ -43,6 +54,9 @@ class GenerateSettings:
                 f"the filter is local or global and ambiguous pairs are dropped (drop) or marked (mark), "
                 f"not {self.filter!r} and {self.ambiguous!r}"
             )
+        for name in ("pair_threshold", "agreement", "filter_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
         if self.candidates_per_passage < 1 or self.batch < 1:
             raise SettingsError("candidates per passage and the batch must be 1 or more")
 
@@ -88,32 +102,30 @@ def generate(
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
     seed: int = 0,
+    titles: Sequence[str] | None = None,
 ) -> Generated:
-    """The pairs of one batch. Deterministic for the same batch, models, settings and ``seed``."""
+    """The pairs of one batch. Deterministic for the same batch, models, settings and ``seed``.
+
+    titles: what a language model is told of each passage beside its text; without them, the passage's own title.
+    """
     texts = [passage.text for passage in passages]
+    told = [passage.title for passage in passages] if titles is None else titles
     found = candidates(texts, extractor, limit=settings.candidates_per_passage)
     spans = [[item.span for item in row][: settings.questions_per_passage] for row in found]
-    mixed = (settings.seed * 1_000_003 + seed) % 2**32  # what every writer's random numbers can be seeded with
-    written = writer.write(texts, spans, per_span=settings.per_span, seed=mixed, top_p=settings.top_p)
-    made: list[tuple[QAPair, Passage]] = []
-    seen: set[str] = set()
-    for passage, row, asked in zip(passages, spans, written, strict=True):
+    written = _write(writer, texts, spans, told, settings, seed)
+    made: list[_Made] = []
+    for passage, title, row, asked in zip(passages, told, spans, written, strict=True):
         turns = [  # the first question of every span, then the second ones
             (span, question)
             for turn in range(settings.per_span)
             for span, questions in zip(row, asked, strict=True)
             for question in questions[turn : turn + 1]
         ]
-        for span, question in turns[: settings.questions_per_passage]:
-            pair = QAPair.make(
-                question.question, passage.text[span.start : span.end], document_id=passage.document_id,
-                span=span.shifted(passage.span.start), origin="generated", generator=writer.name,
-                generator_score=question.score,
-            )  # fmt: skip
-            if pair.id not in seen:
-                seen.add(pair.id)
-                made.append((pair, passage))
-    return _filtered(made, reader, encoder, settings, is_known)
+        made += [
+            _Made.of(passage, title, span, question.question, writer.name, question.score)
+            for span, question in turns[: settings.questions_per_passage]
+        ]
+    return _filtered(_once(made), writer, reader, encoder, settings, is_known)
 
 
 def targeted(
@@ -126,49 +138,98 @@ def targeted(
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
+    title: str | None = None,
 ) -> Generated:
     """Pairs about one span of a passage: what somebody asked, and what the writer asks; through the same filters."""
-    answer, place = passage.text[span.start : span.end], span.shifted(passage.span.start)
-    asked: list[tuple[str, str, float | None]] = [(question if question.endswith("?") else f"{question}?", "log", None)]
-    for row in writer.write([passage.text], [[span]], per_span=1)[0]:
-        asked += [(item.question, writer.name, item.score) for item in row]
-    made = [
-        (
-            QAPair.make(
-                text, answer, document_id=passage.document_id, span=place, origin="generated", generator=name,
-                generator_score=score,
-            ),
-            passage,
+    told = passage.title if title is None else title
+    mark = "" if question.endswith("?") else "?"
+    made = [_Made.of(passage, told, span, question + mark, "log", None)]
+    for row in _write(writer, [passage.text], [[span]], [told], replace(settings, questions_per_passage=None), 0)[0]:
+        made += [_Made.of(passage, told, span, item.question, writer.name, item.score) for item in row]
+    return _filtered(_once(made), writer, reader, encoder, settings, is_known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A pair that was made of a span of a passage; ``title``: what the models are told of the passage."""
+
+    pair: QAPair
+    passage: Passage
+    title: str
+
+    @classmethod
+    def of(
+        cls, passage: Passage, title: str, span: Span, question: str, generator: str, score: float | None
+    ) -> _Made:
+        """The pair of a question about ``span`` (in the passage)."""
+        pair = QAPair.make(
+            question, passage.text[span.start : span.end], document_id=passage.document_id,
+            span=span.shifted(passage.span.start), origin="generated", generator=generator, generator_score=score,
+        )  # fmt: skip
+        return cls(pair, passage, title)
+
+    @property
+    def span(self) -> Span:
+        """In the passage."""
+        span = self.pair.span or Span(0, 0)
+        return Span(span.start - self.passage.span.start, span.end - self.passage.span.start)
+
+    def settled(self, question: str, settled: Settled, score: float) -> _Made:
+        """With the question as it is kept, and the answer and the place that the reader gave it."""
+        pair = self.pair
+        made = QAPair.make(
+            question, settled.answer, document_id=pair.document_id,
+            span=settled.span.shifted(self.passage.span.start), origin=pair.origin, generator=pair.generator,
+            generator_score=pair.generator_score, filter_score=score,
+        )  # fmt: skip
+        return replace(self, pair=made)
+
+
+def _write(
+    writer: SupportsWrite,
+    texts: Sequence[str],
+    spans: Sequence[Sequence[Span]],
+    titles: Sequence[str],
+    settings: GenerateSettings,
+    seed: int,
+) -> list[list[list[Written]]]:
+    """The writer's questions; a language model is told the titles."""
+    mixed = (settings.seed * 1_000_003 + seed) % 2**32  # what every writer's random numbers can be seeded with
+    if isinstance(writer, SupportsReadMany):
+        told = [title or None for title in titles]
+        return cast(SupportsWriteTitled, writer).write(
+            texts, spans, titles=told, per_span=settings.per_span, seed=mixed, top_p=settings.top_p
         )
-        for text, name, score in asked
-    ]  # fmt: skip
-    return _filtered(list({pair.id: (pair, at) for pair, at in made}.values()), reader, encoder, settings, is_known)
+    return writer.write(texts, spans, per_span=settings.per_span, seed=mixed, top_p=settings.top_p)
+
+
+def _once(made: Sequence[_Made]) -> list[_Made]:
+    """Each pair once, in order."""
+    return list({item.pair.id: item for item in reversed(made)}.values())[::-1]
 
 
 def _filtered(
-    made: Sequence[tuple[QAPair, Passage]],
+    made: Sequence[_Made],
+    writer: SupportsWrite,
     reader: SupportsRead,
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
 ) -> Generated:
-    """Well-formed, locally consistent, no double: what stays of the pairs that were made, with all verdicts."""
-    verdicts = [well_formed(pair) for pair, _ in made]
-    alive = [item for item, verdict in zip(made, verdicts, strict=True) if verdict.kept]
-    read = local_filter(
-        [pair for pair, _ in alive], [passage.text for _, passage in alive], reader, threshold=settings.filter_threshold
-    )
-    verdicts += [verdict for verdict, _ in read]
-    alive = [
-        (replace(pair, filter_score=score), passage)
-        for (pair, passage), (verdict, score) in zip(alive, read, strict=True)
-        if verdict.kept
-    ]
-    pairs = [pair for pair, _ in alive]
+    """Well-formed, read back so, no double: what stays of the pairs that were made, with all verdicts."""
+    formed = [well_formed(item.pair) for item in made]
+    alive = [item for item, verdict in zip(made, formed, strict=True) if verdict.kept]
+    verdicts = [verdict for verdict in formed if not verdict.kept]
+    check = _read_back if isinstance(reader, SupportsReadMany) and writer.name == reader.name else _read
+    alive, read = check(alive, reader, settings)
+    verdicts += [Verdict(verdict.pair_id, "well_formed", True, None, "kept") for verdict in read]
+    verdicts += read
+    alive = [item for item, verdict in zip(alive, read, strict=True) if verdict.kept]
+    pairs = [item.pair for item in alive]
     distinct = deduplicate(pairs, encoder.encode([pair.question for pair in pairs]), is_known)
     verdicts += distinct
-    kept = [item for item, verdict in zip(alive, distinct, strict=True) if verdict.kept]
-    places = {pair.id: (pair.document_id, passage.id) for pair, passage in made}
+    kept = [(item.pair, item.passage) for item, verdict in zip(alive, distinct, strict=True) if verdict.kept]
+    places = {item.pair.id: (item.pair.document_id, item.passage.id) for item in (*made, *alive)}
     return Generated(
         [pair for pair, _ in kept],
         key_texts(kept, settings.key_kind),
@@ -180,16 +241,62 @@ def _filtered(
     )
 
 
+def _read(
+    alive: Sequence[_Made], reader: SupportsRead, settings: GenerateSettings
+) -> tuple[list[_Made], list[Verdict]]:
+    """What a reader of its own says of another model's questions: each pair stays as it was made."""
+    read = local_filter(
+        [item.pair for item in alive], [item.passage.text for item in alive], reader,
+        threshold=settings.filter_threshold,
+    )  # fmt: skip
+    scores = [score for _, score in read]
+    scored = [replace(item, pair=replace(item.pair, filter_score=new)) for item, new in zip(alive, scores, strict=True)]
+    return scored, [verdict for verdict, _ in read]
+
+
+def _read_back(
+    alive: Sequence[_Made], reader: SupportsReadMany, settings: GenerateSettings
+) -> tuple[list[_Made], list[Verdict]]:
+    """What the language model makes of its own questions: a kept pair has the answer and the place read back.
+
+    Of pairs that become one by that, the first has its place; the others stay as they were made, for deduplication.
+    """
+    asked = [
+        Question(
+            item.passage.text, item.title, item.passage.title, item.span, item.pair.question, item.pair.generator_score
+        )
+        for item in alive
+    ]
+    judged = read_back(asked, reader, agreement=settings.agreement, threshold=settings.pair_threshold)
+    taken = {item.pair.id for item, said in zip(alive, judged, strict=True) if not said.kept}
+    found: list[_Made] = []
+    for item, said in zip(alive, judged, strict=True):
+        new = item
+        if said.kept and said.settled is not None:
+            new = item.settled(said.question, said.settled, said.chance)
+            if new.pair.id in taken:
+                new = replace(item, pair=replace(item.pair, filter_score=said.chance))
+        taken.add(new.pair.id)
+        found.append(new)
+    verdicts = [
+        Verdict(item.pair.id, "local", said.kept, said.chance, said.reason, said.read[:200])
+        for item, said in zip(found, judged, strict=True)
+    ]
+    return found, verdicts
+
+
 def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Support]:
     """The places of doubles: a pair that was left out because another says the same still says where it stands."""
     places = {pair.id: (pair.document_id, pair.span) for pair in pairs}
     found = []
     for pair, verdict in zip(pairs, verdicts, strict=True):
-        same = not verdict.kept and verdict.because_of is not None and pair.span is not None
-        if not same or verdict.reason != "same question and answer" or pair.document_id is None:
+        if verdict.kept or verdict.reason != "same question and answer" or verdict.because_of is None:
             continue
-        if places.get(verdict.because_of or "") != (pair.document_id, pair.span) and pair.span is not None:
-            found.append(Support(verdict.because_of or "", pair.document_id, pair.span))
+        document, place = places.get(verdict.because_of, (None, None))
+        if pair.document_id is None or pair.span is None:
+            continue
+        if place is None or document != pair.document_id or not place.overlaps(pair.span):
+            found.append(Support(verdict.because_of, pair.document_id, pair.span))
     return found
 
 
