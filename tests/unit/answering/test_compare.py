@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from quipu.answering.comparison import Comparison, compare, date_of, parse
+from quipu.answering.proposal import Nearest, Search
+from quipu.answering.steps.compare import Comparison, compare, date_of, judged, parse
 from quipu.records import Hit, QAPair
 
 BORN, OUT, LAND = "When was {} born?", "When was {} released?", "In which country is {}?"
@@ -74,6 +75,10 @@ def search(texts: Sequence[str], k: int) -> list[list[Hit]]:
     return [sorted(HITS, key=lambda hit: -shared(text, hit))[:k] for text in texts]
 
 
+def near(found: Search = search) -> Nearest:
+    return Nearest(found, [], 0)
+
+
 @pytest.mark.parametrize(
     ("question", "answer", "pairs"),
     [
@@ -85,7 +90,7 @@ def search(texts: Sequence[str], k: int) -> list[list[Hit]]:
     ],
 )
 def test_two_things_are_compared_by_pairs_about_each(question: str, answer: str, pairs: list[int]) -> None:
-    (found,) = compare([question], search)
+    (found,) = compare([question], near())
     assert found is not None and (found.answer, found.score) == (answer, 0.9)
     assert [hit.pair.question for hit in found.hits] == [PAIRS[at][0] for at in pairs]
 
@@ -93,14 +98,14 @@ def test_two_things_are_compared_by_pairs_about_each(question: str, answer: str,
 def test_without_a_pair_about_both_nothing_is_said() -> None:
     asked = ["Who was born first, Ada Lind or Cleo Ast?", "When was Ada Lind born?"]
     asked += ["Who died first, Ada Lind or Bo Ek?"]  # the pairs about both hold when they were born
-    assert compare(asked, search) == [None, None, None]
+    assert compare(asked, near()) == [None, None, None]
 
 
 def test_the_document_may_name_the_thing_where_the_pair_does_not() -> None:
     titles = {"When was the church built?": "Old Church (Visby)", "When was the mill built?": "Mill of Alby"}
     asked = ["Which was built first, Old Church or Mill of Alby?"]
-    assert compare(asked, search) == [None]
-    (found,) = compare(asked, search, lambda hit: titles.get(hit.pair.question, ""))
+    assert compare(asked, near()) == [None]
+    (found,) = compare(asked, near(), lambda hit: titles.get(hit.pair.question, ""))
     assert found is not None and found.answer == "Mill of Alby"
 
 
@@ -115,9 +120,20 @@ def test_the_sentence_says_what_the_question_has_lost() -> None:
     ]
     told = dict(zip([hit.pair.id for hit in hits], said.values(), strict=True))
     asked = ["Who died first, Cleo Ast or Dan Orm?", "Who was born first, Cleo Ast or Dan Orm?"]
-    found = compare(asked, lambda texts, k: [hits for _ in texts], lambda hit: told[hit.pair.id])
+    found = compare(asked, near(lambda texts, k: [hits for _ in texts]), lambda hit: told[hit.pair.id])
     assert found[0] is not None and found[0].answer == "Dan Orm" and found[1] is None
     places = [Hit(QAPair.make(f"Where, {at}?", "Visby"), 0.8, 1, "vector") for at in range(2)]
     told = dict(zip([hit.pair.id for hit in places], said.values(), strict=True))
-    found = compare(asked, lambda texts, k: [places for _ in texts], lambda hit: told[hit.pair.id])
+    found = compare(asked, near(lambda texts, k: [places for _ in texts]), lambda hit: told[hit.pair.id])
     assert found[0] is not None and found[0].answer == "Dan Orm" and found[1] is None  # the dates of the sentences
+
+
+def test_values_are_judged_by_hand() -> None:
+    older = Comparison(("the mill", "the church"), "", "When was {} built?", False)
+    assert judged(older, ("1650", "1701"), ((1650, 0, 0), (1701, 0, 0))) == "the mill"
+    assert judged(older, ("1650", "long ago"), ((1650, 0, 0), None)) is None
+    assert judged(older, ("1650", "in 1650"), ((1650, 0, 0), (1650, 0, 0))) is None
+    same = Comparison(("Alby", "Visby"), "", LAND, None)
+    assert judged(same, ("Sweden", "the south of Sweden"), (None, None)) == "yes"
+    assert judged(same, ("Sweden", "Denmark"), (None, None)) == "no"
+    assert judged(same, ("Sweden", ""), (None, None)) is None
