@@ -22,7 +22,7 @@ from quipu.memory.provenance import coverage, why
 from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
-from quipu.models.hub import BUNDLED
+from quipu.models.hub import bundled_file
 from quipu.models.loaded import Models, sha256_of
 from quipu.models.protocols import (
     Keys,
@@ -38,7 +38,7 @@ from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
 from quipu.text import is_unicode
 
-BUNDLED_CALIBRATION = BUNDLED / "quipu-mini" / "steps.json"
+BUNDLED_CALIBRATION = bundled_file("steps.json")
 
 
 def build(
@@ -303,7 +303,7 @@ class Memory:
         return grow(self._store, self.ask, self._builder(progress), refused_in(Path(log)))
 
     def info(self) -> dict[str, Any]:
-        """Counts, models, settings, and bytes on disk."""
+        """Counts, models, settings, threshold, and bytes on disk."""
         files = {file.name: file.stat().st_size for file in sorted(self.path.iterdir()) if file.is_file()}
         return {
             "path": str(self.path),
@@ -312,9 +312,22 @@ class Memory:
             "dropped": self._store.verdict_counts(),
             "models": self._store.models,
             "settings": dict(self._store.manifest.get("settings", {})),
+            "calibration": self._calibration_facts(),
             "bytes": {**files, "total": sum(files.values())},
             "finished": self._store.journal_has("finished"),
         }
+
+    def _calibration_facts(self) -> dict[str, Any] | None:
+        """The threshold of the memory's answers and what it was fitted on; None where none is for its encoder."""
+        own = self.own_calibration()
+        found = own or bundled(BUNDLED_CALIBRATION)
+        lookup = None if found is None else found.scorers.get("lookup", found.scorers.get("lookup_reranked"))
+        if found is None or lookup is None or not set(lookup.models.values()) & set(self._store.models.values()):
+            return None
+        return {
+            "threshold": found.threshold, "target_precision": found.target_precision,
+            "fitted_on": found.fitted_on, "own": own is not None,
+        }  # fmt: skip
 
     def _coded(self) -> tuple[int, int, int]:
         return tokens.count(self._store) if tokens.available(self._store) else (0, 0, 0)

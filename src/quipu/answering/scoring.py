@@ -19,6 +19,7 @@ from typing import Any
 from quipu.errors import FormatError
 
 FORMAT = 1
+ORDERING = ("where", "rerank")  # scorers of what is looked at first; the others say how probable an answer is
 Curve = tuple[tuple[float, float], ...]
 
 
@@ -126,6 +127,12 @@ class Calibration:
         if found is None or found.features != tuple(features):
             return None
         return found if set(found.models.values()) == set(models.values()) else None
+
+    @property
+    def threshold(self) -> float | None:
+        """The lowest probability at which any answer is given; None where no probability is fitted."""
+        known = [made.threshold for name, made in self.scorers.items() if name not in ORDERING and made.odds]
+        return max(self.floor, min(known)) if known else None
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""

@@ -14,12 +14,11 @@ from typing import Any
 
 from quipu.answering.answerer import Answerer
 from quipu.answering.proposal import Context, Proposal
-from quipu.answering.scoring import Calibration, LinearScorer
+from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
 from quipu.answering.steps.read_passages import FEATURES as READ
 from quipu.calibration.questions import Asked, Labelled
 
 BATCH = 32
-ORDERING = ("where", "rerank")  # scorers of what the steps look at first; they are fitted before anything is asked
 STEPS = ("lookup", "passage", "read", "hops", "chain", "span")
 RERANKED = "lookup_reranked"
 _SURE = -0.25  # log-probability of a reading from which nobody looks for a second passage

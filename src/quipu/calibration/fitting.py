@@ -248,5 +248,5 @@ def _regression(strength: float) -> Any:
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
-        raise MissingExtra("calibrating needs scikit-learn: pip install 'quipu[eval]'") from error
+        raise MissingExtra("calibrating needs scikit-learn: pip install 'quipu-qa[eval]'") from error
     return LogisticRegression(C=strength, max_iter=2000)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from quipu.answering.answerer import SCORERS
-from quipu.answering.scoring import bundled
+from quipu.answering.scoring import ORDERING, LinearScorer, bundled
 from quipu.api import BUNDLED_CALIBRATION, Memory
+from quipu.calibration.asking import RERANKED, Record, ask_ordering, ask_steps
+from quipu.calibration.cascade import outcomes, report_of
+from quipu.calibration.fitting import ENOUGH
+from quipu.calibration.questions import Asked, labelled
+from quipu.calibration.scorers import Goals, fit, fit_ordering, possible
 from quipu.calibration.self_questions import self_questions
-from quipu.calibration.steps import Asked, fit_steps
 from quipu.records import Example
 
 
@@ -24,25 +29,42 @@ def calibrate(
 ) -> dict[str, Any]:
     """Fit how probable a memory's answers are and when they are held back, keep it in the memory, say how well it fits.
 
-    examples: questions with accepted answers; None: ``count`` of the memory's own pairs, asked in other words. Where
-    few are answered right or wrong the scorers that ship are bent. A step that cannot be so precise as
-    ``target_precision`` keeps the threshold that it had: ``reached`` says whether all can, and of each step ``steps``
-    says what it can.
+    examples: questions with accepted answers; None: ``count`` questions of the memory's own pairs, by which the
+    probabilities that ship are bent. So they are by few examples; many replace them. ``rerank``: for asking with the
+    reranker; without it look-up is fitted as well.
+
+    Where no threshold reaches ``target_precision`` ("reached" is False), the memory stays as it was, and
+    "best_precision" says what is possible. None: the thresholds stay, only the probabilities are fitted.
     """
-    asked = self_questions(memory, count, seed) if examples is None else Asked(memory, examples)
-    fitted_on = f"{len(asked.examples)} " + ("questions about itself" if examples is None else "labelled questions")
-    before = {name: scorer.threshold for name in SCORERS if (scorer := memory.answerer.fitted(name)) is not None}
+    asked = self_questions(memory, count, seed) if examples is None else Asked(memory, labelled(examples))
+    fitted_on = f"{len(asked.questions)} " + ("questions about itself" if examples is None else "labelled questions")
+    answerer, base = memory.answerer, bundled(BUNDLED_CALIBRATION)
+    own = {name: scorer for name in ORDERING if (scorer := answerer.fitted(name)) is not None}
+    ordering = own or fit_ordering(list(ask_ordering(asked, rerank=rerank)), answerer.uses)
+    records = list(ask_steps(asked, ordering, rerank=rerank))
+    if rerank:
+        records = [_reranked_first(record) for record in records]
+    before = {name: scorer.threshold for name in SCORERS if (scorer := answerer.fitted(name)) is not None}
     steps: list[dict[str, Any]] = []
-    made = fit_steps(
-        [asked], fitted_on=fitted_on, base=bundled(BUNDLED_CALIBRATION), rerank=rerank,
-        target_precision=target_precision, thresholds=before, seed=seed, report=steps.append,
+    made, reached = fit(
+        records, {name: scorer for name, scorer in ordering.items() if name not in own}, answerer.uses,
+        Goals(target_precision, before), fitted_on=fitted_on, base=base,
+        enough=ENOUGH if examples is not None else len(records) + 1, seed=seed, report=steps.append,
     )  # fmt: skip
-    memory.keep_calibration(made)
-    decided = [row for row in steps if row.get("scorer", "").split(",")[0] in ("lookup", "lookup_reranked", *_DECIDING)]
+    failed = target_precision is not None and reached is None
+    if not failed:
+        memory.keep_calibration(replace(made, target_precision=target_precision, floor=reached or 0.0))
+    shown: dict[str, LinearScorer] = dict(made.scorers)
     return {
-        "questions": len(asked.examples), "fitted_on": fitted_on, "target_precision": target_precision,
-        "reached": all(row.get("reached", True) for row in decided), "steps": decided,
+        **report_of(outcomes(records, shown)), "threshold": made.threshold, "fitted_on": fitted_on,
+        "target_precision": target_precision, "reached": not failed, "best_precision": possible(records, shown),
+        "steps": [row for row in steps if "threshold" in row],
     }  # fmt: skip
 
 
-_DECIDING = ("passage", "read", "hops", "compare_read", "chain", "compare", "cascade")
+def _reranked_first(record: Record) -> Record:
+    """The record of a cascade that begins with the reranker; what plain look-up found is only fitted."""
+    steps = dict(record.steps)
+    if RERANKED in steps:
+        steps |= {"lookup": steps[RERANKED], RERANKED: steps.get("lookup", ())}
+    return replace(record, steps=steps)

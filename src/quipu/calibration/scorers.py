@@ -16,8 +16,8 @@ import numpy as np
 
 from quipu.answering.answerer import SCORERS
 from quipu.answering.decision import COMBINED_FEATURES
-from quipu.answering.scoring import Calibration, LinearScorer
-from quipu.calibration.asking import ORDERING, Record
+from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
+from quipu.calibration.asking import Record
 from quipu.calibration.cascade import Outcome, columns, lowest, outcomes, report_of, stage, together
 from quipu.calibration.fitting import (
     ENOUGH,

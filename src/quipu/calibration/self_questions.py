@@ -11,20 +11,16 @@ import random
 from typing import Literal
 
 from quipu.api import Memory
-from quipu.calibration.steps import Asked
+from quipu.calibration.questions import Asked, Labelled
 from quipu.errors import InputError
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
-from quipu.records import Example, QAPair
 
 Kind = Literal["reworded", "twin", "left out"]
 _KINDS: tuple[Kind, ...] = ("reworded", "left out", "reworded", "left out", "twin")
 
 
 def self_questions(memory: Memory, count: int, seed: int = 0) -> Asked:
-    """About ``count`` questions of the memory's own pairs, of the kind that each example's id names.
-
-    InputError where it holds no pairs.
-    """
+    """About ``count`` questions of the memory's own pairs, grouped by their kind; InputError where it has none."""
     rng = random.Random(seed)
     rows = memory.store.rows()
     if not len(rows):
@@ -32,14 +28,13 @@ def self_questions(memory: Memory, count: int, seed: int = 0) -> Asked:
     chosen = rng.sample(rows.tolist(), min(count, len(rows)))
     pairs = [pair for pair in memory.store.pairs_by_rows(chosen) if pair is not None]
     names = [name for pair in pairs for name in names_of(pair.question)]
-    examples: list[Example] = []
-    without: list[QAPair | None] = []
+    questions: list[Labelled] = []
     for number, pair in enumerate(pairs):
         kind = _KINDS[number % len(_KINDS)]
         twin = any_twin(pair.question, rng, names) if kind == "twin" else None
         if kind == "twin" and twin is None:
             kind = "reworded"
         text = paraphrase(twin[1] if twin else pair.question, rng, 2 if kind == "reworded" else 1)
-        examples.append(Example(kind, text, () if kind == "twin" else (pair.answer,)))
-        without.append(pair if kind == "left out" else None)
-    return Asked(memory, examples, without)
+        answers = () if kind == "twin" else (pair.answer,)
+        questions.append(Labelled(text, answers, kind, without=pair if kind == "left out" else None))
+    return Asked(memory, questions, "itself")

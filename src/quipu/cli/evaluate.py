@@ -73,7 +73,7 @@ def twins(
         list[str] | None,
         typer.Option(metavar="FOLDER", help="Encoders to compare beside the one that ships; may be given again."),
     ] = None,
-    reranker: Annotated[str, typer.Option(metavar="NAME", help="The reranker.")] = "quipu-mini/reranker",
+    reranker: Annotated[str, typer.Option(metavar="NAME", help="The reranker.")] = "quipu-small/reranker",
     coverage: Annotated[float, typer.Option(metavar="SHARE", help="Paraphrases that must pass.")] = 0.9,
     as_json: AsJson = False,
 ) -> None:
@@ -88,7 +88,7 @@ def twins(
     from quipu.models.encoder import Encoder
     from quipu.models.reranker import load_reranker
 
-    own = Encoder.from_pretrained("quipu-mini/encoder")
+    own = Encoder.from_pretrained("quipu-small/encoder")
     scorers: dict[str, task.Scorer] = {"words": task.by_words}
     scorers |= {name: task.by_encoder(Encoder.from_pretrained(name)) for name in encoder or []}
     scorers["retriever"] = task.by_encoder(own)
@@ -139,13 +139,16 @@ def calibrate(
     memory: MemoryPath,
     questions: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Questions with answers; without it the memory is asked about itself."),
+        typer.Option(
+            metavar="FILE",
+            help="Questions with answers (none: the memory does not answer it); else the memory is asked about itself.",
+        ),
     ] = None,
     target_precision: Annotated[
         float, typer.Option(min=0.0, max=1.0, metavar="P", help="How often an answer that is given must be right.")
     ] = 0.95,
     rerank: Annotated[
-        bool, typer.Option("--rerank/--no-rerank", help="Fit look-up with the reranker, too.")
+        bool, typer.Option("--rerank/--no-rerank", help="For asking with the reranker or without.")
     ] = False,
     count: Annotated[int, typer.Option(min=50, metavar="N", help="Questions to ask itself.")] = 300,
     seed: Annotated[int, typer.Option(metavar="N", help="Which questions it asks itself.")] = 0,
@@ -153,23 +156,30 @@ def calibrate(
 ) -> None:
     """Fit how probable an answer is, and when to hold it back.
 
-    Curve and threshold are kept in the memory and used by every `quipu ask` from then on.
+    Curve and threshold are kept in the memory and used by every `quipu ask` from then on. Where no threshold is as
+    precise as wanted, the memory stays as it was and the exit code is 1.
     """
     import quipu
     from quipu.evaluation.tasks.open_domain import read_examples
 
-    examples = None if questions is None else read_examples(questions)
+    examples = None if questions is None else read_examples(questions, unanswered=True)
     with quipu.open(memory) as opened:
         result = quipu.calibrate(
             opened, examples, target_precision=target_precision, rerank=rerank, count=count, seed=seed
         )
+    steps = result.pop("steps") if not as_json else ()
     if as_json:
         print_json({"memory": str(memory), **result})
     else:
-        columns = ("scorer", "questions", "right", "ece", "threshold", "answered", "precision", "best_precision")
-        print_table([tuple(row.get(name) for name in columns) for row in result["steps"]], head=columns)
+        print_table([(key.replace("_", " "), value) for key, value in result.items()])
+        columns = ("scorer", "questions", "right", "answered", "precision", "ece", "threshold")
+        print()
+        print_table([tuple(row.get(name) for name in columns) for row in steps], head=columns)
     if not result["reached"]:
-        remark(f"a precision of {target_precision:g} is out of reach; those steps keep the threshold that they had")
+        best = result["best_precision"]
+        remark(
+            f"a precision of {target_precision:g} is out of reach, {best:.2f} is possible; {memory} keeps its threshold"
+        )
         raise typer.Exit(1)
 
 

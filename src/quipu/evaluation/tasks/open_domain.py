@@ -163,11 +163,14 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     return [items[i * len(items) // count] for i in range(count)]
 
 
-def read_examples(path: Path) -> list[Example]:
-    """NQ-open JSONL, SQuAD JSON (1.1 or 2.0, answerable questions only) or WebQuestions JSON, each also as .gz."""
+def read_examples(path: Path, *, unanswered: bool = False) -> list[Example]:
+    """NQ-open JSONL, SQuAD JSON (1.1 or 2.0, answerable questions only) or WebQuestions JSON, each also as .gz.
+
+    ``unanswered``: lines of JSONL with an empty list of answers, too.
+    """
     path = Path(path)
     text = _text(path)
-    examples = list(_jsonl(path, text) if _is_jsonl(text) else _json(path, text))
+    examples = list(_jsonl(path, text, unanswered) if _is_jsonl(text) else _json(path, text))
     if not examples:
         raise InputError(f"{path} holds no question with an answer")
     return examples
@@ -191,7 +194,7 @@ def _is_jsonl(text: str) -> bool:
     return isinstance(row, dict) and "question" in row
 
 
-def _jsonl(path: Path, text: str) -> Iterator[Example]:
+def _jsonl(path: Path, text: str, unanswered: bool) -> Iterator[Example]:
     # Only "\n" ends a record: answers may hold other characters that str.splitlines takes for line ends.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -200,7 +203,7 @@ def _jsonl(path: Path, text: str) -> Iterator[Example]:
             row = json.loads(line)
             answers = row.get("answer", row.get("answers"))
             answers = [answers] if isinstance(answers, str) else answers
-            if answers:
+            if answers or (unanswered and answers == []):
                 yield Example(str(row.get("id", number)), row["question"], tuple(answers))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}, line {number}: no NQ-open record with question and answer ({error})") from error

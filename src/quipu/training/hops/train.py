@@ -1,6 +1,6 @@
 """A memory of the paragraphs of multi-hop training questions: ``quipu train recipes/mini/qamat/3-hops.toml``.
 
-``quipu.training.odds`` asks these questions of it, to fit which chains lead to an answer.
+``quipu.training.calibration`` asks these questions of it, to fit which chains lead to an answer.
 """
 
 from __future__ import annotations
