@@ -1,15 +1,17 @@
-# Every target makes and fills .venv when it is missing or older than pyproject.toml. All that is needed is Python 3.11.
+# Every target makes and fills .venv when it is missing or older than a pyproject.toml. All that is needed is Python 3.11.
+# quipu and the two packages of models that it depends on are all taken from this checkout.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MODELS := packages/quipu-small packages/quipu-small-lm
 
 .PHONY: demo test lint bench docs
 .DEFAULT_GOAL := test
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(MODELS:=/pyproject.toml)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet $(addprefix --editable ,$(MODELS)) --editable '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)

@@ -95,7 +95,7 @@ def test_docs_do_not_depend_on_the_width_of_the_terminal() -> None:
 
 def test_the_base_install_needs_no_torch() -> None:
     """A base dependency on torch would turn a small install into gigabytes."""
-    required = importlib.metadata.requires("quipu") or []
+    required = importlib.metadata.requires("quipu-qa") or []
     base = [line for line in required if "extra ==" not in line]
     names = {re.split(r"[^A-Za-z0-9_.-]", line, maxsplit=1)[0].lower() for line in base}
     assert names

@@ -20,7 +20,7 @@ from quipu.models.hub import resolve
 from quipu.models.reranker import Reranker
 from quipu.models.spans import best_span, text_of
 
-ENCODER, QUIP, RERANKER = "quipu-mini/encoder", "quipu-mini/quip", "quipu-mini/reranker"
+ENCODER, QUIP, RERANKER = "quipu-small/encoder", "quipu-small/quip", "quipu-small/reranker"
 SIZES = (3, 16, 64)
 CANAL = (
     "The Suez Canal joins the Mediterranean Sea to the Red Sea. It was opened in November 1869, after ten years of "

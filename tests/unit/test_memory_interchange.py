@@ -187,7 +187,7 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
     """pyarrow is an extra; without the command in the message a user has to guess its name."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with rich(tmp_path / "m") as store:
-        with pytest.raises(MissingExtra, match=r"pip install 'quipu\[parquet\]'"):
+        with pytest.raises(MissingExtra, match=r"pip install 'quipu-qa\[parquet\]'"):
             export_memory(store, tmp_path / "a.parquet")
         assert not list(tmp_path.glob("a.parquet*"))
         export_memory(store, tmp_path / "a.jsonl")

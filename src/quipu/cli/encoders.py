@@ -15,7 +15,7 @@ from quipu.cli.terminal import log, print_json
 from quipu.cli.train import training
 from quipu.errors import InputError
 
-SHIPPED = "quipu-mini/quip"
+SHIPPED = "quipu-small/quip"
 Model = Annotated[
     str, typer.Option(metavar="M", help="An encoder: one that ships, a model folder, or a Hugging Face folder.")
 ]

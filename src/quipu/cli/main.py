@@ -31,7 +31,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"quipu {version('quipu')}")
+        print(f"quipu {version('quipu-qa')}")
         raise typer.Exit
 
 

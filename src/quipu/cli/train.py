@@ -56,5 +56,5 @@ def trainable() -> dict[str, str]:
 def training(module: str) -> Any:
     """A module of ``quipu.training``; MissingExtra where torch is not installed."""
     if importlib.util.find_spec("torch") is None:
-        raise MissingExtra("training needs torch, which is not installed: pip install 'quipu[train]'")
+        raise MissingExtra("training needs torch, which is not installed: pip install 'quipu-qa[train]'")
     return importlib.import_module(f"quipu.training.{module}")

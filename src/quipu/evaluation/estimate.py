@@ -45,7 +45,7 @@ def of_pairs(pairs: int, width: int = 384) -> Estimate:
     """A memory of ``pairs`` ready pairs: encoding is nearly all of the time."""
     from quipu.models.encoder import Encoder
 
-    encoder = Encoder.from_pretrained("quipu-mini/encoder")
+    encoder = Encoder.from_pretrained("quipu-small/encoder")
     probe = [f"{number}: who designed the lighthouse beside the harbour of Aldwick?" for number in range(128)]
     encoder.encode(probe[:16])
     began = time.perf_counter()

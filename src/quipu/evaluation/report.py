@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shlex
 import sys
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quipu.models.hub import cores
 from quipu.records import Score
 
 
@@ -98,8 +98,7 @@ def command() -> str:
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return {"cores": cores, "processor": platform.machine(), "python": platform.python_version()}
+    return {"cores": cores(), "processor": platform.machine(), "python": platform.python_version()}
 
 
 def save(path: Path, reports: Sequence[Report], values: Mapping[str, Any] | None = None) -> None:

@@ -96,11 +96,11 @@ def _made(
     """Seconds of writing pairs and vectors to the record, and of training and writing the index."""
     from quipu.models.encoder import Encoder
 
-    encoder = Encoder.from_pretrained("quipu-mini/encoder")
+    encoder = Encoder.from_pretrained("quipu-small/encoder")
     real = encoder.encode([question for question, _ in questions[:pairs]])
     began = time.perf_counter()
     store = Store.create(
-        path, width=encoder.width, models={encoder.name: encoder.sha256}, settings={"encoder": "quipu-mini/encoder"}
+        path, width=encoder.width, models={encoder.name: encoder.sha256}, settings={"encoder": "quipu-small/encoder"}
     )
     with store:
         done = 0
@@ -143,7 +143,7 @@ def _asked(path: str, asked: Sequence[str]) -> dict[str, float]:
         memory.ask(asked[0], method="lookup", rerank=False)
         opened = time.perf_counter() - began
         private, mapped = private_and_mapped()
-        index, encoder = Index.load(memory.store), Encoder.from_pretrained("quipu-mini/encoder")
+        index, encoder = Index.load(memory.store), Encoder.from_pretrained("quipu-small/encoder")
         keys = np.concatenate([encoder.encode([question]) for question in asked])
         covered = index._covered
         codes: Any = covered.index if covered is not None else None

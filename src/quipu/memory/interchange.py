@@ -305,5 +305,5 @@ def _arrow() -> tuple[Any, Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise MissingExtra("Parquet files need pyarrow: pip install 'quipu[parquet]'") from error
+        raise MissingExtra("Parquet files need pyarrow: pip install 'quipu-qa[parquet]'") from error
     return pyarrow, pyarrow.parquet

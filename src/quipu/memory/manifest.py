@@ -40,7 +40,7 @@ def write_manifest(path: Path, *, width: int, models: Mapping[str, str], setting
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        quipu_version = version("quipu")
+        quipu_version = version("quipu-qa")
     except PackageNotFoundError:
         quipu_version = "unknown"
     manifest = {

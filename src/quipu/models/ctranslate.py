@@ -5,7 +5,6 @@ The input is PAQ's: "answer: A | title: T | context: the passage with ** around 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from quipu.errors import MissingExtra
-from quipu.models.hub import resolve
+from quipu.models.hub import cores, resolve
 from quipu.models.protocols import Written
 from quipu.records import Span
 
@@ -28,7 +27,7 @@ class CTranslateWriter:
         try:
             import ctranslate2
         except ImportError as error:
-            raise MissingExtra("this writer runs on CTranslate2: pip install 'quipu[ctranslate2]'") from error
+            raise MissingExtra("this writer runs on CTranslate2: pip install 'quipu-qa[ctranslate2]'") from error
         folder = resolve(name_or_path, "ctranslate-writer")
         self.source = str(name_or_path)
         self.name = folder.name
@@ -40,7 +39,7 @@ class CTranslateWriter:
         self._library: Any = ctranslate2
         self._folder = folder.path
         # One thread a batch and a batch a core: three times as fast as all cores on one batch (see docs/log.md).
-        self._model = self._loaded(len(os.sched_getaffinity(0)))
+        self._model = self._loaded(cores())
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> CTranslateWriter:

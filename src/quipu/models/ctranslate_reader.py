@@ -6,14 +6,13 @@ dropped after training. ``quipu.training.export_ctranslate`` makes the folder.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer
 
 from quipu.errors import MissingExtra
-from quipu.models.hub import resolve
+from quipu.models.hub import cores, resolve
 from quipu.models.joined import Marks, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.text import normalize_answer
@@ -29,7 +28,7 @@ class CTranslateMemoryReader:
         try:
             import ctranslate2
         except ImportError as error:
-            raise MissingExtra("this reader runs on CTranslate2: pip install 'quipu[ctranslate2]'") from error
+            raise MissingExtra("this reader runs on CTranslate2: pip install 'quipu-qa[ctranslate2]'") from error
         folder = resolve(name_or_path, "ctranslate-memory-reader")
         self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
         settings = folder.settings
@@ -43,7 +42,7 @@ class CTranslateMemoryReader:
         self._marks = Marks(around[:-1], around[-1:], False)
         self._mask = int(settings["mask"])
         self._model = ctranslate2.Translator(
-            str(folder.path), device="cpu", compute_type="int8", inter_threads=len(os.sched_getaffinity(0)),
+            str(folder.path), device="cpu", compute_type="int8", inter_threads=cores(),
             intra_threads=1,
         )  # fmt: skip
 

@@ -40,7 +40,7 @@ def length_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
 class Encoder:
     """Questions and key texts to keys; ``SupportsEncode``, and ``SupportsStates`` where ``has_heads``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/encoder") -> None:
+    def __init__(self, name_or_path: str | Path = "quipu-small/encoder") -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "encoder")
         self.source = str(name_or_path)
@@ -64,7 +64,7 @@ class Encoder:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> Encoder:
-        """The encoder in a folder, or one that ships: "quipu-mini/encoder"."""
+        """The encoder in a folder, or one that ships: "quipu-small/encoder"."""
         return cls(name_or_path)
 
     @cached_property

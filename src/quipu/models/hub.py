@@ -1,12 +1,14 @@
 """A name or a path to a verified model folder. No pickle, no network.
 
 A folder holds ``model.json`` ({"kind", "name", "version", "width", "files": {file: sha256}, settings...}), the files
-that it lists, and a model card. Names such as "quipu-mini/encoder" are folders that travel with the package.
+that it lists, and a model card. Names such as "quipu-small/encoder" are folders of two packages of data that quipu
+depends on, ``quipu_small`` and ``quipu_small_lm``.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -20,11 +22,17 @@ from quipu.errors import FormatError, InputError
 
 T = TypeVar("T")
 R = TypeVar("R")
+FAMILY = "quipu-small"
+WORDS = f"{FAMILY}/words"
+_FORMER = "quipu-mini"  # memories name their encoder by it
+_PACKAGES = {"quipu_small": "quipu-qa-small", "quipu_small_lm": "quipu-qa-small-lm"}  # as imported, as installed
+_ELSEWHERE = {"lm": "quipu_small_lm"}  # all other models are in the first
 BUNDLED = Path(__file__).parent / "bundled"
 _SUFFIXES = {".onnx", ".json", ".npy", ".npz", ".md", ".txt", ".bin", ".model"}
 # What a kind runs on: files that must be listed, for only those are checked, and settings.
 _NEEDS = {
     "encoder": (("model.onnx", "tokenizer.json"), ("width", "max_length")),
+    "words": (("words.npy", "scales.npy", "tokenizer.json"), ()),
     "extractor": (("model.onnx", "tokenizer.json"), ("span_length", "window", "stride")),
     "reader": (("model.onnx", "tokenizer.json"), ("max_length", "stride")),
     "reranker": (("lower.onnx", "upper.onnx", "tokenizer.json"), ("max_length",)),
@@ -59,20 +67,58 @@ class ModelFolder:
 
     @property
     def tokenizer(self) -> Path:
-        """Its tokenizer.json; a model that shares the word table of a bundled writer shares this too."""
+        """Its tokenizer.json; a model that takes its word table from another takes this too."""
         if "tokenizer.json" in self.settings["files"]:
             return self.path / "tokenizer.json"
-        return shared_writer(str(self.settings["words_from"])).path / "tokenizer.json"
+        return shared_words(str(self.settings["words_from"])).path / "tokenizer.json"
 
     @property
     def sha256(self) -> str:
         """One hash over the hashes of all files."""
-        return hashlib.sha256(json.dumps(self.settings["files"], sort_keys=True).encode()).hexdigest()
+        return _hash_of(self.settings["files"])
+
+
+def bundled(name: str | Path) -> Path | None:
+    """The folder of a model that ships; None where none of this name does, or its package is not installed."""
+    family, _, model = str(name).partition("/")
+    if family not in (FAMILY, _FORMER) or not model.isidentifier():
+        return None
+    package = _package(_ELSEWHERE.get(model, "quipu_small"))
+    places = [BUNDLED / _FORMER / model] if package is None else [package / model, BUNDLED / _FORMER / model]
+    return next((place for place in places if place.is_dir()), None)
 
 
 def is_bundled(name: str) -> bool:
-    """Whether a model of this name travels with the package."""
-    return (BUNDLED / name).is_dir()
+    """Whether a model of this name ships and is installed."""
+    return bundled(name) is not None
+
+
+def bundled_file(name: str) -> Path:
+    """A file that ships beside the models, such as the calibration that was fitted for them."""
+    package = _package("quipu_small")
+    if package is not None and (package / name).is_file():
+        return package / name
+    return BUNDLED / _FORMER / name
+
+
+def bundled_sha256(name: str) -> str | None:
+    """The hash over the files of the model that ships under this name, as it is listed; None where there is none."""
+    path = bundled(name)
+    if path is None:
+        return None
+    return _hash_of(json.loads((path / "model.json").read_text(encoding="utf-8"))["files"])
+
+
+def _hash_of(files: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _package(name: str) -> Path | None:
+    """The folder of an installed package of data, which is found without being imported."""
+    found = importlib.util.find_spec(name)
+    places = list(found.submodule_search_locations or ()) if found is not None else []
+    return Path(places[0]) if places else None
 
 
 def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
@@ -80,13 +126,10 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
 
     Raises InputError where there is none, FormatError where it is of another kind or its files are not as listed.
     """
-    path = BUNDLED / name_or_path if (BUNDLED / name_or_path).is_dir() else Path(name_or_path)
+    path = bundled(name_or_path) or Path(name_or_path)
     listing = path / "model.json"
     if not listing.is_file():
-        raise InputError(
-            f"{name_or_path}: no model folder (model.json is missing). Models are local folders; make one of a "
-            "Hugging Face checkpoint with quipu.training.export (see the README, Training)"
-        )
+        raise InputError(_missing(str(name_or_path)))
     try:
         settings = json.loads(listing.read_text(encoding="utf-8"))  # RecursionError: nested too deeply
         found, files = settings["kind"], dict(settings["files"])
@@ -114,19 +157,37 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
     return ModelFolder(path, settings)
 
 
+def _missing(name: str) -> str:
+    """Why there is no model of this name, and what to do."""
+    family, _, model = name.partition("/")
+    package = _ELSEWHERE.get(model, "quipu_small")
+    if family in (FAMILY, _FORMER) and model and _package(package) is None:
+        return f"{name}: the models that ship are not installed; run: pip install {_PACKAGES[package]}"
+    return (
+        f"{name}: no model folder (model.json is missing). Models are local folders; make one of a Hugging Face "
+        "checkpoint with quipu.training.export (see the README, Training)"
+    )
+
+
 @cache
-def shared_writer(name: str) -> ModelFolder:
-    """The bundled writer whose word table and tokenizer other models share; verified once a process."""
-    return resolve(name, "copying-writer")
+def shared_words(name: str) -> ModelFolder:
+    """The model that ships whose word table and tokenizer others share; verified once a process."""
+    if name == f"{_FORMER}/writer":  # which held them first
+        name = WORDS
+    if not is_bundled(name):
+        return resolve(f"{_FORMER}/writer", "copying-writer")
+    return resolve(name, kind_of(name))
 
 
 def kind_of(name_or_path: str | Path) -> str:
     """The kind that a folder says it is; InputError where there is no folder."""
-    path = BUNDLED / name_or_path if (BUNDLED / name_or_path).is_dir() else Path(name_or_path)
+    path = bundled(name_or_path) or Path(name_or_path)
     try:
         return str(json.loads((path / "model.json").read_text(encoding="utf-8"))["kind"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{name_or_path}: no model folder (model.json is missing or broken)") from error
+        if not (path / "model.json").is_file():
+            raise InputError(_missing(str(name_or_path))) from error
+        raise InputError(f"{name_or_path}: no model folder (model.json is broken)") from error
 
 
 def session(path: Path) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from quipu.models.hub import BUNDLED, is_bundled, kind_of
+from quipu.models.hub import bundled_sha256, is_bundled, kind_of
 from quipu.models.protocols import (
     SupportsEncode,
     SupportsExtract,
@@ -18,7 +18,9 @@ from quipu.models.protocols import (
     SupportsWrite,
 )
 
-SPANS = "quipu-mini/quip"
+ENCODER = "quipu-small/encoder"
+RERANKER = "quipu-small/reranker"
+SPANS = "quipu-small/quip"
 QAMAT = "quipu-mini/qamat"
 LANGUAGE_MODEL = "quipu-small/lm"
 EXTRACTOR = "quipu-small/extractor"
@@ -40,9 +42,9 @@ class Models:
 
         Writer and reader are the language model unless others are given.
         """
-        speaks = language_model is not None or is_bundled(LANGUAGE_MODEL)
+        speaks = language_model is not None or is_bundled(LANGUAGE_MODEL) or not is_bundled("quipu-mini/writer")
         self._given: dict[str, Any] = {
-            "encoder": encoder or "quipu-mini/encoder",
+            "encoder": encoder or ENCODER,
             "writer": _ships(writer) or (language_model or LANGUAGE_MODEL if speaks else "quipu-mini/writer"),
             "reader": _ships(reader) or (language_model or LANGUAGE_MODEL if speaks else "quipu-mini/reader"),
         }
@@ -70,7 +72,7 @@ class Models:
         encoder = self.encoder()
         if getattr(encoder, "codebook", None) is not None:
             return encoder
-        if not str(getattr(encoder, "name", "")).startswith("quipu-mini/") or not (BUNDLED / SPANS).is_dir():
+        if not self._own_encoder() or not is_bundled(SPANS):
             return None
         if "spans" not in self._given:
             from quipu.models.encoder import Encoder
@@ -121,19 +123,22 @@ class Models:
         if self._reranks() and not hasattr(self._given["reranker"], "rerank"):
             from quipu.models.reranker import load_reranker
 
-            self._given["reranker"] = load_reranker(self._given["reranker"] or "quipu-mini/reranker")
+            self._given["reranker"] = load_reranker(self._given["reranker"] or RERANKER)
         return cast("SupportsRerank | None", self._given["reranker"])
 
     def _reranks(self) -> bool:
         if self._given["reranker"] is not None:
             return True
-        shipped = str(getattr(self.encoder(), "name", "")).startswith("quipu-mini/")
-        return shipped and (BUNDLED / "quipu-mini/reranker").is_dir()
+        return self._own_encoder() and is_bundled(RERANKER)
+
+    def _own_encoder(self) -> bool:
+        """Whether the encoder is the one that ships: by its files, for a user's may have any name."""
+        return sha256_of(self.encoder()) == bundled_sha256(ENCODER)
 
     def memory_reader(self) -> SupportsReadMemory | None:
         """What reads pairs; without one given, the one that ships, where it does."""
         if "memory_reader" not in self._given:
-            self._given["memory_reader"] = QAMAT if (BUNDLED / QAMAT).is_dir() else None
+            self._given["memory_reader"] = QAMAT if is_bundled(QAMAT) else None
         if isinstance(self._given["memory_reader"], str | Path):
             from quipu.models import load_memory_reader
 

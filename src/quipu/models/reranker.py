@@ -35,7 +35,7 @@ _LOW = np.float32(-1e4)
 class Reranker:
     """The prefix cross-encoder. Implements ``SupportsRerank``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/reranker") -> None:
+    def __init__(self, name_or_path: str | Path = "quipu-small/reranker") -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "reranker")
         self.source = str(name_or_path)
@@ -50,7 +50,7 @@ class Reranker:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> Reranker:
-        """The reranker in a folder, or the one that ships: "quipu-mini/reranker"."""
+        """The reranker in a folder, or the one that ships: "quipu-small/reranker"."""
         return cls(name_or_path)
 
     def rerank(

@@ -1,4 +1,4 @@
-"""A word table that models share: int8 rows with a scale each, mapped from the file of the writer that ships.
+"""A word table that models share: int8 rows with a scale each, mapped from the file that ships.
 
 Word vectors are frozen in training, so one table serves them all; a graph that uses it takes word vectors, not ids.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError
-from quipu.models.hub import shared_writer
+from quipu.models.hub import shared_words
 
 
 class WordTable:
@@ -25,13 +25,13 @@ class WordTable:
 
     @classmethod
     def of(cls, path: Path, settings: Mapping[str, Any]) -> WordTable:
-        """The table in a model's folder, or of the bundled writer that it was exported beside.
+        """The table in a model's folder, or the one that ships and that it was exported beside.
 
         Raises FormatError where that is another than the one that the model was trained with.
         """
         if "words_from" not in settings:
             return cls(path)
-        shared = shared_writer(str(settings["words_from"]))
+        shared = shared_words(str(settings["words_from"]))
         if shared.settings["files"]["words.npy"] != settings["words_sha256"]:
             raise FormatError(f"{path}: the word table of {settings['words_from']} is another than it was trained with")
         return cls(shared.path)

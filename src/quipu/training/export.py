@@ -129,7 +129,7 @@ def export_encoder(
 ) -> dict[str, float]:
     """A Hugging Face folder to an encoder folder, with its question heads where it has some.
 
-    ``words_from``: a bundled writer whose word table is the same, so that it need not lie there twice.
+    ``words_from``: "quipu-small/words" where the word table is the same, so that it need not lie there twice.
 
     Gate: mean cosine of int8 and torch keys >= 0.98, with heads also of token vectors and of start and end vectors.
     """
@@ -195,13 +195,13 @@ def _input(encoder: Any, ids: torch.Tensor, words_from: str | None) -> tuple[str
 
 
 def place_tokenizer(checkpoint: Path, out: Path, words_from: str | None) -> None:
-    """Copy tokenizer.json, or see that the bundled writer's, which stands in for it, is the same."""
-    from quipu.models.hub import resolve
+    """Copy tokenizer.json, or see that the one that ships and stands in for it is the same."""
+    from quipu.models.hub import shared_words
 
     (out / "tokenizer.json").unlink(missing_ok=True)
     if words_from is None:
         shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
-    elif _rules(resolve(words_from, "copying-writer").tokenizer) != _rules(checkpoint / "tokenizer.json"):
+    elif _rules(shared_words(words_from).tokenizer) != _rules(checkpoint / "tokenizer.json"):
         raise InputError(f"the tokenizer of {words_from} is another than this model's; leave words_from out")
 
 
@@ -213,9 +213,9 @@ def _rules(tokenizer: Path) -> dict[str, Any]:
 
 def shared_table(words_from: str, table: np.ndarray) -> str:
     """The sha256 of the bundled table, which must be this one."""
-    from quipu.models.hub import resolve
+    from quipu.models.hub import shared_words
 
-    path = resolve(words_from, "copying-writer").path / "words.npy"
+    path = shared_words(words_from).path / "words.npy"
     if not np.array_equal(np.load(path, allow_pickle=False), table):
         raise InputError(f"the word table of {words_from} is another than this model's; leave words_from out")
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -22,7 +22,7 @@ class BM25:
         try:
             import bm25s
         except ImportError as error:
-            raise MissingExtra("BM25 needs the package bm25s: pip install 'quipu[dev]'") from error
+            raise MissingExtra("BM25 needs the package bm25s: pip install 'quipu-qa[dev]'") from error
         self._bm25s = bm25s
         self._size = len(texts)
         self._index = bm25s.BM25(k1=1.5, b=0.75, method="lucene")

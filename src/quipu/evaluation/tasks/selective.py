@@ -88,8 +88,7 @@ def evaluate(
 ) -> tuple[Report, list[Said]]:
     """AURC, ECE, precision and coverage at ``threshold`` (None: the calibration's), refused share of unanswerable."""
     said = ask_all(memory, examples, k=k, rerank=rerank, method=method)
-    scorer = memory.answerer.fitted(scorer_name(rerank))
-    bar = threshold if threshold is not None else (scorer.threshold if scorer is not None else 0.5)
+    bar = threshold if threshold is not None else _threshold(memory, rerank, method)
     probabilities, right = [item.probability for item in said], [item.right for item in said]
     given = [item for item in said if item.probability >= bar]
     precision = sum(item.right for item in given) / len(given) if given else 0.0
@@ -112,6 +111,13 @@ def evaluate(
     return Report("selective", name, tuple(scores), settings), said
 
 
+def _threshold(memory: Memory, rerank: bool, method: Method) -> float:
+    """The least probability at which an answer is given: of a cascade, by all its steps together."""
+    names = ("cascade", scorer_name(rerank)) if method == "cascade" else (scorer_name(rerank),)
+    known = [scorer.threshold for name in names if (scorer := memory.answerer.fitted(name)) is not None]
+    return max(known[0], memory.answerer.calibrations[0].floor)
+
+
 def _at(said: Sequence[Said]) -> list[tuple[int, float, int]]:
     """Precision when the surest 5, 10, 20 and 50 % are answered."""
     _, risk = risk_coverage([item.probability for item in said], [item.right for item in said])
@@ -127,7 +133,7 @@ def plot(path: Path, said: Sequence[Said], title: str = "") -> None:
         matplotlib.use("Agg")
         from matplotlib import pyplot
     except ImportError as error:
-        raise MissingExtra("a plot needs matplotlib: pip install 'quipu[eval]'") from error
+        raise MissingExtra("a plot needs matplotlib: pip install 'quipu-qa[eval]'") from error
     if path.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"{path}: a plot is written as .png or .svg")
     probabilities, right = [item.probability for item in said], [item.right for item in said]

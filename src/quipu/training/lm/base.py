@@ -112,7 +112,7 @@ def _gguf_file(source: str, scratch: Path) -> Path:
 def from_gguf(path: Path, out: Path) -> Path:
     """A GGUF file of a Llama as a Hugging Face folder with half-precision weights and tokenizer.json."""
     if importlib.util.find_spec("gguf") is None:
-        raise MissingExtra("reading a GGUF file needs the package gguf: pip install 'quipu[train]'")
+        raise MissingExtra("reading a GGUF file needs the package gguf: pip install 'quipu-qa[train]'")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
