@@ -85,3 +85,56 @@ class NumberReader:
 def models(slow: float = 0.0) -> dict[str, object]:
     """The arguments of ``quipu.build``."""
     return {"encoder": WordEncoder(), "writer": NumberWriter(slow), "reader": NumberReader()}
+
+
+class NumberModel(NumberWriter):
+    """A language model's promises: writes with titles and reads back, each passage once; keeps the titles it was told.
+
+    It is sure of what it says, and reads a number with the word behind it: "77" is read back as "77 men".
+    """
+
+    name = "number model"
+
+    def __init__(self, slow: float = 0.0) -> None:
+        super().__init__(slow)
+        self.titles: list[str | None] = []
+        self.asked: list[list[str]] = []
+
+    def write(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        *,
+        titles: Sequence[str | None] | None = None,
+        per_span: int = 1,
+        seed: int = 0,
+        top_p: float | None = None,
+    ) -> list[list[list[Written]]]:
+        self.titles += titles or []
+        made = super().write(texts, spans, per_span=per_span, seed=seed, top_p=top_p)
+        return [[[Written(item.question, -0.05) for item in items] for items in row] for row in made]
+
+    def read_many(
+        self,
+        texts: Sequence[str],
+        questions: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+        always: bool = False,
+    ) -> list[list[Reading]]:
+        self.asked += [list(row) for row in questions]
+        found = []
+        for text, row in zip(texts, questions, strict=True):
+            readings = []
+            for item in NumberReader().read(row, [text] * len(row)):
+                if item.score <= 0:
+                    readings.append(Reading(-1, -1, "", -1.0, 0.0, 0.9))
+                    continue
+                behind = re.match(r" [a-z]+", text[item.end :])
+                end = item.end + (behind.end() if behind else 0)
+                readings.append(Reading(item.start, end, text[item.start : end], 9.0, 0.99, 1e-4))
+            found.append(readings)
+        return found
+
+    def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
+        return [row[0] for row in self.read_many(passages, [[question] for question in questions])]

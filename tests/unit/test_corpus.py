@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quipu.corpus import Skipped, read_documents
-from quipu.corpus.passages import sentences, split
+from quipu.corpus.passages import heading_before, sentence_at, sentences, split
 from quipu.errors import InputError, ReadError
 from quipu.records import Document
 
@@ -139,3 +139,37 @@ def test_every_visible_character_is_in_exactly_one_passage(parts: list[str]) -> 
     assert all(
         count <= 1 and (count == 1 or letter.isspace()) for count, letter in zip(covered, document.text, strict=True)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "heading"),
+    [
+        ("Pump\n\nUse\n\nStand on the base with both feet.", "Use"),
+        ("Pump\n\nStand on the base.\n\nCare\n\n", "Care"),
+        ("Stand on the base.", ""),
+        ("", ""),
+        ("Tools\n\nYou need:\n\na key\n\na cloth\n\nsome oil\n\nThen grease the piston.", "Tools"),  # a list is none
+        ("Use\n\nPress the head.\n\n1,066.8\n\nIt is long.", "Use"),  # nor is a number
+    ],
+)
+def test_the_nearest_heading_above(text: str, heading: str) -> None:
+    """ "Guarantee" stands far above "It lasts five years", and without it nobody knows what lasts."""
+    assert heading_before(text) == heading
+
+
+def test_a_heading_goes_with_what_it_heads() -> None:
+    """A heading at the end of a passage is noise there, and is missing in the next one."""
+    body = " ".join(["The pump reaches eleven bar."] * 18)
+    document = Document.make("m", "Manual", f"Use\n\n{body}\n\nCare\n\nGrease the piston every six months. {body}")
+    passages = split(document)
+    assert len(passages) > 1 and passages[1].text.startswith("Care\n\nGrease")
+    assert not passages[0].text.endswith("Care") and passages[0].text.startswith("Use")
+    joined = "".join(passage.text for passage in passages)
+    assert "".join(joined.split()) == "".join(document.text.split())
+
+
+def test_the_sentence_of_a_place() -> None:
+    """The evidence of an answer is the sentence that it stands in, not the one before."""
+    text = "It opened in 1869. It cost ten francs."
+    assert sentence_at(text, 0) == sentence_at(text, 17) == "It opened in 1869."
+    assert sentence_at(text, 22) == "It cost ten francs." and sentence_at(text, 18) == text

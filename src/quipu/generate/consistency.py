@@ -108,10 +108,13 @@ def _judged(item: Question, reading: Reading, agreement: float, threshold: float
         return Judged(item.text, None, "reader answered otherwise", 0.0, reading.text)
     if item.score is None:
         return Judged(item.text, settled, "kept", reading.probability, reading.text)
-    text = anchored(item.text[:1].upper() + item.text[1:], item.subject, item.passage)
-    wrong = fault(text, settled.answer) or written_fault(text, settled.answer, item.passage, item.title)
+    plain = item.text[:1].upper() + item.text[1:]
+    wrong = fault(plain, settled.answer) or written_fault(plain, settled.answer, item.passage, item.title)
     if wrong:
-        return Judged(text, None, wrong, 0.0, reading.text)
+        return Judged(plain, None, wrong, 0.0, reading.text)
+    text = anchored(plain, item.subject, item.passage)
+    if fault(text, settled.answer):  # the title is the answer
+        text = plain
     sentence = sentence_at(item.passage, settled.span.start)
     said = wording(text, settled.answer, item.passage, sentence, item.title)
     good = chance(

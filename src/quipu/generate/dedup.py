@@ -69,7 +69,7 @@ def _ambiguous(pair: QAPair, other: QAPair, words: frozenset[str], others: froze
     if pair.span is None or other.span is None or words != others:
         return False
     near = abs(pair.span.start - other.span.start) < NEAR
-    return near and token_f1(pair.answer, other.answer) < 1.0
+    return near and token_f1(pair.answer, other.answer) < 0.5
 
 
 def _paraphrases(pair: QAPair, other: QAPair, cosine: float, words: str) -> bool:

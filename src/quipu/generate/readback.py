@@ -37,8 +37,9 @@ def settle(passage: str, span: Span, reading: Reading) -> Settled:
     if reading.start < 0:
         return Settled(asked, span, agreement, True)
     found = Span(reading.start, reading.end)
-    if _core(reading.text) == _core(asked) or _cut_off(reading.text) or _clause(asked, reading.text):
-        return Settled(asked, span, max(agreement, float(_core(reading.text) == _core(asked))), False)
+    same = _core(reading.text) == _core(asked)
+    if found.overlaps(span) and (same or _cut_off(reading.text) or _clause(asked, reading.text)):
+        return Settled(asked, span, 1.0 if same else agreement, False)
     if found.overlaps(span):
         agreement = max(agreement, _held(asked, reading.text))
     return Settled(passage[found.start : found.end], found, agreement, False)

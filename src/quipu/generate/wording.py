@@ -156,10 +156,10 @@ def anchored(question: str, title: str, passage: str) -> str:
     lower = [word.lower() for word in words]
     named = _names(words)
     subject = _subject(title)
-    if subject == subject.lower() and not _stems(subject) <= _stems(passage):
+    if subject == subject.lower() and not _stems(subject) <= _stems(passage) | FUNCTION_WORDS:
         return question
     loose = _dangles(lower, named) or _vague(lower, named, set()) > 0
-    if not subject or not loose or named or _stems(subject) & _stems(question):
+    if not subject or not loose or named or (_stems(subject) - FUNCTION_WORDS) & _stems(question):
         return question
     first = question.split(maxsplit=1)[0]
     rest = question[len(first) :]

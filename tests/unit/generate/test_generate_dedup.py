@@ -69,10 +69,16 @@ def test_only_questions_about_overlapping_spans_are_paraphrases() -> None:
     assert [verdict.kept for verdict in run(near, less)] == [True, True]
 
 
-def test_two_answers_to_one_question_both_stay() -> None:
-    """ "Who founded it?" has two founders: the answer is part of what makes a pair the same."""
-    pairs = [pair("Who founded it?", "Lesseps", 10), pair("Who founded it?", "Negrelli", 50)]
-    assert [verdict.kept for verdict in run(pairs, [[1, 0], [1, 0]])] == [True, True]
+def test_of_two_answers_to_one_question_close_by_the_better_stays() -> None:
+    """Whoever asks gets one of the two; far apart the question may mean another thing, and both are needed."""
+    pairs = [pair("Who founded it?", "Lesseps", 10, filtered=0.4), pair("Who founded the it?", "Negrelli", 50)]
+    verdicts = run(pairs, [[1, 0], [0, 1]])
+    assert [verdict.kept for verdict in verdicts] == [False, True]
+    assert (verdicts[0].reason, verdicts[0].because_of) == ("same question with another answer", pairs[1].id)
+    far = [pairs[0], pair("Who founded it?", "Negrelli", 5000)]
+    assert [verdict.kept for verdict in run(far, [[1, 0], [1, 0]])] == [True, True]
+    other = [pairs[0], pair("Who found it?", "Negrelli", 50), pair("When founded it?", "1855", 60)]
+    assert all(verdict.kept for verdict in run(other, [[1, 0], [0, 1], [0, 1]]))
 
 
 def test_a_pair_is_no_double_of_itself() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from tests.handmade import NumberReader, NumberWriter, WordEncoder
+from tests.handmade import NumberModel, NumberReader, NumberWriter, WordEncoder
 
 from quipu.errors import SettingsError
 from quipu.generate.pipeline import Generated, GenerateSettings, generate
 from quipu.models.protocols import Written
-from quipu.records import Document, Passage, Span
+from quipu.records import Candidate, Document, Passage, Span
 
 TEXT = "The ship left the port in 1841. Aboard it were some 77 men and 21 guns."
 
@@ -106,9 +108,75 @@ def test_what_is_known_is_named_in_the_verdict() -> None:
     assert [verdict.because_of for verdict in dropped] == ["elsewhere"]
 
 
+def spoken(model: NumberModel, text: str = TEXT, title: str = "Log of Cook") -> Generated:
+    document = Document.make("log.txt", "Log", "Preface. " + text)
+    return generate(
+        [Passage.make(document, Span(9, len(document.text)))], extractor=model, writer=model, reader=model,
+        encoder=WordEncoder(), settings=GenerateSettings(pair_threshold=0.0), is_known=lambda question, answer: None,
+        titles=[title],
+    )  # fmt: skip
+
+
+def test_a_language_model_gives_a_pair_the_answer_that_it_reads() -> None:
+    """ "77" was asked about, "77 men" is what the passage answers: the pair has the whole, and its place."""
+    model = NumberModel()
+    found = spoken(model)
+    assert {pair.answer for pair in found.pairs} == {"1841", "77 men"}
+    whole = "Preface. " + TEXT
+    assert all(pair.span and whole[pair.span.start : pair.span.end] == pair.answer for pair in found.pairs)
+    assert model.titles == ["Log of Cook"] and len(model.asked) == 1
+    assert all(pair.filter_score is not None and pair.generator_score == -0.05 for pair in found.pairs)
+
+
+def test_the_report_adds_up_when_answers_grow() -> None:
+    """A pair whose answer grew has another id: a verdict under the old one would count it twice, or never."""
+    found = spoken(NumberModel(), TEXT + " Then 10 more came.")
+    final = {verdict.pair_id: verdict.kept for verdict in found.verdicts}
+    assert found.asked == len(final) > sum(final.values()) == len(found.pairs) == 2
+    assert {pair.id for pair in found.pairs} == {key for key, kept in final.items() if kept}
+    assert len(found.verdicts) == len(found.verdict_documents) == len(found.verdict_passages)
+
+
+def test_two_spans_that_are_read_back_as_one_are_one_pair() -> None:
+    """The second of them is a double with a name, and no further evidence: it stands in the same place."""
+
+    class Both(NumberModel):
+        def extract(self, texts: Sequence[str], *, limit: int = 25) -> list[list[Candidate]]:
+            return [
+                [Candidate(Span(*re.search(words, text).span()), words, 1.0, "learned") for words in ("77", "men and")]
+                for text in texts
+            ]
+
+        def write(self, texts: Any, spans: Sequence[Sequence[Span]], **rest: Any) -> list[list[list[Written]]]:
+            return [[[Written("What number follows were some?", -0.05)] for _ in row] for row in spans]
+
+    found = spoken(Both())
+    assert [pair.answer for pair in found.pairs] == ["77 men"] and found.support == []
+    final = {verdict.pair_id: verdict for verdict in found.verdicts}
+    dropped = [verdict for verdict in final.values() if not verdict.kept]
+    assert found.asked == len(final)
+    doubles = [verdict for verdict in dropped if verdict.stage == "dedup"]
+    assert [item.because_of for item in doubles] == [found.pairs[0].id]
+
+
+def test_another_models_questions_are_read_by_the_old_rule() -> None:
+    """A writer's probabilities mean nothing to a score that was fitted to the language model's."""
+    document = Document.make("log.txt", "Log", TEXT)
+    model = NumberModel()
+    found = generate(
+        [Passage.make(document, Span(0, len(TEXT)))], extractor=model, writer=NumberWriter(), reader=model,
+        encoder=WordEncoder(), settings=GenerateSettings(pair_threshold=1.0), is_known=lambda question, answer: None,
+    )  # fmt: skip
+    assert {pair.answer for pair in found.pairs} == {"1841", "77"}  # the span as it was asked about
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"questions_per_passage": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"candidates_per_passage": 0}, {"batch": 0}]
-)
+    "wrong",
+    [
+        {"questions_per_passage": 0}, {"top_p": 0.0}, {"top_p": 1.5}, {"candidates_per_passage": 0}, {"batch": 0},
+        {"pair_threshold": 1.5}, {"agreement": -0.1}, {"filter_threshold": 2.0},
+    ],
+)  # fmt: skip
 def test_impossible_settings_are_refused_before_the_work(wrong: dict[str, float]) -> None:
     """An hour into a build is late to learn that nothing could come of it."""
     with pytest.raises(SettingsError):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from tests.handmade import NumberReader, NumberWriter, WordEncoder
 
-from quipu.generate.answers import by_rule, candidates, join
+from quipu.generate.answers import by_rule
 from quipu.generate.consistency import local_filter, well_formed
 from quipu.generate.dedup import deduplicate
 from quipu.generate.pipeline import GenerateSettings, generate
 from quipu.models.protocols import Reading
-from quipu.records import Candidate, Document, Passage, QAPair, Span
+from quipu.records import Document, Passage, QAPair, Span
 from quipu.text import normalize_answer
 
 TEXT = (
@@ -38,18 +38,6 @@ def test_rules_find_names_dates_and_numbers() -> None:
     assert "The Suez Canal" not in found["name"]
     assert "the nineteenth century" not in found and "19th century" in rules("It began in the 19th century.")["date"]
     assert "annual floods" in rules("the annual floods of the river bring silt")["phrase"]
-
-
-def test_learned_candidates_come_first_and_leave_room() -> None:
-    """If either side could fill the list alone, the other's answers would never be asked about."""
-    learned = [Candidate(Span(n, n + 1), f"learned {n}", 1.0 - n / 100, "learned") for n in range(40)]
-    ruled = [Candidate(Span(n, n + 1), f"rule {n}", 0.4, "name") for n in range(40)]
-    kept = join(learned, ruled, 25)
-    assert [item.extractor for item in kept].count("learned") == 21 and len(kept) == 25
-    assert kept[0].text == "learned 0"
-    doubled = join([Candidate(Span(0, 4), "1869", 1.0, "learned")], [Candidate(Span(9, 13), "1869", 0.5, "date")], 25)
-    assert len(doubled) == 1
-    assert len(candidates([TEXT], None, limit=3)[0]) == 3
 
 
 @pytest.mark.parametrize(

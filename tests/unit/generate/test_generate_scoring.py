@@ -1,0 +1,50 @@
+"""The score of a pair: its arithmetic by hand, and the direction in which each sign of quality moves it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from quipu.generate.scoring import WEIGHTS, Evidence, chance, features
+from quipu.generate.wording import wording
+
+TEXT = "Lesseps dug the Suez Canal in ten years. Verdi wrote Aida."
+GOOD = Evidence(
+    question=-0.05, answer=-0.01, nothing=1e-4, agreement=1.0, generated=False, anchored=False,
+    wording=wording("Who dug the Suez Canal?", "Lesseps", TEXT, TEXT[:40]),
+)  # fmt: skip
+
+
+def test_the_score_is_the_weighted_sum() -> None:
+    """A weight without a feature, or a feature without a weight, is a slip of the pen that nothing else shows."""
+    found = features(GOOD)
+    assert set(found) == set(WEIGHTS)
+    by_hand = (
+        -0.77 + 4.67 * -0.05 + 0.74 * -0.01 + -1.02 * math.log(1e-4 / (1 - 1e-4)) / 9 + 0.11
+        + 0.20 * 2 / 3 + 0.39 * 3 / 12 + 0.20 * 3 / 8 + 0.80 / 6 + 0.23
+    )  # two names (Suez, Canal), the longest other word is "dug", three words say something, no part is unseen
+    assert chance(GOOD) == pytest.approx(1 / (1 + math.exp(-by_hand)))
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        replace(GOOD, question=-0.8), replace(GOOD, answer=-0.9), replace(GOOD, nothing=0.6),
+        replace(GOOD, wording=replace(GOOD.wording, unseen=0.8)),
+        replace(GOOD, wording=replace(GOOD.wording, vague=2)),
+        replace(GOOD, wording=replace(GOOD.wording, misplaced=True)),
+        replace(GOOD, wording=replace(GOOD.wording, mismatch=True)),
+        replace(GOOD, wording=replace(GOOD.wording, names=0)),
+    ],
+)  # fmt: skip
+def test_each_bad_sign_lowers_it(worse: Evidence) -> None:
+    """A wrong sign of one weight would keep what it is there to drop."""
+    assert chance(worse) < chance(GOOD)
+
+
+def test_extreme_values_are_bounded() -> None:
+    """A probability of exactly 0 or 1 must not stop a build or decide alone."""
+    for nothing in (0.0, 1.0):
+        assert 0 < chance(replace(GOOD, nothing=nothing, question=-1e9, answer=-1e9)) < 1
