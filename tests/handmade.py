@@ -87,6 +87,12 @@ def models(slow: float = 0.0) -> dict[str, object]:
     return {"encoder": WordEncoder(), "writer": NumberWriter(slow), "reader": NumberReader()}
 
 
+def spoken(slow: float = 0.0) -> dict[str, object]:
+    """The arguments of ``quipu.build`` with one language model that writes and reads."""
+    model = NumberModel(slow)
+    return {"encoder": WordEncoder(), "writer": model, "reader": model, "pair_threshold": 0.0}
+
+
 class NumberModel(NumberWriter):
     """A language model's promises: writes with titles and reads back, each passage once; keeps the titles it was told.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
-from tests.handmade import WordEncoder, models
+from tests.handmade import NumberModel, WordEncoder, models, spoken
 
 import quipu
 from quipu.errors import InputError, SettingsError
@@ -44,6 +47,38 @@ def test_documents_become_answers_with_their_source(tmp_path: Path) -> None:
         assert answer.to_json()["evidence"][0]["title"] == "tea"
     with pytest.raises(InputError, match="finished memory"):
         quipu.build([docs], tmp_path / "m", **models())
+
+
+def test_a_language_model_is_told_title_and_heading(tmp_path: Path) -> None:
+    """ "It lasts 5 years": what lasts stands in the heading above, which is no part of the passage."""
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    body = "The pump holds a pressure for hours. " * 18
+    paragraphs = ["# Floor pump", "Buy it.", "## Guarantee", body, f"The hose lasts 2 years. {body}"]
+    (docs / "pump.md").write_text("\n\n".join(paragraphs))
+    arguments = spoken()
+    with quipu.build([docs], tmp_path / "m", **arguments) as memory:
+        model = cast(NumberModel, arguments["writer"])
+        assert set(model.titles) == {"Floor pump", "Floor pump: Guarantee"}
+        (pair,) = [pair for _, pair in memory.store.pairs()]
+        assert pair.answer == "2 years" and pair.span is not None
+        assert memory.store.quote(str(pair.document_id), pair.span) == "2 years"
+        report = memory.report
+        assert report.asked == report.kept + sum(report.dropped.values())
+
+
+def test_a_memory_with_old_settings_opens(tmp_path: Path) -> None:
+    """Settings that are new take their defaults; a name that no model bears any more stands for what ships now."""
+    quipu.build([documents(tmp_path / "docs")], tmp_path / "m", **models()).close()
+    manifest = tmp_path / "m" / "manifest.json"
+    stored = json.loads(manifest.read_text())
+    for name in ("pair_threshold", "agreement"):
+        del stored["settings"][name]
+    stored["settings"] |= {"candidates_per_passage": 25, "writer": "quipu-mini/writer", "reader": "quipu-mini/reader"}
+    manifest.write_text(json.dumps(stored))
+    with quipu.open(tmp_path / "m", encoder=WordEncoder()) as memory:
+        assert memory.info()["settings"]["candidates_per_passage"] == 25
+        assert memory.add([QAPair.make("Who wrote the opera Aida?", "Verdi")]) == 1
 
 
 def test_a_changed_document_replaces_exactly_its_own_pairs(tmp_path: Path) -> None:
@@ -111,12 +146,15 @@ BUILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import quipu
-from tests.handmade import models
-quipu.build([sys.argv[2]], sys.argv[3], batch=4, **models(slow=0.05)).close()
+from tests import handmade
+quipu.build([sys.argv[2]], sys.argv[3], batch=4, **getattr(handmade, sys.argv[4])(slow=0.05)).close()
 """
 
 
-def test_an_interrupted_build_ends_with_the_same_pairs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [models, spoken])
+def test_an_interrupted_build_ends_with_the_same_pairs(
+    tmp_path: Path, given: Callable[..., dict[str, object]]
+) -> None:
     """After kill -9 and the same command again nothing may be missing, doubled, or different."""
     docs = tmp_path / "docs"
     docs.mkdir()
@@ -125,10 +163,10 @@ def test_an_interrupted_build_ends_with_the_same_pairs(tmp_path: Path) -> None:
             f"Ship {number} left the port in {1800 + number}. It held {number * 7 + 3} tons."
         )
     root = str(Path(__file__).parents[2])
-    with quipu.build([docs], tmp_path / "whole", batch=4, **models()) as memory:
+    with quipu.build([docs], tmp_path / "whole", batch=4, **given()) as memory:
         expected = {pair.id for _, pair in memory.store.pairs()}
     rng = random.Random(3)
-    command = [sys.executable, "-c", BUILD, root, str(docs), str(tmp_path / "cut")]
+    command = [sys.executable, "-c", BUILD, root, str(docs), str(tmp_path / "cut"), given.__name__]
     for _ in range(4):
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
             time.sleep(rng.uniform(0.6, 1.6))
