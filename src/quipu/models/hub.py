@@ -94,11 +94,8 @@ def is_bundled(name: str) -> bool:
 
 
 def bundled_file(name: str) -> Path:
-    """A file that ships beside the models, such as the calibration that was fitted for them."""
-    package = _package("quipu_small")
-    if package is not None and (package / name).is_file():
-        return package / name
-    return BUNDLED / _FORMER / name
+    """The path of a file that ships beside the models, such as the calibration that was fitted for them."""
+    return (_package("quipu_small") or BUNDLED) / name
 
 
 def bundled_sha256(name: str) -> str | None:
@@ -150,7 +147,7 @@ def resolve(name_or_path: str | Path, kind: str) -> ModelFolder:
     needed_files, needed_settings = _NEEDS[kind]
     lacking = [name for name in needed_files if name not in files]
     if "words_from" in settings:
-        lacking = [name for name in lacking if name != "tokenizer.json"]
+        lacking = [name for name in lacking if name not in _NEEDS["words"][0]]
     lacking += [name for name in needed_settings if name not in settings]
     if lacking:
         raise FormatError(f"{listing} does not list {', '.join(lacking)}; export the model again")
@@ -172,11 +169,7 @@ def _missing(name: str) -> str:
 @cache
 def shared_words(name: str) -> ModelFolder:
     """The model that ships whose word table and tokenizer others share; verified once a process."""
-    if name == f"{_FORMER}/writer":  # which held them first
-        name = WORDS
-    if not is_bundled(name):
-        return resolve(f"{_FORMER}/writer", "copying-writer")
-    return resolve(name, kind_of(name))
+    return resolve(WORDS if name == f"{_FORMER}/writer" else name, "words")  # the writer held them first
 
 
 def kind_of(name_or_path: str | Path) -> str:

@@ -19,6 +19,7 @@ from tokenizers import Encoding, Tokenizer
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Written
 from quipu.models.surface import casing_of, surface
+from quipu.models.words import WordTable
 from quipu.records import Candidate, Span
 from quipu.text import normalize_answer
 
@@ -50,13 +51,12 @@ class Writer:
         settings = folder.settings
         self.name = folder.name
         self.sha256 = folder.sha256
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(settings["max_length"]))
-        self._words = np.load(folder.path / "words.npy", mmap_mode="r")  # (V, D) int8
-        self._scales = np.load(folder.path / "scales.npy")  # (V, 1) float32
+        self._words = WordTable.of(folder.path, settings)
         self._pieces = np.array(settings["pieces"], dtype=np.int64)
-        self._entry = np.full(len(self._words), -1, dtype=np.int64)
+        self._entry = np.full(len(self._words.rows), -1, dtype=np.int64)
         self._entry[self._pieces] = np.arange(len(self._pieces))
         self._longest = int(settings["question_length"])
         self._edges = np.array(settings["bucket_edges"])
@@ -126,14 +126,9 @@ class Writer:
         mask = np.zeros_like(ids)
         for row, item in enumerate(encodings):
             ids[row, : len(item.ids)], mask[row, : len(item.ids)] = item.ids, 1
-        found = self._encoder.run(None, {"words": self._look_up(ids), "mask": mask})
+        found = self._encoder.run(None, {"words": self._words(ids), "mask": mask})
         memory = {"keys": found[2], "values": found[3], "copy_keys": found[4]}
         return _Encoded(encodings, ids, mask, found[0], found[1], memory)
-
-    def _look_up(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Rows of the word table as float32: (...) -> (..., D)."""
-        rows: NDArray[np.float32] = self._words[ids].astype(np.float32) * self._scales[ids]
-        return rows
 
     def _candidates(self, text: str, encoding: Encoding, scores: NDArray[np.float32], limit: int) -> list[Candidate]:
         """Best-scored spans that begin and end with a word, once a normalised text."""
@@ -223,7 +218,7 @@ class Writer:
         columns = np.broadcast_to(np.arange(most), (size, most))  # which job each live column is
         for step in range(self._longest):
             feeds: dict[str, Any] = {
-                **fixed, "previous": self._look_up(previous), "copied": copied, "ends": ends, "near": near,
+                **fixed, "previous": self._words(previous), "copied": copied, "ends": ends, "near": near,
                 "count": wanted,
                 "position": np.array([step], dtype=np.int64), "past_keys": past[0], "past_values": past[1],
             }  # fmt: skip
