@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.oracles.test_export_models import TEXTS, wordpieces
+from tests.tiny_bert import TEXTS, wordpieces
 from transformers import BertConfig, BertModel
 
 from quipu.errors import FormatError, InputError, SettingsError

@@ -31,7 +31,7 @@ _JOINS = frozenset(",.-'’")
 
 
 def shapes(text: str, encoding: Encoding) -> list[int]:
-    """How the word of each piece is written, 0 for special pieces: the tokenizer itself forgets capitals.
+    """How each piece is written, 0 for special ones: the tokenizer itself forgets capitals.
 
     1 to 6: small letters, Capital, CAPITALS, miXed, digits, other; 6 more where no white space stands before.
     """
@@ -74,9 +74,7 @@ def edges(text: str, encoding: Encoding) -> tuple[NDArray[np.bool_], NDArray[np.
             joined = start >= 2 and text[start - 1] in _JOINS and text[start - 2].isalnum() and text[start].isalnum()
             first[at] = not joined
         if (at + 1 == count or words[at + 1] != word) and text[end - 1] not in _NOT_LAST:
-            joined = (
-                end + 1 < len(text) and text[end] in ",.-" and text[end - 1].isalnum() and text[end + 1].isalnum()
-            )
+            joined = end + 1 < len(text) and text[end] in ",.-" and text[end - 1].isalnum() and text[end + 1].isalnum()
             last[at] = not joined
     return first, last
 
@@ -163,9 +161,7 @@ class Extractor:
     def _scores(self, texts: Sequence[str], encodings: Sequence[Encoding]) -> list[NDArray[np.float32]]:
         """Scores of whole texts; long ones in windows that overlap, of which each gives its middle."""
         kinds = [shapes(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
-        parts = [
-            (row, *place) for row, item in enumerate(encodings) for place in windows(len(item.ids), *self._window)
-        ]
+        parts = [(row, *place) for row, item in enumerate(encodings) for place in windows(len(item.ids), *self._window)]
         batches = length_batches([last - first for _, first, last, _, _ in parts], TOKENS_PER_BATCH)
 
         def run(batch: list[int]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ import torch
 from tokenizers import Encoding, Tokenizer
 
 from quipu.corpus.passages import split
+from quipu.errors import InputError
 from quipu.models.extractor import allowed, shapes
 from quipu.records import Document
 from quipu.text import normalize_answer
@@ -22,6 +23,7 @@ from quipu.training.corpora import Asked, Context
 from quipu.training.extractor.model import STYLES
 
 WHOLE = 190  # words; a longer text is only seen in parts
+LONGEST = 320  # word pieces of a passage
 _POOL = 64  # batches among which passages are sorted by length
 _WORD = re.compile(r"\S+")
 _STYLE = {
@@ -32,11 +34,11 @@ _STYLE = {
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A tokenised passage: ``groups`` holds, for each answer, its spans (first, width - 1) and how often it was asked."""
+    """A tokenised passage; ``groups``: for each answer its spans (first, width - 1), and how often it was asked for."""
 
     ids: tuple[int, ...]
     shapes: tuple[int, ...]
-    allowed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]  # (T, L), packed bits of a row
+    allowed: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]  # (T, L / 8), a bit a span
     groups: tuple[tuple[tuple[tuple[int, int], ...], float], ...]
     style: int
 
@@ -62,8 +64,10 @@ def parts_of(context: Context, words: int = 100) -> list[Context]:
 
 
 def marked(context: Context, tokenizer: Tokenizer, widest: int) -> Marked | None:
-    """The passage with its answers; None where none of them is a span that the extractor could mark."""
+    """The passage with its answers; None where it is too long, or none of them is a span that could be marked."""
     encoding = tokenizer.encode(context.text)
+    if len(encoding.ids) > LONGEST:
+        return None
     may_be = allowed(context.text, encoding, widest)
     words = Words(context.text, encoding)
     counts: Counter[str] = Counter()
@@ -130,8 +134,10 @@ class Batches:
     def __init__(
         self, sources: Sequence[tuple[Sequence[Marked], float]], *, tokens: int, widest: int, seed: int
     ) -> None:
-        """``sources``: passages, and the share of them that an epoch takes."""
+        """``sources``: passages, and the share of them that an epoch takes. InputError where that is none."""
         self.sources, self.tokens, self.widest, self.seed = sources, tokens, widest, seed
+        if not any(round(share * len(some)) for some, share in sources):
+            raise InputError("nothing to learn from: the sources hold no answer that the extractor could mark")
         self._ends: list[int] = []  # the number of batches up to the end of each epoch
         self.epoch = lru_cache(maxsize=1)(self._epoch)
 

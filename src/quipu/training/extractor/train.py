@@ -19,7 +19,7 @@ from quipu.text import normalize_answer
 from quipu.training import corpora
 from quipu.training.base import base_folder, half_precision, load_tokenizer
 from quipu.training.corpora import Context
-from quipu.training.extractor.data import WHOLE, Batches, Marked, marked, parts_of
+from quipu.training.extractor.data import LONGEST, WHOLE, Batches, Marked, marked, parts_of
 from quipu.training.extractor.model import ExtractorConfig, ExtractorModel, asked_loss
 from quipu.training.heldout import Overlap, split
 from quipu.training.loop import LoopSettings, fit
@@ -44,7 +44,7 @@ class ExtractorRecipe:
 
 
 def contexts_of(recipe: ExtractorRecipe) -> tuple[list[tuple[list[Context], float]], list[Context]]:
-    """What is learned from, with the shares, and what is judged on: held-out articles of ``judged``."""
+    """What is learned from, with the shares, and what is judged on: passages of held-out articles of ``judged``."""
     found: list[tuple[list[Context], float]] = []
     held: dict[str, list[Context]] = {}
     for name, share in recipe.sources.items():
@@ -53,9 +53,9 @@ def contexts_of(recipe: ExtractorRecipe) -> tuple[list[tuple[list[Context], floa
         learned, kept = split(rows if rows is not None else corpora.named(recipe.data, name))
         found.append((learned, share))
         held[name] = kept
-    judged = [context for name in recipe.judged for context in held.get(name, ())]
+    judged = [part for name in recipe.judged for context in held.get(name, ()) for part in parts_of(context)]
     overlap = Overlap(context for rows in held.values() for context in rows)
-    return [(overlap.without(rows), share) for rows, share in found], judged
+    return [(overlap.without(rows), share) for rows, share in found], [part for part in judged if part.asked]
 
 
 def passages(contexts: Sequence[Context], tokenizer: Tokenizer, widest: int) -> list[Marked]:
@@ -75,7 +75,8 @@ def recall(
     """Share of questions whose answer is among so many candidates of its passage, equal after normalisation."""
     widest = model.config.span_length
     encodings = tokenizer.encode_batch([context.text for context in contexts])
-    order = sorted(range(len(contexts)), key=lambda at: len(encodings[at].ids))
+    order = [at for at in range(len(contexts)) if len(encodings[at].ids) <= LONGEST]
+    order.sort(key=lambda at: len(encodings[at].ids))
     hits, asked = dict.fromkeys(limits, 0), 0
     for begin in range(0, len(order), 16):
         batch = order[begin : begin + 16]

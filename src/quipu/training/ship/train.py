@@ -19,6 +19,7 @@ from quipu.training.export import add_codebook, export_encoder, export_reader
 from quipu.training.export_qamat import Asked, export_memory_encoder, export_memory_reader
 from quipu.training.export_reranker import export_reranker
 from quipu.training.export_writer import export_writer
+from quipu.training.extractor.export import export_extractor
 from quipu.training.qamat.data import ExampleFiles
 from quipu.training.qamat.memory import stored
 from quipu.training.qamat.train import load, memory_queries
@@ -32,13 +33,13 @@ class ShipRecipe:
     """What to export and where to; ``compared`` texts go through the gate."""
 
     data: Path
-    kind: str  # encoder, reader, memory-reader, memory-encoder, reranker or writer
+    kind: str  # encoder, extractor, reader, memory-reader, memory-encoder, reranker or writer
     checkpoint: str  # a folder, or "minilm"
     out: Path
     version: str
     about: str  # what it was trained on, for the card
     compared: int = 100
-    words_from: str | None = None  # of an encoder or a reader: a bundled writer with the same word table
+    words_from: str | None = None  # of an encoder, an extractor or a reader: what holds the same word table
     codebook: int = 0  # of an encoder with heads: bytes a token; 0: none
     groups: Path | None = None  # of a reranker's run: what it is compared on
     memory: Path | None = None  # of a memory reader: a run of ``remember``, whose held-out questions it is compared on
@@ -47,7 +48,7 @@ class ShipRecipe:
 def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Export, compare, write the card; raises ExportMismatch where the exported model answers otherwise."""
     checkpoint = base_folder(recipe.checkpoint) if recipe.checkpoint == "minilm" else Path(recipe.checkpoint)
-    name, rng = f"quipu-mini/{recipe.out.name}", random.Random(13)
+    name, rng = f"{recipe.out.parent.name.replace('_', '-')}/{recipe.out.name}", random.Random(13)
     if recipe.kind == "encoder":
         rows = corpora.read_jsonl(recipe.data / "opentriviaqa" / "questions.jsonl.gz")
         texts = rng.sample([row["question"] for row in rows], recipe.compared)
@@ -59,6 +60,11 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
             contexts = corpora.qamr(recipe.data) + corpora.fairytaleqa(recipe.data)
             questions = rng.sample([item.question for context in contexts for item in context.asked], 3000)
             figures |= add_codebook(recipe.out, prose, questions, recipe.codebook)
+    elif recipe.kind == "extractor":
+        texts = [" ".join(text.split()[:110]) for text in rng.sample(corpora.prose(recipe.data), recipe.compared)]
+        figures = export_extractor(
+            checkpoint, recipe.out, name=name, version=recipe.version, texts=texts, words_from=recipe.words_from
+        )
     elif recipe.kind == "reader":
         made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]
@@ -74,7 +80,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
             for row in rng.sample(list(corpora.read_jsonl(recipe.groups)), recipe.compared)
         ]  # fmt: skip
         figures = export_reranker(
-            checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from="quipu-mini/writer"
+            checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from=recipe.words_from
         )
     elif recipe.kind == "writer":
         places = []
@@ -100,7 +106,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         texts = [item.question for item in held]
         figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
     else:
-        known = "encoder, reader, memory-reader, memory-encoder, reranker or writer"
+        known = "encoder, extractor, reader, memory-reader, memory-encoder, reranker or writer"
         raise SettingsError(f"kind must be {known}, not {recipe.kind!r}")
     report(dict(figures))
     write_card(recipe.out, recipe.about, figures)
