@@ -152,9 +152,7 @@ quipu.build([sys.argv[2]], sys.argv[3], batch=4, **getattr(handmade, sys.argv[4]
 
 
 @pytest.mark.parametrize("given", [models, spoken])
-def test_an_interrupted_build_ends_with_the_same_pairs(
-    tmp_path: Path, given: Callable[..., dict[str, object]]
-) -> None:
+def test_an_interrupted_build_ends_with_the_same_pairs(tmp_path: Path, given: Callable[..., dict[str, object]]) -> None:
     """After kill -9 and the same command again nothing may be missing, doubled, or different."""
     docs = tmp_path / "docs"
     docs.mkdir()

@@ -61,9 +61,7 @@ def candidates(texts: Sequence[str], extractor: SupportsExtract | None, *, limit
     return [choose(text, spans, by_rule(text), limit) for text, spans in zip(texts, learned, strict=True)]
 
 
-def choose(
-    text: str, learned: Sequence[Candidate], ruled: Sequence[Candidate], limit: int = LIMIT
-) -> list[Candidate]:
+def choose(text: str, learned: Sequence[Candidate], ruled: Sequence[Candidate], limit: int = LIMIT) -> list[Candidate]:
     """The best ``limit`` of what was found, thinned out and spread over the sentences.
 
     A place in the queue is what a candidate costs: learned spans in their order, then those of rules by their priors;

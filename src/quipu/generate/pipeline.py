@@ -158,9 +158,7 @@ class _Made:
     title: str
 
     @classmethod
-    def of(
-        cls, passage: Passage, title: str, span: Span, question: str, generator: str, score: float | None
-    ) -> _Made:
+    def of(cls, passage: Passage, title: str, span: Span, question: str, generator: str, score: float | None) -> _Made:
         """The pair of a question about ``span`` (in the passage)."""
         pair = QAPair.make(
             question, passage.text[span.start : span.end], document_id=passage.document_id,
