@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import pytest
 
 from quipu.errors import FormatError, InputError
-from quipu.models import load_writer
-from quipu.models.hub import kind_of, parallel, resolve
+from quipu.models import hub, load_writer
+from quipu.models.encoder import Encoder
+from quipu.models.hub import bundled, bundled_sha256, cores, is_bundled, kind_of, parallel, resolve, shared_words
+from quipu.models.loaded import Models
 
 
 def folder(path: Path, **changes: Any) -> Path:
@@ -107,12 +111,59 @@ def test_a_name_without_a_folder_says_how_to_get_one(tmp_path: Path, name: str, 
         kind_of(name)
 
 
-@pytest.mark.parametrize("kind", ["encoder", "reader", "writer"])
-def test_the_models_that_ship_are_whole(kind: str) -> None:
+@pytest.mark.parametrize("name", ["encoder", "reranker", "quip", "words"])
+def test_the_models_that_ship_are_whole(name: str) -> None:
     """A file that changed after its listing was written would break every installation at the first command."""
-    found = resolve(f"quipu-mini/{kind}", "copying-writer" if kind == "writer" else kind)
+    found = resolve(f"quipu-small/{name}", {"quip": "encoder"}.get(name, name))
     unlisted = {file.name for file in found.path.iterdir()} - set(found.settings["files"])
-    assert unlisted <= {"model.json", "README.md"}
+    assert unlisted == {"model.json", "README.md"} and found.settings["name"] == f"quipu-small/{name}"
+    assert found.sha256 == bundled_sha256(f"quipu-small/{name}")
+
+
+def test_a_memory_made_with_an_earlier_version_finds_its_encoder() -> None:
+    """Its manifest names quipu-mini/encoder, and models exported beside the old writer take their words from that."""
+    assert bundled("quipu-mini/encoder") == bundled("quipu-small/encoder") is not None
+    assert shared_words("quipu-mini/writer").path == bundled("quipu-small/words")
+
+
+@pytest.mark.parametrize(
+    "name", ["quipu-small", "quipu-small/", "quipu-small/..", "quipu-small/encoder/..", "other/encoder", ""]
+)
+def test_only_names_of_models_are_looked_up_in_the_packages(name: str) -> None:
+    """A name that climbs out of its package could load any folder as a model that ships."""
+    assert bundled(name) is None and not is_bundled(name) and bundled_sha256(name) is None
+
+
+def test_missing_packages_of_models_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """quipu without its models must say what to install, not that a path is wrong."""
+    monkeypatch.setattr(hub, "_package", lambda name: None)
+    monkeypatch.setattr(hub, "BUNDLED", tmp_path)
+    with pytest.raises(InputError, match=r"quipu-small/encoder: .* run: pip install quipu-qa-small$"):
+        resolve("quipu-small/encoder", "encoder")
+    with pytest.raises(InputError, match=r"run: pip install quipu-qa-small-lm$"):
+        kind_of("quipu-small/lm")
+
+
+def test_a_model_is_known_by_its_files(tmp_path: Path) -> None:
+    """A user's encoder named like ours must not get our reranker, which was trained on other scores; a copy does."""
+    ours = bundled("quipu-small/encoder")
+    assert ours is not None
+    shutil.copytree(ours, tmp_path / "copy")
+    copy = Models(encoder=tmp_path / "copy")
+    assert copy.reranker() is not None and copy.span_encoder() is not None
+    other = Encoder(ours)
+    other.sha256 = "0" * 64
+    assert other.name.startswith("quipu-small/encoder@")
+    theirs = Models(encoder=other)
+    assert theirs.reranker() is None and theirs.span_encoder() is None
+
+
+def test_cores_without_affinity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """macOS knows no affinity."""
+    assert cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert cores() == 1
 
 
 def test_parallel_work_keeps_its_order_and_its_errors() -> None:

@@ -112,7 +112,7 @@ def run(recipe: QamatRecipe, report: Callable[[dict[str, Any]], None] = lambda l
 
 def memory_queries(store: Store) -> Ask:
     """Queries by the encoder that the memory was built with; X is asked without its mask."""
-    encoder = Encoder(store.manifest.get("settings", {}).get("encoder", "quipu-mini/encoder"))
+    encoder = Encoder(store.manifest.get("settings", {}).get("encoder", "quipu-small/encoder"))
     return lambda texts: torch.from_numpy(encoder.encode([text.replace(MASK, "").strip() for text in texts]))
 
 

@@ -37,7 +37,7 @@ class RerankerRecipe:
     keyed: tuple[Path, ...]
     base: str = "minilm"
     start: Path | None = None  # a reranker to go on from, or a BERT whose first layers are taken; None: the base
-    encoder: str = "quipu-mini/encoder"  # the retriever whose candidates and scores are learned from
+    encoder: str = "quipu-small/encoder"  # the retriever whose candidates and scores are learned from
     layers: int = 4
     lower: int = 1
     groups_per_batch: int = 16

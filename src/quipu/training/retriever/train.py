@@ -28,7 +28,7 @@ class EncoderRecipe:
     keyed: tuple[Path, ...]
     base: str = "minilm"
     start: Path | None = None  # a trained encoder's folder to go on from; None: the base
-    miner: str = "quipu-mini/encoder"  # finds the hard negatives
+    miner: str = "quipu-small/encoder"  # finds the hard negatives
     size: int = 128
     per_passage: int = 8
     pairs: int = 16  # questions that two people asked about one span
