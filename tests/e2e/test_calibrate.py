@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tests.handmade import WordEncoder
 
 pytest.importorskip("sklearn")
 
 import quipu
-from quipu.answering.probability import FEATURES
+from quipu.api import open as open_memory
+from quipu.calibration.self_questions import self_questions
 from quipu.cli.main import run
 from quipu.errors import InputError
-from quipu.evaluation.calibration import Labelled, fit, of_itself, threshold_for
 from quipu.evaluation.tasks import selective
+from quipu.models.protocols import MemoryReading
 from quipu.records import Example
 
 RIVERS = [
@@ -26,11 +27,28 @@ RIVERS = [
 ]
 
 
+class First:
+    """Reads the answer of the best pair; surer of it the more words of the question the pair has."""
+
+    name, k, sentence = "first", 3, False
+
+    def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
+        found = []
+        for question, row in zip(questions, pairs, strict=True):
+            asked, stored = set(question.lower().split()), set(row[0][0].lower().split())
+            found.append(MemoryReading(row[0][1], 4.0 * (len(asked & stored) / len(asked) - 1.0), 0))
+        return found
+
+
 @pytest.fixture
 def memory(tmp_path: Path) -> quipu.Memory:
     """A length for each of 42 invented rivers, and a colour for every other one."""
-    made = quipu.build([], tmp_path / "m", pairs=_pairs(tmp_path), encoder=WordEncoder())
-    return made
+    quipu.build([], tmp_path / "m", pairs=_pairs(tmp_path), encoder=WordEncoder()).close()
+    return opened(tmp_path / "m")
+
+
+def opened(path: Path, read_only: bool = False) -> quipu.Memory:
+    return open_memory(path, read_only=read_only, encoder=WordEncoder(), memory_reader=First())
 
 
 def _pairs(folder: Path) -> Path:
@@ -56,105 +74,108 @@ def asked() -> list[Example]:
 
 
 def test_labels_set_a_threshold_that_every_question_uses(memory: quipu.Memory) -> None:
+    unknown_river = "how long is the rotroc river in Norway"
     with memory:
-        assert memory.calibration() is None and memory.ask("how long is the anla river in Norway").text is not None
+        before = memory.ask(unknown_river)
+        assert before.text is not None and before.probability is None, "unfitted models hold nothing back"
+        assert memory.own_calibration() is None and memory.info()["calibration"] is None
         result = quipu.calibrate(memory, asked(), target_precision=0.9)
-        assert result["questions"] == 84 and result["right"] == pytest.approx(0.5, abs=0.05)
+        assert result["reached"] and result["questions"] == 84 and result["right"] == pytest.approx(0.5, abs=0.05)
         assert result["precision"] >= 0.9 and result["answered"] > 0.3 and result["ece"] < 0.1
+        facts = memory.info()["calibration"]
+        assert facts == {
+            "threshold": result["threshold"], "target_precision": 0.9, "fitted_on": "84 labelled questions",
+            "own": True,
+        }  # fmt: skip
         path = memory.path
-    with quipu.open(path, read_only=True, encoder=WordEncoder()) as again:
-        known, unknown = again.ask(asked()[3].question), again.ask("how long is the rotroc river in Norway")
+    with opened(path, read_only=True) as again:
+        known, unknown = again.ask(asked()[3].question), again.ask(unknown_river)
         assert known.text == "103 km" and known.probability is not None and known.probability > 0.8
         assert unknown.text is None and unknown.evidence and unknown.probability < known.probability
-        assert again.ask("how long is the rotroc river in Norway", min_probability=0.0).text is not None
-        report, said = selective.evaluate(again, asked())
+        assert {step.route for step in unknown.tried} == {"lookup", "read", "chain"}
+        assert again.ask(unknown_river, min_probability=0.0).text is not None
+        report, said = selective.evaluate(again, asked(), method="cascade")
         assert report["precision"].value >= 90.0 and report["refused of unanswerable"].value > 60.0
-        by_steps, _ = selective.evaluate(again, asked(), method="cascade")
-        assert by_steps.system.startswith("cascade") and by_steps["answered"].value >= report["answered"].value
         assert len(said) == 84 and 0 <= report["ECE"].value < 0.15 and report["AURC"].value < 0.3
+        selective.plot(path.parent / "curve.svg", said, "rivers")
+        assert (path.parent / "curve.svg").read_text().lstrip().startswith("<?xml")
+        with pytest.raises(InputError, match="written as"):
+            selective.plot(path.parent / "curve.doc", said)
         with pytest.raises(InputError, match="between 0 and 1"):
             again.ask("x", min_probability=2.0)
         with pytest.raises(InputError, match="reading only"):
-            quipu.calibrate(again, asked())
-    with quipu.open(path, encoder=WordEncoder("words")) as same:
-        assert same.calibration() is not None
+            quipu.calibrate(again, asked(), target_precision=0.9)
+
+
+def test_scorers_are_for_the_models_that_they_were_fitted_for(memory: quipu.Memory) -> None:
+    class Other(First):
+        name = "other"
+
+    with memory:
+        quipu.calibrate(memory, asked(), target_precision=0.9)
+        assert memory.answerer.fitted("read") is not None and memory.answerer.fitted("lookup") is not None
+        path = memory.path
+    with quipu.open(path, encoder=WordEncoder(), memory_reader=Other()) as other:
+        assert other.answerer.fitted("read") is None and other.answerer.fitted("lookup") is not None
+        assert "read" not in list(other.answerer.steps()), "a step without a probability is not taken"
+
+
+def test_what_cannot_be_reached_leaves_the_memory_as_it_was(memory: quipu.Memory) -> None:
+    """Two thirds of the labels are wrong on purpose: no threshold is right nineteen times of twenty."""
+    with memory:
+        quipu.calibrate(memory, asked(), target_precision=0.9)
+        before = memory.own_calibration()
+        wrong = [
+            Example(item.id, item.question, item.answers if at % 3 == 0 else ("nothing like it",))
+            for at, item in enumerate(asked())
+        ]
+        result = quipu.calibrate(memory, wrong, target_precision=0.95)
+        assert not result["reached"] and result["best_precision"] < 0.95
+        assert memory.own_calibration() == before and memory.ask(asked()[3].question).text == "103 km"
+        anything = quipu.calibrate(memory, wrong, target_precision=None)
+        assert anything["reached"] and memory.own_calibration() != before
 
 
 def test_a_memory_can_ask_itself(memory: quipu.Memory) -> None:
     """Nobody has labels on the first day: reworded questions are right, twins and left-out pairs mostly wrong."""
     with memory:
-        data = of_itself(memory, 63, seed=1)
-        kinds = np.array(data.kinds)
-        assert set(kinds) == {"reworded", "twin", "left out"} and len(data) == 63
-        assert data.right[kinds == "reworded"].mean() > 0.8 and not data.right[kinds == "twin"].any()
-        assert data.right[kinds == "left out"].mean() < 0.2
-        assert of_itself(memory, 63, seed=1).right.tolist() == data.right.tolist()
-        result = quipu.calibrate(memory, target_precision=0.9, count=63)
-        assert result["precision"] is None or result["precision"] >= 0.8
-        kept = memory.calibration()
-        assert kept is not None and "itself" in kept.fitted_on and kept.target_precision == 0.9
-    empty = quipu.build([], memory.path.parent / "none", pairs=_empty(memory.path.parent), encoder=WordEncoder())
-    with empty, pytest.raises(InputError, match="no pairs"):
-        quipu.calibrate(empty)
+        own = self_questions(memory, 63, seed=1)
+        assert {item.group for item in own.questions} == {"reworded", "twin", "left out"} and len(own.questions) == 63
+        assert all(bool(item.answers) == (item.group != "twin") for item in own.questions)
+        assert all((item.without is None) == (item.group != "left out") for item in own.questions)
+        assert self_questions(memory, 63, seed=1) == own
+        result = quipu.calibrate(memory, target_precision=0.8, count=63)
+        assert result["reached"] and result["precision"] >= 0.8
+        assert {row["scorer"] for row in result["steps"]} >= {"lookup", "read"}, "every step that can be taken"
+        kept = memory.own_calibration()
+        assert kept is not None and "itself" in kept.fitted_on and kept.target_precision == 0.8
+    (memory.path.parent / "none.csv").write_text("question,answer\n")
+    none = quipu.build([], memory.path.parent / "none", pairs=memory.path.parent / "none.csv", encoder=WordEncoder())
+    with none, pytest.raises(InputError, match="no pairs"):
+        quipu.calibrate(none)
 
 
-def _empty(folder: Path) -> Path:
-    (folder / "none.csv").write_text("question,answer\n")
-    return folder / "none.csv"
-
-
-def synthetic(count: int, seed: int = 0) -> Labelled:
-    """Right with a probability that is the logistic function of the first two features."""
-    rng = np.random.default_rng(seed)
-    rows = rng.standard_normal((count, len(FEATURES)))
-    truth = 1 / (1 + np.exp(-(2.0 * rows[:, 0] - 1.0 * rows[:, 1])))
-    return Labelled(rows, rng.random(count) < truth, ("asked",) * count)
-
-
-def test_the_fit_finds_the_weights_and_says_what_is_true() -> None:
-    data, fresh = synthetic(3000), synthetic(3000, 1)
-    made = fit(data, models={"e": "1"}, fitted_on="numbers", target_precision=0.9)
-    weights = np.array(made.weights) / np.array(made.scale)
-    assert weights[:2] == pytest.approx([2.0, -1.0], abs=0.2) and np.abs(weights[2:]).max() < 0.2
-    said = made.probability(fresh.features)
-    bins = np.array_split(np.argsort(said), 10)
-    assert max(abs(said[part].mean() - fresh.right[part].mean()) for part in bins) < 0.08
-    assert fresh.right[said >= made.threshold].mean() > 0.86
-    assert np.all(np.diff([y for _, y in made.curve]) >= 0) and np.all(np.diff([x for x, _ in made.curve]) > 0)
-
-
-def test_few_labels_bend_what_ships_and_too_few_are_refused() -> None:
-    base = fit(synthetic(3000), models={"e": "1"}, fitted_on="numbers", target_precision=None)
-    bent = fit(synthetic(100, 2), models={"e": "1"}, fitted_on="few", base=base)
-    ratio = np.array(bent.weights) / np.array(base.weights)
-    assert np.allclose(ratio, ratio[0]) and ratio[0] > 0
-    with pytest.raises(InputError, match="too few"):
-        fit(synthetic(30), models={"e": "1"}, fitted_on="few")
-    everything = synthetic(100)
-    with pytest.raises(InputError, match="5 of them"):
-        fit(Labelled(everything.features, np.ones(100, dtype=bool), everything.kinds), models={}, fitted_on="all right")
-
-
-def test_the_threshold_by_hand() -> None:
-    """Of the surest four three are right, of five four: at 80 % five are answered, at 90 % none of at least four."""
-    probabilities, right = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4]), np.array([1, 1, 0, 1, 1, 0], dtype=bool)
-    assert threshold_for(probabilities, right, 0.8, least=4) == 0.5
-    assert threshold_for(probabilities, right, 0.9, least=4) == 1.01
-    assert threshold_for(probabilities, right, 0.9, least=1) == 0.8
-    tied = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
-    assert threshold_for(tied, right, 0.6, least=1) == 0.9 and threshold_for(tied, right, 0.7, least=1) == 1.01
-
-
-def test_the_command_line(memory: quipu.Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Another encoder than the one that ships needs the Python API; the plot and the errors are the command's."""
-    with memory:
-        quipu.calibrate(memory, asked())
-        report, said = selective.evaluate(memory, asked())
-        selective.plot(tmp_path / "curve.svg", said, "rivers")
-        assert (tmp_path / "curve.svg").read_text().lstrip().startswith("<?xml")
-        with pytest.raises(InputError, match="written as"):
-            selective.plot(tmp_path / "curve.doc", said)
-        assert "AURC" in report.text()
+def test_the_command_line(
+    memory: quipu.Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = memory.path
+    memory.close()
+    monkeypatch.setattr("quipu.open", lambda path, read_only=False: opened(path, read_only))
+    rows = [{"question": item.question, "answer": list(item.answers)} for item in asked()]
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(["calibrate", str(path), "--questions", str(questions), "--target-precision", "0.9"]) == 0
+    assert "lookup" in capsys.readouterr().out
+    assert run(["info", str(path)]) == 0
+    assert "84 labelled questions" in capsys.readouterr().out
+    threshold = json.loads((path / "manifest.json").read_text())["calibration"]["floor"]
+    for row in rows[::2]:
+        row["answer"] = ["nothing like it"]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(["calibrate", str(path), "--questions", str(questions), "--json"]) == 1
+    said = capsys.readouterr()
+    assert "out of reach" in said.err and json.loads(said.out)["reached"] is False
+    assert json.loads((path / "manifest.json").read_text())["calibration"]["floor"] == threshold
     (tmp_path / "q.jsonl").write_text("")
-    assert run(["calibrate", str(tmp_path / "m"), "--questions", str(tmp_path / "q.jsonl")]) == 2
+    assert run(["calibrate", str(path), "--questions", str(tmp_path / "q.jsonl")]) == 2
     assert "q.jsonl" in capsys.readouterr().err

@@ -51,6 +51,15 @@ def route_of(record: Record) -> list[Route]:
     return [step for step in ORDER if step in record.steps and not (step == "chain" and "passage" in record.steps)]
 
 
+def best_of(record: Record, scorers: Scorers) -> Record:
+    """The record with the best proposal of each step alone, by weights that stay as they are."""
+    steps = {
+        route: (() if made is None else (made.best,))
+        for route, row in record.steps.items() for made in [stage(route, row, scorers)]
+    }  # fmt: skip
+    return Record(record.name, record.group, steps)
+
+
 def stages(record: Record, scorers: Scorers) -> list[Stage]:
     """What each step says or holds back, until one says something; steps without a scorer are left out."""
     found: list[Stage] = []
@@ -63,7 +72,7 @@ def stages(record: Record, scorers: Scorers) -> list[Stage]:
     return found
 
 
-def stage(route: Route, row: Sequence[Candidate], scorers: Scorers) -> Stage | None:
+def stage(route: str, row: Sequence[Candidate], scorers: Scorers) -> Stage | None:
     """What one step says or holds back; None where it has nothing, or no scorer."""
     known = [item for item in row if item.scorer in scorers]
     if not known:

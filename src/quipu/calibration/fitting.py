@@ -66,8 +66,9 @@ def fit_scorer(
     enough: int = ENOUGH,
     threshold: float = 0.5,
     seed: int = 0,
+    curve: bool = True,
 ) -> LinearScorer:
-    """A scorer of labelled candidates.
+    """A scorer of labelled candidates; without ``curve`` in less time, and less exact.
 
     With fewer than ``enough`` right or wrong answers the weights of ``base``, where there is one, stay, and its odds
     are bent. InputError where there are too few questions, or all are right or all wrong.
@@ -83,7 +84,7 @@ def fit_scorer(
         odds = bent(base.odds, _scores(data, base.weights), data.right[data.best(base.weights)])
         return replace(base, odds=odds, threshold=threshold, after_lookup=None, models=dict(models))
     made = _weights(data, names)
-    odds = fit_odds(data, made.weights, seed=seed, again=names)
+    odds = fit_odds(data, made.weights, seed=seed, again=names, curve=curve)
     return replace(made, odds=odds, threshold=threshold, after_lookup=None, models=dict(models))
 
 
@@ -118,15 +119,18 @@ def _log_odds(probabilities: Floats) -> Floats:
     return np.asarray(np.log(inside / (1.0 - inside)), dtype=np.float64)
 
 
-def fit_odds(data: Candidates, weights: Sequence[float], *, seed: int = 0, again: Sequence[str] | None = None) -> Odds:
-    """Odds of the best candidates by given weights, with a curve where there are questions enough for one.
+def fit_odds(
+    data: Candidates, weights: Sequence[float], *, seed: int = 0, again: Sequence[str] | None = None,
+    curve: bool = True,
+) -> Odds:  # fmt: skip
+    """Odds of the best candidates by given weights, with a ``curve`` where there are questions enough for one.
 
     ``again``: the features' names; the weights were fitted on the same data, so the curve is drawn through predictions
     of weights that are fitted again without the fold that they predict.
     """
     slope, shift = _logistic(_scores(data, weights), data.right[data.best(weights)])
     questions = np.unique(data.owner)
-    if len(questions) < 4 * LEAST:
+    if not curve or len(questions) < 4 * LEAST:
         return Odds(slope, shift)
     raw, right = out_of_fold(data, weights, seed=seed, again=again)
     return Odds(slope, shift, _curve(raw, right))

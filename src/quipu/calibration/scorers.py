@@ -18,7 +18,7 @@ from quipu.answering.answerer import SCORERS
 from quipu.answering.decision import COMBINED_FEATURES
 from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
 from quipu.calibration.asking import Record
-from quipu.calibration.cascade import Outcome, columns, lowest, outcomes, report_of, stage, together
+from quipu.calibration.cascade import Outcome, best_of, columns, lowest, outcomes, report_of, stage, together
 from quipu.calibration.fitting import (
     ENOUGH,
     Candidates,
@@ -33,7 +33,7 @@ from quipu.errors import InputError
 from quipu.records import Route
 
 THRESHOLD = 0.5  # what is said is more likely right than wrong
-GRID = (0.5, 0.6, 0.7, 0.8, 0.9)
+GRID = (0.5, 0.65, 0.8, 0.9)  # of thresholds that are tried
 FEW = 10  # right and wrong answers each to questions that are left open, without which they have no odds of their own
 _SPARED = 0.005  # share of right answers that may be lost for questions to end at an earlier step
 _WAYS: tuple[tuple[Route, ...], ...] = (("lookup", "passage", "read", "hops"), ("lookup", "read", "chain"))
@@ -66,38 +66,40 @@ class Fit:
         self._report = report
         self.data = {name: self._candidates(name) for name in SCORERS if name not in (*ORDERING, "cascade")}
         self.alone = {name: made for name, data in self.data.items() if (made := self.one(name, data)) is not None}
+        self.best = [best_of(record, self.alone) for record in self.records]
 
-    def one(self, name: str, data: Candidates) -> LinearScorer | None:
+    def one(self, name: str, data: Candidates, *, curve: bool = True) -> LinearScorer | None:
         """The scorer of this name; None where there are too few questions, right or wrong."""
         features, models = SCORERS[name].features, self._uses(name)
         base = None if self._base is None else self._base.scorer(name, features, models)
         try:
-            return fit_scorer(data, features, models, base=base, enough=self._enough, seed=self._seed)
+            return fit_scorer(data, features, models, base=base, enough=self._enough, seed=self._seed, curve=curve)
         except InputError as error:
             if len(data.owner):
                 self._report({"scorer": name, "not fitted": str(error)})
             return None
 
-    def staged(self, thresholds: Mapping[str, float]) -> dict[str, LinearScorer]:
+    def staged(self, thresholds: Mapping[str, float], *, curve: bool = True) -> dict[str, LinearScorer]:
         """All scorers with these thresholds, and odds for what earlier steps leave open at them."""
         scorers = {
             name: replace(made, threshold=thresholds.get(name, THRESHOLD)) for name, made in self.alone.items()
         }
         left_open: list[Flags] = []
         for way in _WAYS:
-            open_ = np.ones(len(self.records), dtype=np.bool_)
+            open_ = np.ones(len(self.best), dtype=np.bool_)
             for route in way:
                 if route != "lookup":
-                    self._after(scorers, route, open_)
+                    self._after(scorers, route, open_, curve)
                 for at in np.flatnonzero(open_):
-                    made = stage(route, self.records[at].steps.get(route, ()), scorers)
+                    made = stage(route, self.best[at].steps.get(route, ()), scorers)
                     open_[at] = made is None or made.trace.text is None
             left_open.append(open_)
         passages = np.array(["passage" in record.steps for record in self.records], dtype=np.bool_)
-        self._together(scorers, np.where(passages, left_open[0], left_open[1]), thresholds.get("cascade", THRESHOLD))
+        open_ = np.where(passages, left_open[0], left_open[1])
+        self._together(scorers, open_, thresholds.get("cascade", THRESHOLD), curve)
         return scorers
 
-    def _after(self, scorers: dict[str, LinearScorer], route: Route, open_: Flags) -> None:
+    def _after(self, scorers: dict[str, LinearScorer], route: Route, open_: Flags, curve: bool) -> None:
         """Odds of the scorers of a step for the questions that are open."""
         for name in _names(self.records, route):
             made = scorers.get(name)
@@ -106,26 +108,27 @@ class Fit:
             left = self.data[name].of_questions(open_)
             right = left.right[left.best(made.weights)]
             if min(int(right.sum()), int((~right).sum())) >= FEW:
-                scorers[name] = replace(made, after_lookup=fit_odds(left, made.weights, seed=self._seed))
+                odds = fit_odds(left, made.weights, seed=self._seed, curve=curve)
+                scorers[name] = replace(made, after_lookup=odds)
 
-    def _together(self, scorers: dict[str, LinearScorer], open_: Flags, threshold: float) -> None:
+    def _together(self, scorers: dict[str, LinearScorer], open_: Flags, threshold: float, curve: bool) -> None:
         """Weights of what the steps find, from all questions; their odds from those that no step answers."""
         silent = {name: replace(made, threshold=2.0) for name, made in scorers.items()}
         rows: list[tuple[tuple[float, ...], bool, int]] = []
-        for at, record in enumerate(self.records):
+        for at, record in enumerate(self.best):
             way = _WAYS[0] if "passage" in record.steps else _WAYS[1]
             found = [made for step in way if (made := stage(step, record.steps.get(step, ()), silent)) is not None]
             if len(found) > 1:
                 rows += [(features, right, at) for features, right in together(found).values()]
         data = Candidates.of(rows, len(COMBINED_FEATURES))
-        made = self.one("cascade", data)
+        made = self.one("cascade", data, curve=curve)
         if made is None:
             return
         left = data.of_questions(open_) if len(data.owner) else data
         if len(left.owner):
             right = left.right[left.best(made.weights)]
             if min(int(right.sum()), int((~right).sum())) >= FEW:
-                made = replace(made, odds=fit_odds(left, made.weights, seed=self._seed))
+                made = replace(made, odds=fit_odds(left, made.weights, seed=self._seed, curve=curve))
         scorers["cascade"] = replace(made, threshold=threshold)
 
     def _candidates(self, name: str) -> Candidates:
@@ -184,7 +187,7 @@ def fit(
         raise InputError("there are too few questions, or too few of them answered right or wrong, to fit look-up on")
     thresholds = chosen(work, report) if goals.choose else dict(goals.before or {})
     scorers = work.staged(thresholds)
-    reached = None if goals.precision is None else lowest(outcomes(work.records, scorers), goals.precision)
+    reached = None if goals.precision is None else lowest(outcomes(work.best, scorers), goals.precision)
     if reached is not None:
         thresholds = {name: max(reached, thresholds.get(name, THRESHOLD)) for name in SCORERS} | {"cascade": reached}
         scorers = work.staged(thresholds)
@@ -203,7 +206,7 @@ def chosen(work: Fit, report: Report = lambda line: None) -> dict[str, float]:
     """
     tried: dict[tuple[float, float], float] = {}
     for first, later in product(GRID, GRID):
-        _, right, _ = columns(outcomes(work.records, work.staged(_thresholds(first, later))))
+        _, right, _ = columns(outcomes(work.best, work.staged(_thresholds(first, later), curve=False)))
         tried[first, later] = float(right.mean())
     best = max(tried.values())
     kept = min((pair for pair, share in tried.items() if share >= best - _SPARED), key=lambda pair: (sum(pair), pair))
