@@ -18,13 +18,8 @@ from quipu.models.encoder import Encoder
 from quipu.models.hub import resolve
 from quipu.models.reader import NOT_READ, Reader, best_spans
 from quipu.models.surface import casing_of, surface
-from quipu.models.writer import Writer, _cuts, _nucleus, _stutters
 from quipu.records import Span
-from quipu.training import export, export_writer
-from quipu.training.generator.data import token_span
-from quipu.training.generator.model import STYLES, Generator, GeneratorConfig
-from quipu.training.generator.sample import greedy_ids
-from quipu.training.generator.train import save_generator
+from quipu.training import export
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -34,8 +29,7 @@ def float_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Export without quantising: what is left must then agree closely, and random weights bear no eight bits."""
     import shutil
 
-    for module in (export, export_writer):
-        monkeypatch.setattr(module, "to_int8", lambda source, target: shutil.copy(source, target))
+    monkeypatch.setattr(export, "to_int8", lambda source, target: shutil.copy(source, target))
 
 
 @pytest.fixture
@@ -95,44 +89,6 @@ def test_the_reader_reads_as_torch_does(tmp_path: Path, float_weights: None) -> 
     assert reader.judge([], [], []) == []
 
 
-def test_the_writer_writes_as_torch_does(tmp_path: Path, float_weights: None) -> None:
-    """The step with caches, buckets and merged copies must choose the pieces that the trained model would."""
-    torch.manual_seed(3)
-    tokenizer = wordpieces(tmp_path / "hf")
-    config(tokenizer).save_pretrained(tmp_path / "hf")
-    sizes = GeneratorConfig(width=32, heads=4, layers=2, inner=64, question_length=7, span_length=4)
-    pieces = torch.tensor([3, *range(40, 80)])
-    model = Generator(sizes, config(tokenizer), pieces).eval()
-    table = model.encoder.embeddings.word_embeddings.weight.data  # as the export stores it: eight bits a number
-    scales = table.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / 127
-    table.copy_((table / scales).round() * scales)
-    save_generator(model, tmp_path / "checkpoint", tmp_path / "hf")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_writer, "gate", lambda *_: None)
-        patch.setattr("quipu.models.writer._stutters", lambda piece, said: np.zeros(piece.shape, dtype=bool))
-        asked = [(text, (0, 5)) for text in TEXTS]
-        export_writer.export_writer(tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked)
-        writer = Writer(tmp_path / "out")
-        spans = [[(0, 3), (9, 14)], [(0, 14)], [(0, 5), (17, 21)]]
-        made = writer.write(TEXTS, [[Span(*span) for span in row] for row in spans])
-    squad = STYLES.index("squad")
-    for text, row, found in zip(TEXTS, spans, made, strict=True):
-        encoding = tokenizer.encode(text)
-        ids = torch.tensor([encoding.ids])
-        places = torch.tensor([token_span(encoding.offsets, *span) for span in row])
-        with torch.inference_mode():
-            start, end = places[None, :, 0], places[None, :, 1]
-            written = greedy_ids(model, ids, torch.ones_like(ids), start, end, squad)[0].tolist()
-        ours = [questions[0].question if questions else "" for questions in found]
-        casing = casing_of(encoding, text)
-        assert ours == [surface(tokenizer, line[: [*line, 3].index(3)], casing) for line in written]
-    sampled = writer.write(TEXTS, [[Span(0, 3)]] * 3, per_span=3, seed=4)
-    assert sampled == writer.write(TEXTS, [[Span(0, 3)]] * 3, per_span=3, seed=4)
-    assert all(1 <= len(row[0]) <= 3 for row in sampled)
-    for text, row in zip(TEXTS, writer.extract(TEXTS, limit=5), strict=True):
-        assert 0 < len(row) <= 5 and all(text[item.span.start : item.span.end] == item.text for item in row)
-
-
 def test_a_failed_gate_leaves_nothing_that_loads(tmp_path: Path) -> None:
     """A half-exported folder would be taken for a model by the next command."""
     (tmp_path / "model.json").write_text("{}")
@@ -155,22 +111,6 @@ def test_best_spans_are_those_of_a_search_over_all() -> None:
         assert (first[row], last[row]) == best and score[row] == pytest.approx(sums[best] - none, abs=1e-4)
         total = sum(np.exp(value) for value in sums.values()) + np.exp(none)
         assert probability[row] == pytest.approx(np.exp(sums[best]) / total, rel=1e-3)
-
-
-def test_choices_that_stutter_are_left_out() -> None:
-    """Without this "the canal of the canal of the canal" is the most probable question there is."""
-    said = np.array([[[5, 6, 7, 5]]])
-    assert _stutters(np.array([[[5, 6, 8]]]), said).tolist() == [[[True, True, False]]]
-    log_p = np.log(np.array([[0.5, 0.3, 0.2]], dtype=np.float32))
-    picks = {int(_nucleus(log_p, 0.6, np.random.default_rng(seed))[0]) for seed in range(40)}
-    assert picks == {0, 1}
-
-
-def test_spans_do_not_cut_numbers_and_brackets() -> None:
-    """ "7,000" out of "7,000,000" is a wrong answer that looks right."""
-    text = "about 7,000,000 people (half) of well-known towns"
-    assert _cuts(text, 6, 11) and _cuts(text, 12, 15) and not _cuts(text, 6, 15)
-    assert _cuts(text, 16, 24) and not _cuts(text, 23, 29) and _cuts(text, 38, 43)
 
 
 def test_questions_are_cased_as_the_passage_is(tmp_path: Path) -> None:

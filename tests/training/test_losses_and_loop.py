@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from pathlib import Path
 
@@ -13,7 +12,6 @@ torch = pytest.importorskip("torch")
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reader.model import span_loss
 from quipu.training.retriever.model import in_batch_softmax
-from quipu.training.rounds import best_spans
 
 pytestmark = pytest.mark.torch
 
@@ -78,25 +76,3 @@ def test_in_batch_softmax_leaves_out_keys_that_answer_too() -> None:
     assert in_batch_softmax(asked, stored, none, 1.0).item() == pytest.approx(math.log(2), abs=1e-5)
     same = torch.tensor([[False, True], [False, False]])
     assert in_batch_softmax(asked, stored, same, 1.0).item() == pytest.approx(math.log(2) / 2, abs=1e-5)
-
-
-def test_best_span_equals_search_over_all_spans() -> None:
-    """The banded maximum must be the maximum over first <= last < first + longest, and its probability joint."""
-    torch.manual_seed(5)
-    start, end = torch.randn(3, 6), torch.randn(3, 6)
-    allowed = torch.ones(3, 6, dtype=torch.bool)
-    allowed[:, 0] = False
-    allowed[1, 4:] = False
-    first, last, probability, score = best_spans(start, end, allowed, 3)
-    for row in range(3):
-        sums = {
-            (i, j): (start[row, i] + end[row, j]).item()
-            for i, j in itertools.product(range(1, 6), repeat=2)
-            if i <= j < i + 3 and allowed[row, i] and allowed[row, j]
-        }
-        none = (start[row, 0] + end[row, 0]).item()
-        best = max(sums, key=lambda span: sums[span])
-        total = sum(math.exp(value) for value in sums.values()) + math.exp(none)
-        assert (first[row].item(), last[row].item()) == best
-        assert probability[row].item() == pytest.approx(math.exp(sums[best]) / total, rel=1e-4)
-        assert score[row].item() == pytest.approx(sums[best] - none, rel=1e-4)

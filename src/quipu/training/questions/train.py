@@ -1,4 +1,4 @@
-"""``quipu train recipes/mini/quip/1-questions.toml``: the writer of this repository asks about any passages.
+"""``quipu train recipes/mini/quip/1-questions.toml``: the writer that ships asks about any passages.
 
 The result has the form of ``quipu.training.rounds``: contexts with questions and the spans they were made from.
 Nothing is filtered (QuIP section 3.1): the teacher says later where the answer stands, if it does.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quipu.models.writer import Writer
+from quipu.models.loaded import LANGUAGE_MODEL, Models
 from quipu.training import corpora
 from quipu.training.corpora import Asked, Context
 from quipu.training.rounds import write_context
@@ -27,7 +27,7 @@ class QuestionsRecipe:
     data: Path
     out: Path
     texts: Path | None = None
-    writer: str = "quipu-mini/writer"
+    writer: str = LANGUAGE_MODEL
     passages: int = 4000
     words: int = 110  # a longer text is cut
     per_passage: int = 10
@@ -36,7 +36,7 @@ class QuestionsRecipe:
 
 def run(recipe: QuestionsRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Ask about ``passages`` texts, chosen by the seed; an interrupted run goes on where it stopped."""
-    writer, rng = Writer.from_pretrained(recipe.writer), random.Random(recipe.seed)
+    models, rng = Models(writer=recipe.writer), random.Random(recipe.seed)
     if recipe.texts is not None:
         texts = [row["text"] for row in corpora.read_jsonl(recipe.texts)]
     else:
@@ -48,11 +48,9 @@ def run(recipe: QuestionsRecipe, report: Callable[[dict[str, Any]], None] = lamb
     with recipe.out.open("a", encoding="utf-8") as file:
         for first in range(done, len(texts), BATCH):
             some = texts[first : first + BATCH]
-            spans = []
-            for candidates in writer.extract(some, limit=2 * recipe.per_passage):
-                chosen = candidates[: recipe.per_passage]
-                spans.append([item.span for item in chosen])
-            for text, marked, written in zip(some, spans, writer.write(some, spans), strict=True):
+            found = models.extractor().extract(some, limit=recipe.per_passage)
+            spans = [[item.span for item in candidates] for candidates in found]
+            for text, marked, written in zip(some, spans, models.writer().write(some, spans), strict=True):
                 asked = [
                     Asked(best[0].question, span.start, span.end)
                     for span, best in zip(marked, written, strict=True)

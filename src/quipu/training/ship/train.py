@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,11 @@ from quipu.training.cards import write_card
 from quipu.training.export import add_codebook, export_encoder, export_reader
 from quipu.training.export_qamat import Asked, export_memory_encoder, export_memory_reader
 from quipu.training.export_reranker import export_reranker
-from quipu.training.export_writer import export_writer
 from quipu.training.extractor.export import export_extractor
 from quipu.training.qamat.data import ExampleFiles
 from quipu.training.qamat.memory import stored
 from quipu.training.qamat.train import load, memory_queries
 from quipu.training.reader.data import examples
-
-_PLACE = re.compile(r"[A-Z]\w+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,7 @@ class ShipRecipe:
     """What to export and where to; ``compared`` texts go through the gate."""
 
     data: Path
-    kind: str  # encoder, extractor, reader, memory-reader, memory-encoder, reranker or writer
+    kind: str  # encoder, extractor, reader, memory-reader, memory-encoder or reranker
     checkpoint: str  # a folder, or "minilm"
     out: Path
     version: str
@@ -82,16 +78,6 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         figures = export_reranker(
             checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from=recipe.words_from
         )
-    elif recipe.kind == "writer":
-        places = []
-        for text in rng.sample(corpora.prose(recipe.data), 2 * recipe.compared):
-            text = " ".join(text.split()[:110])
-            found = list(_PLACE.finditer(text))
-            if found:
-                match = rng.choice(found)
-                places.append((text, (match.start(), match.end())))
-        places = places[: recipe.compared]
-        figures = export_writer(checkpoint, recipe.out, name=name, version=recipe.version, asked=places)
     elif recipe.kind == "memory-reader":
         if recipe.memory is None:
             raise SettingsError("a memory reader is compared on held-out questions: set memory to a run of remember")
@@ -106,7 +92,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         texts = [item.question for item in held]
         figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
     else:
-        known = "encoder, extractor, reader, memory-reader, memory-encoder, reranker or writer"
+        known = "encoder, extractor, reader, memory-reader, memory-encoder or reranker"
         raise SettingsError(f"kind must be {known}, not {recipe.kind!r}")
     report(dict(figures))
     write_card(recipe.out, recipe.about, figures)

@@ -1,1 +1,0 @@
-"""The generator: answer extractor and question writer on one encoder."""

@@ -1,1 +1,0 @@
-"""The round in which the reader marks the answers that nobody marked."""
