@@ -59,8 +59,8 @@ def export_extractor(
         ids, kinds = torch.tensor([encoding.ids]), torch.tensor([shapes(text, encoding)])
         with torch.inference_mode():
             scores = module(model.words(ids), kinds, torch.ones_like(ids))[0].numpy()
-        found = select(text, encoding, scores, allowed(text, encoding, widest), COMPARED)
-        expected.append({normalize_answer(item.text) for item in found})
+        best = select(text, encoding, scores, allowed(text, encoding, widest), COMPARED)
+        expected.append({normalize_answer(item.text) for item in best})
     out.mkdir(parents=True, exist_ok=True)
     width = int(model.encoder.config.hidden_size)
     kinds = torch.ones(2, 5, dtype=torch.long)
