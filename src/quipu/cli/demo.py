@@ -16,7 +16,7 @@ from quipu.errors import InputError
 if TYPE_CHECKING:
     from quipu.records import Answer
 
-QUESTIONS = "questions.jsonl"
+QUESTIONS = Path(__file__).with_name("demo_questions.jsonl")
 HEAD = ("question", "answer", "probability", "source")
 
 
@@ -42,19 +42,19 @@ def examples_folder() -> Path:
 
     package = Path(quipu.__file__).parent
     for folder in (package / "examples", package.parents[1] / "examples"):
-        if (folder / QUESTIONS).is_file():
+        if folder.is_dir():
             return folder
     raise InputError(f"{package / 'examples'}: the example documents are not installed; reinstall quipu")
 
 
 def example_documents() -> list[Path]:
     """Every example document, in order."""
-    return sorted(path for path in examples_folder().rglob("*") if path.is_file() and path.name != QUESTIONS)
+    return sorted(path for path in examples_folder().rglob("*") if path.is_file())
 
 
 def example_questions() -> list[Question]:
     """The questions, those that the documents answer first."""
-    lines = (examples_folder() / QUESTIONS).read_text("utf-8").splitlines()
+    lines = QUESTIONS.read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return [Question(row["question"], tuple(row["answers"])) for row in rows]
 
