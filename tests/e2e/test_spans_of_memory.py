@@ -14,29 +14,38 @@ import pytest
 from tests.handmade import WIDTH, NumberReader, NumberWriter, WordEncoder
 
 import quipu
-from quipu.answering import passage
-from quipu.answering.extract import FEATURES
-from quipu.answering.linear import Line
-from quipu.errors import FormatError, InputError
+from quipu.answering.scoring import Calibration, LinearScorer, Odds
+from quipu.answering.steps.read_passages import FEATURES as PASSAGE
+from quipu.answering.steps.spans import FEATURES
+from quipu.errors import InputError
 from quipu.memory import tokens
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
 from quipu.models.codebook import Codebook
 from quipu.models.loaded import Models
-from quipu.models.protocols import Keys, MemoryReading, Reading
+from quipu.models.protocols import Keys, Reading
 from quipu.models.spans import Floats, TokenVectors
 
 CANAL = "The canal was planned by Lesseps and opened with music by Verdi."
 TEA = "Fortune carried tea plants to Calcutta in glass cases."
-SPAN = {"weights": dict.fromkeys(FEATURES, 0.0) | {"span": 1.0}, "slope": 1.0, "shift": -6.0, "threshold": 0.5}
+OWN = {"span words": "span words", "city": "city"}  # models without files go by their names
+
+
+def fitted(name: str, features: Sequence[str], weight: str, odds: Odds, threshold: float, *models: str) -> Calibration:
+    """One feature counts."""
+    weights = tuple(float(feature == weight) for feature in features)
+    scorer = LinearScorer(tuple(features), weights, odds, threshold, models={item: OWN[item] for item in models})
+    return Calibration({name: scorer}, "by hand")
+
+
+SPAN = fitted("span", FEATURES, "span", Odds(1.0, -6.0), 0.5, "span words")
 
 
 class SpanWords(WordEncoder):
     """A token's vector is the direction of the word before it; a question asks for what follows its last word."""
 
-    def __init__(self, name: str = "span words", span: dict[str, Any] | None = None) -> None:
+    def __init__(self, name: str = "span words") -> None:
         super().__init__(name)
-        self.fitted = {} if span is None else {"span": span}
         known = self._of([f"word{at}" for at in range(400)] + CANAL.split() + TEA.split())
         self.codebook = Codebook.learn(known, known, 32)
         self.encoded = 0
@@ -95,8 +104,9 @@ def test_a_fact_without_a_pair_is_found_with_its_place(docs: Path, tmp_path: Pat
 
 
 def test_an_improbable_span_is_held_back(docs: Path, tmp_path: Path) -> None:
-    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
-    with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords(span=SPAN)) as memory:
+    with quipu.build([docs], tmp_path / "m", **models(SpanWords())) as memory:
+        memory.keep_calibration(SPAN)
+    with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords()) as memory:
         good = memory.ask("Where did the tea plants go to?", method="span")
         assert good.text == "Calcutta" and good.probability is not None and good.probability > 0.9
         bad = memory.ask("Where does the tea come from?", method="span")
@@ -104,76 +114,64 @@ def test_an_improbable_span_is_held_back(docs: Path, tmp_path: Path) -> None:
         assert memory.ask("Where does the tea come from?", method="span", min_probability=0).text is not None
 
 
-class CityReader(NumberReader):
+class CityReader:
     """Finds the first capital after the first words; is not sure of it where the question asks why."""
 
-    def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
-        self.seen = list(passages)
-        found = []
-        for question, text in zip(questions, passages, strict=True):
-            place = re.compile("[A-Z][a-z]+").search(text, 8)
-            said = Reading(0, 0, "", -5.0, 0.1) if place is None else Reading(*place.span(), place.group(), 1.0, 0.8)
-            unsure = question.startswith("Why") and said.text
-            found.append(Reading(said.start, said.end, said.text, -3.0, 0.02) if unsure else said)
-        return found
+    name = "city"
+
+    def read_many(
+        self,
+        texts: Sequence[str],
+        questions: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+        always: bool = False,
+    ) -> list[list[Reading]]:
+        self.seen = list(texts)
+        return [[self._said(question, text) for question in row] for text, row in zip(texts, questions, strict=True)]
+
+    def _said(self, question: str, text: str) -> Reading:
+        place = re.compile("[A-Z][a-z]+").search(text, 8)
+        if place is None:
+            return Reading(-1, -1, "", -5.0, 0.0, 0.9)
+        sure = 0.02 if question.startswith("Why") else 0.8
+        return Reading(*place.span(), place.group(), 1.0, sure, 0.1)
 
 
-class Fitted:
-    """Reads no pairs; carries the weights of passages."""
-
-    name, k, sentence = "fitted", 3, False
-
-    def __init__(self) -> None:
-        weights = dict.fromkeys(passage.FEATURES, 0.0) | {"reader": 1.0}
-        self.fitted = {"passage": {"weights": weights, "slope": 2.0, "shift": 0.0, "threshold": 0.6}}
-
-    def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
-        raise AssertionError("no pairs are read")
-
-
-def test_the_best_passages_are_read_anew_and_the_surest_answers(docs: Path, tmp_path: Path) -> None:
+def test_the_best_passages_are_read_and_the_surest_answers(docs: Path, tmp_path: Path) -> None:
     for at in range(4):
         (docs / f"{at}.txt").write_text(f"Number {at} is without a name and without tea plants to speak of.")
-    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
+    with quipu.build([docs], tmp_path / "m", **models(SpanWords())) as memory:
+        memory.keep_calibration(fitted("passage", PASSAGE, "log_p", Odds(2.0, 1.0), 0.6, "span words", "city"))
     reader = CityReader()
-    known = Models(SpanWords(span=SPAN), NumberWriter(), reader, memory_reader=Fitted())
+    known = Models(SpanWords(), NumberWriter(), NumberReader(), language_model=reader)
     with quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory:
         answer = memory.ask("Where were tea plants of Fortune carried?", method="passage")
-        # By hand: the reader's log-odds 1 are doubled, 1 / (1 + e^-2) = .881.
-        assert (answer.text, answer.route) == ("Calcutta", "passage")
-        assert answer.probability == pytest.approx(0.8808, abs=1e-4)
-        assert len(reader.seen) == passage.READ and TEA in reader.seen
+        # By hand: log-odds 2 log .8 + 1 = .554, p = .635; for .02 2 log .02 + 1 = -6.82, p = .0011.
+        assert (answer.text, answer.route) == ("Calcutta", "passage"), answer
+        assert answer.probability == pytest.approx(0.635, abs=1e-3)
+        assert len(reader.seen) == memory.settings.read_passages and TEA in reader.seen
         best = answer.evidence[0]
         assert best.quote == "Calcutta" and best.document.endswith("tea.txt") and best.pair is None
         none = memory.ask("Why were the tea plants carried?", method="passage")
-        assert (none.text, none.held) == (None, "Calcutta") and none.probability == pytest.approx(0.0025, abs=1e-4)
+        assert (none.text, none.held) == (None, "Calcutta") and none.probability == pytest.approx(0.0011, abs=1e-4)
+        assert none.nearest is not None and none.nearest.sentence == TEA and none.nearest.document.endswith("tea.txt")
+        assert none.to_json()["nearest"]["sentence"] == TEA
         assert memory.ask("Why were the tea plants carried?", method="passage", min_probability=0).text == "Calcutta"
+        with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords(), language_model=CityReader(),
+                        settings={"read_passages": 1}) as fewer:  # fmt: skip
+            fewer.ask("Where were tea plants of Fortune carried?", method="passage")
+            assert fewer.models.language_model().seen == [TEA]  # type: ignore[union-attr]
 
 
-def test_a_cascade_reads_no_passages_where_the_pairs_found_have_none(docs: Path, tmp_path: Path) -> None:
-    questions = [f"Where were the tea plants of Fortune, {at}, carried?" for at in range(5)]
+def test_a_memory_of_pairs_alone_reads_no_passages(tmp_path: Path) -> None:
     rows = tmp_path / "pairs.jsonl"
-    rows.write_text("".join(json.dumps({"question": q, "answer": "away"}) + "\n" for q in questions))
-    quipu.build([docs], tmp_path / "m", pairs=rows, **models(SpanWords())).close()
-    known = Models(SpanWords(span=SPAN), NumberWriter(), CityReader(), memory_reader=Fitted())
-    with quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory:
-        asked = "Where were tea plants of Fortune carried?"
-        assert memory.ask(asked, method="passage").text == "Calcutta"
-        near = memory.search_many
-        (said,) = memory._timed("passage", [asked], 50, False, None, near, after_lookup=True)
-        assert said.text is None and said.held is None and not said.probability
-
-
-def test_passages_without_weights_say_what_to_do(docs: Path, tmp_path: Path) -> None:
-    quipu.build([docs], tmp_path / "m", **models(SpanWords())).close()
-    bare = Fitted()
-    bare.fitted = {}
-    known = Models(SpanWords(), NumberWriter(), CityReader(), memory_reader=bare)
-    with (
-        quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory,
-        pytest.raises(InputError, match="reads no passages"),
-    ):
-        memory.ask("Where?", method="passage")
+    rows.write_text(json.dumps({"question": "Where were the tea plants carried?", "answer": "away"}))
+    quipu.build([], tmp_path / "m", pairs=rows, **models(SpanWords())).close()
+    with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords(), language_model=CityReader()) as memory:
+        assert memory.ask("Where were the tea plants carried?", min_probability=0).text == "away"
+        with pytest.raises(InputError, match="only pairs"):
+            memory.ask("Where were the tea plants carried?", method="passage")
 
 
 def test_passages_follow_their_documents(docs: Path, tmp_path: Path) -> None:
@@ -210,8 +208,3 @@ def test_damaged_tokens_are_noticed(docs: Path, tmp_path: Path) -> None:
     record.close()
     found = verify(tmp_path / "m")
     assert [(problem.kind, problem.where) for problem in found.problems] == [("tokens", "passage row 1")]
-
-
-def test_weights_of_a_listing_must_be_whole() -> None:
-    with pytest.raises(FormatError, match="not whole"):
-        Line.of({"weights": {"span": 1.0}}, FEATURES, "spans")

@@ -11,7 +11,7 @@ from typing import Literal
 from quipu.answering.cascade import cascade
 from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
 from quipu.answering.nearest import nearest_sentence
-from quipu.answering.proposal import Context, Nearest, Proposal, Search, Step
+from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step
 from quipu.answering.scoring import Calibration, LinearScorer, unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.chain import Chain
@@ -25,7 +25,7 @@ from quipu.answering.where import Where
 from quipu.errors import InputError
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
-from quipu.records import Answer, QAPair, Route
+from quipu.records import Answer, NearestSentence, QAPair, Route, Span
 
 Method = Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"]
 METHODS: tuple[Method, ...] = ("cascade", "lookup", "passage", "read", "hops", "chain", "span")
@@ -203,10 +203,20 @@ class Answerer:
         if self.where.ready():
             return answer
         began = time.perf_counter()
-        (places,) = self.where.find([answer.question], context)
-        found = nearest_sentence(answer.question, places[0].passage, self._store) if places else None
+        found = self._nearest(answer.question, context)
         spent = 1000 * (time.perf_counter() - began)
         return replace(answer, nearest=found, milliseconds=answer.milliseconds + spent)
+
+    def _nearest(self, question: str, context: Context) -> NearestSentence | None:
+        """The sentence that the surest reading points at; where no passage was read, one of the passage put first."""
+        scorer = self.scorer("passage")
+        for item in sorted(context.read.get(question, ()), key=lambda item: -scorer.score(item.features)):
+            place = item.sources[0]
+            if isinstance(place, PassageSpan) and place.start >= 0:
+                passage = self._store.passage(place.passage_id)
+                return nearest_sentence(question, passage, self._store, Span(place.start, place.end))
+        (places,) = self.where.find([question], context)
+        return nearest_sentence(question, places[0].passage, self._store) if places else None
 
 
 _ENCODER, _READS = ("encoder",), ("encoder", "passage_reader")

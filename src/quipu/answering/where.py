@@ -1,7 +1,7 @@
 """Where an answer may stand: the passages of a memory ordered for a question, once for all steps.
 
 Candidates are the best passages by words (BM25), by vectors where an encoder made some, and those in which the pairs
-found stand. One scorer over these three orders them; without fitted weights their reciprocal ranks are added.
+found stand. One scorer orders them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from quipu.answering.features import NAME, content_words, numbers
 from quipu.answering.proposal import Context, PassageSpan, Proposal
-from quipu.answering.retrieve import RANK_CONSTANT
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.memory import tokens
@@ -22,11 +21,11 @@ from quipu.memory.store import Store
 from quipu.models.loaded import Models
 from quipu.records import Hit, Passage
 
-# Of a passage: its rank by words, by its vector and by the pairs found (61 / (60 + rank), 0 where it was not found so);
+# Of a passage: its place by words, by its vector and by the pairs found (3 / (2 + rank), 0 where it was not found so);
 # BM25 over 10 and as a share of the best one's, its cosine, the score of the best pair that stands in it, how many of
 # the pairs do; shares of the question's words, names and numbers that stand in it or in its title.
 FEATURES = (
-    "words_rank", "vector_rank", "pair_rank", "bm25", "bm25_share", "vector", "pair", "pairs", "covered", "names",
+    "by_words", "by_vector", "by_pairs", "bm25", "bm25_share", "vector", "pair", "pairs", "covered", "names",
     "numbers",
 )  # fmt: skip
 
@@ -77,7 +76,10 @@ class Where:
     """Passages for questions, best first."""
 
     FEATURES = FEATURES
-    UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"words_rank": 1.0, "vector_rank": 1.0, "pair_rank": 1.0})
+    UNFITTED = unfitted(
+        by_words=0.0, by_vector=0.3, by_pairs=1.0, bm25=0.0, bm25_share=1.0, vector=0.0, pair=0.0, pairs=0.0,
+        covered=0.5, names=0.3, numbers=0.3,
+    )  # fmt: skip
 
     def __init__(self, store: Store, models: Models, settings: AnswerSettings) -> None:
         self._store, self._models, self._settings = store, models, settings
@@ -183,7 +185,7 @@ def _features(
 
 
 def _rank(passage: str, ordered: Mapping[str, object]) -> float:
-    """61 / (60 + rank), 0 where it is not there."""
+    """3 / (2 + rank), 0 where it is not there."""
     if passage not in ordered:
         return 0.0
-    return (RANK_CONSTANT + 1) / (RANK_CONSTANT + 1 + list(ordered).index(passage))
+    return 3.0 / (3.0 + list(ordered).index(passage))

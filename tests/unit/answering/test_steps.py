@@ -13,7 +13,7 @@ from tests.handmade import WIDTH, WordEncoder
 from quipu.answering.answerer import SCORERS
 from quipu.answering.nearest import nearest_sentence
 from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal
-from quipu.answering.scoring import LinearScorer, unfitted
+from quipu.answering.scoring import LinearScorer
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.compare import Compare
 from quipu.answering.steps.hops import FEATURES as HOPS
@@ -123,16 +123,16 @@ def named(proposal: Proposal, names: Sequence[str]) -> dict[str, float]:
 
 
 def test_passages_are_found_by_words_and_by_pairs_and_ordered(store: Store) -> None:
-    """By hand: "Tea" leads by its words and by the best pair; "Canal" is second by the pair alone: 61 / 62."""
+    """By hand: "Tea" leads by its words and by the best pair; "Canal" is second by the pair alone: 3 / 4."""
     where, *_ = steps(store, Pattern())
     shared = context(store)
     (places,) = where.find(["Where were tea plants carried?"], shared)
     assert [place.passage.title for place in places] == ["Tea", "Canal"]
     first, second = (dict(zip(WHERE, place.features, strict=True)) for place in places)
-    assert (first["words_rank"], first["pair_rank"], first["pair"], first["bm25_share"]) == (1.0, 1.0, 0.9, 1.0)
+    assert (first["by_words"], first["by_pairs"], first["pair"], first["bm25_share"]) == (1.0, 1.0, 0.9, 1.0)
     assert first["covered"] == 1.0 and first["vector"] == 0.0
-    assert (second["words_rank"], second["pair_rank"]) == (0.0, 61 / 62) and second["pair"] == pytest.approx(0.6)
-    assert places[0].score == pytest.approx(2.0) and where.find(["Where were tea plants carried?"], shared)[0] is places
+    assert (second["by_words"], second["by_pairs"]) == (0.0, 3 / 4) and second["pair"] == pytest.approx(0.6)
+    assert places[0].score == pytest.approx(1.0 + 1.0 + 0.5 + 0.3 + 0.3) and where.find(["Where were tea plants carried?"], shared)[0] is places
     (numbered,) = where.find(["What did Verdi do in 1848?"], context(store))
     of_tea = next(place for place in numbered if place.passage.title == "Tea")
     assert of_tea.feature("numbers") == 1.0 and of_tea.feature("names") == 0.0
@@ -211,4 +211,6 @@ def test_the_nearest_sentence_shares_most_words_with_the_question(store: Store) 
     found = nearest_sentence("How well did the plants grow?", passage, store)
     assert found is not None and found.sentence == "The plants grew well." and found.document == "Tea.txt"
     assert TEXTS["Tea"][found.start : found.end] == found.sentence
-    assert unfitted(a=1.0).odds is None
+    start = TEXTS["Tea"].index("India")
+    told = nearest_sentence("How well did the plants grow?", passage, store, Span(start, start + 5))
+    assert told is not None and told.sentence == "Fortune carried tea plants to India in 1848."
