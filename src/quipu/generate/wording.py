@@ -111,7 +111,7 @@ def written_fault(question: str, answer: str, passage: str, title: str = "") -> 
         return "no question mark at its end"
     if words[0] in _AUXILIARY and "or" not in words and normalize_answer(answer) not in ("yes", "no"):
         return "asks for yes or no"
-    if _ABOUT_TEXT.search(question) or _PERSONAL & set(words):
+    if _ABOUT_TEXT.search(question) or _PERSONAL & {word.lower() for word in words_of(question) if word != "US"}:
         return "speaks of its text or of its writer"
     if not says_something(answer):
         return "its answer says nothing"
@@ -224,7 +224,8 @@ def _unfounded(question: str, known: str) -> bool:
     there = set(_WORD.findall(text)) | {part for word in _WORD.findall(text) for part in re.split(r"\W", word)}
     for at, word in enumerate(words):
         low = _folded(word)
-        if _is_name(words, at) and _plain(low) not in text and not _roughly(low, there):
+        acronym = len(word) > 1 and word.isupper() and word.isalpha()  # the passage may spell it out
+        if _is_name(words, at) and not acronym and _plain(low) not in text and not _roughly(low, there):
             return True
         year = words[at + 1] if _MONTH.fullmatch(low) and at + 1 < len(words) else ""
         if year[:1].isdigit() and not re.search(rf"{low}\W+(?:of\W+)?{re.escape(year)}", text):

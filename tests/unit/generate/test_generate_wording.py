@@ -32,6 +32,7 @@ PASSAGE = (
         ("What did the paper write in December 2015?", "the machine", None),
         ("Where isforester Drais from?", "Mannheim", "names what its passage does not"),
         ("Where is the Mannheimer forester from?", "Mannheim", None),  # a name's other form
+        ("Which machine came to the US?", "the first", None),  # no pronoun, and an acronym may be spelt out
     ],
 )
 def test_what_a_written_question_must_keep(question: str, answer: str, reason: str | None) -> None:
