@@ -149,7 +149,7 @@ def test_questions_that_say_nothing_do_not_pass_the_gate(tmp_path: Path, monkeyp
 def test_without_ctranslate2_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A bare ImportError leaves people to guess which of the extras they need."""
     monkeypatch.setitem(sys.modules, "ctranslate2", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'quipu\[ctranslate2\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'quipu-qa\[ctranslate2\]'"):
         CTranslateWriter("nowhere")
 
 
