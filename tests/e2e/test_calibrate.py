@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.handmade import WordEncoder
@@ -13,7 +14,9 @@ pytest.importorskip("sklearn")
 
 import quipu
 from quipu.api import open as open_memory
+from quipu.calibration.questions import Asked, labelled
 from quipu.calibration.self_questions import self_questions
+from quipu.calibration.shipped import fit_shipped
 from quipu.cli.main import run
 from quipu.errors import InputError
 from quipu.evaluation.tasks import selective
@@ -153,6 +156,38 @@ def test_a_memory_can_ask_itself(memory: quipu.Memory) -> None:
     none = quipu.build([], memory.path.parent / "none", pairs=memory.path.parent / "none.csv", encoder=WordEncoder())
     with none, pytest.raises(InputError, match="no pairs"):
         quipu.calibrate(none)
+
+
+def test_what_ships_is_fitted_on_records_that_are_kept(
+    memory: quipu.Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A killed run asks only what it had not asked; a second fit of the same models asks nothing."""
+    with memory:
+        sets = [Asked(memory, labelled(asked()), "rivers")]
+        first = fit_shipped(sets, [], tmp_path, precision=0.8)
+        (records,) = tmp_path.glob("rivers-*[!t].jsonl")
+        lines = records.read_text().splitlines(keepends=True)
+        assert len(lines) == 84
+        records.write_text("".join(lines[:50]) + lines[50][:30])
+        batches: list[int] = []
+        propose = memory.answerer.propose
+
+        def counted(name: str, questions: Sequence[str], *rest: Any, **options: Any) -> Any:
+            batches.append(len(questions))
+            return propose(name, questions, *rest, **options)
+
+        monkeypatch.setattr(memory.answerer, "propose", counted)
+        assert fit_shipped(sets, [], tmp_path, precision=0.8).to_json() == first.to_json()
+        assert set(batches) == {32, 2}, "the 34 that were lost"
+        assert records.read_text() == "".join(lines)
+        batches.clear()
+        again = fit_shipped(sets, sets, tmp_path, precision=0.8)
+        assert again.to_json() == first.to_json() and not batches
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert [(row["set"], row.get("held")) for row in figures["sets"]] == [
+        ("rivers", None), ("all", None), ("rivers", True),
+    ]  # fmt: skip
+    assert figures["sets"][-1]["questions"] == 84 and figures["precision"] == 0.8
 
 
 def test_the_command_line(

@@ -46,7 +46,7 @@ class Record:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary."""
         steps = {
-            step: [[item.scorer, item.text, item.right, [round(x, 6) for x in item.features]] for item in row]
+            step: [[item.scorer, item.text, item.right, list(item.features)] for item in row]
             for step, row in self.steps.items()
         }
         return {"name": self.name, "group": self.group, "steps": steps}
@@ -139,7 +139,7 @@ def _ordering(answerer: Answerer, name: str, some: Sequence[Labelled], names: Se
         proposed = answerer.propose(step, questions, rerank=step == "rerank", without=without)
         for at, row in enumerate(proposed):
             right = some[at].stands_in if step == "where" else some[at].right
-            steps[at][step] = tuple(Candidate(step, "", item.features, right(item.text)) for item in row)
+            steps[at][step] = tuple(Candidate(step, "", _rounded(item), right(item.text)) for item in row)
     return [Record(name, item.group, own) for item, own in zip(some, steps, strict=True)]
 
 
@@ -171,7 +171,12 @@ def _add(
 
 
 def _candidate(item: Proposal, question: Labelled) -> Candidate:
-    return Candidate(item.scorer, item.text, item.features, bool(item.text) and question.right(item.text))
+    return Candidate(item.scorer, item.text, _rounded(item), bool(item.text) and question.right(item.text))
+
+
+def _rounded(item: Proposal) -> tuple[float, ...]:
+    """Features as records keep them."""
+    return tuple(round(value, 6) for value in item.features)
 
 
 def _sure(steps: Mapping[str, Sequence[Candidate]]) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from quipu.answering.answerer import SCORERS
 from quipu.answering.scoring import ORDERING, LinearScorer, bundled
 from quipu.api import BUNDLED_CALIBRATION, Memory
 from quipu.calibration.asking import RERANKED, Record, ask_ordering, ask_steps
@@ -39,12 +38,14 @@ def calibrate(
     asked = self_questions(memory, count, seed) if examples is None else Asked(memory, labelled(examples))
     fitted_on = f"{len(asked.questions)} " + ("questions about itself" if examples is None else "labelled questions")
     answerer, base = memory.answerer, bundled(BUNDLED_CALIBRATION)
-    own = {name: scorer for name in ORDERING if (scorer := answerer.fitted(name)) is not None}
+    known = (name for name in ORDERING if not answerer.missing(name))
+    own = {name: scorer for name in known if (scorer := answerer.fitted(name)) is not None}
     ordering = own or fit_ordering(list(ask_ordering(asked, rerank=rerank)), answerer.uses)
     records = list(ask_steps(asked, ordering, rerank=rerank))
     if rerank:
         records = [_reranked_first(record) for record in records]
-    before = {name: scorer.threshold for name in SCORERS if (scorer := answerer.fitted(name)) is not None}
+    seen = {item.scorer for record in records for row in record.steps.values() for item in row} | {"cascade"}
+    before = {name: scorer.threshold for name in sorted(seen) if (scorer := answerer.fitted(name)) is not None}
     steps: list[dict[str, Any]] = []
     made, reached = fit(
         records, {name: scorer for name, scorer in ordering.items() if name not in own}, answerer.uses,

@@ -70,13 +70,14 @@ class Fit:
 
     def one(self, name: str, data: Candidates, *, curve: bool = True) -> LinearScorer | None:
         """The scorer of this name; None where there are too few questions, right or wrong."""
+        if not len(data.owner):
+            return None  # nor is it asked what models there are: that would load them
         features, models = SCORERS[name].features, self._uses(name)
         base = None if self._base is None else self._base.scorer(name, features, models)
         try:
             return fit_scorer(data, features, models, base=base, enough=self._enough, seed=self._seed, curve=curve)
         except InputError as error:
-            if len(data.owner):
-                self._report({"scorer": name, "not fitted": str(error)})
+            self._report({"scorer": name, "not fitted": str(error)})
             return None
 
     def staged(self, thresholds: Mapping[str, float], *, curve: bool = True) -> dict[str, LinearScorer]:
@@ -141,20 +142,18 @@ class Fit:
 
 
 def fit_ordering(
-    records: Sequence[Record], uses: Uses, *, base: Calibration | None = None, report: Report = lambda line: None
+    records: Sequence[Record], uses: Uses, *, report: Report = lambda line: None
 ) -> dict[str, LinearScorer]:
-    """The scorers of what steps look at first; those of ``base`` stay as they are."""
+    """The scorers of what steps look at first, as far as there are questions enough."""
     made: dict[str, LinearScorer] = {}
     for name in ORDERING:
-        features, models = SCORERS[name].features, uses(name)
-        known = None if base is None else base.scorer(name, features, models)
         rows = [
             (item.features, item.right, at)
             for at, record in enumerate(records) for item in record.steps.get(name, ())
         ]  # fmt: skip
-        if known is not None or not rows:
-            made |= {} if known is None else {name: known}
+        if not rows:
             continue
+        features, models = SCORERS[name].features, uses(name)
         data = Candidates.of(rows, len(features))
         try:
             made[name] = fit_scorer(data, features, models)

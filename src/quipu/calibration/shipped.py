@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from quipu.answering.answerer import SCORERS
-from quipu.answering.scoring import Calibration, LinearScorer
-from quipu.calibration.asking import Record, ask_ordering, ask_steps, recorded
+from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
+from quipu.calibration.asking import STEPS, Record, ask_ordering, ask_steps, recorded
 from quipu.calibration.cascade import outcomes
 from quipu.calibration.questions import Asked
 from quipu.calibration.scorers import Goals, by_set, cross_validated, fit, fit_ordering, possible
@@ -83,10 +83,12 @@ def _records(
 
 def _digest(item: Asked, ordering: Mapping[str, LinearScorer]) -> str:
     """What a file of records is of: memory, models, features, questions, and the order of passages and pairs."""
-    uses = item.memory.answerer.uses
+    answerer = item.memory.answerer
     known = {
         "memory": item.memory.path.name,
-        "models": {name: sorted(uses(name).values()) for name in SCORERS},
+        "models": {
+            name: sorted(answerer.uses(name).values()) for name in (*ORDERING, *STEPS) if not answerer.missing(name)
+        },
         "features": {name: kind.features for name, kind in SCORERS.items()},
         "questions": [(question.question, question.answers) for question in item.questions],
         "ordering": {name: [round(weight, 9) for weight in scorer.weights] for name, scorer in ordering.items()},

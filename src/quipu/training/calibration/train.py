@@ -72,8 +72,8 @@ def _asked(recipe: CalibrationRecipe, name: str, stack: ExitStack, report: Repor
     if not _finished(path, recipe):
         report({"building": name})
         api.build(
-            found.documents, path, pairs=found.pairs, encoder=recipe.encoder, language_model=recipe.language_model,
-            progress=report, **found.settings,
+            found.documents, path, pairs=found.pairs, encoder=recipe.encoder, writer=recipe.language_model,
+            reader=recipe.language_model, progress=report, **found.settings,
         ).close()  # fmt: skip
     memory = stack.enter_context(
         api.open(
@@ -92,7 +92,8 @@ def _finished(path: Path, recipe: CalibrationRecipe) -> bool:
 
 
 def _makers(recipe: CalibrationRecipe) -> str:
-    """A name for the models that make pairs and keys."""
+    """A name for the models that make pairs and keys, and for the size of the sets."""
     models = Models(recipe.encoder, language_model=recipe.language_model)
     known = sorted(models.hashes(("encoder", "extractor", "language_model")).values())
-    return hashlib.sha256(" ".join(known).encode()).hexdigest()[:8]
+    sizes = map(str, (recipe.questions, recipe.passages, recipe.seed))
+    return hashlib.sha256(" ".join((*known, *sizes)).encode()).hexdigest()[:8]

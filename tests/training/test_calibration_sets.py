@@ -1,0 +1,84 @@
+"""The sets that the shipped fit asks: what is left out has no answer, halves share no story, and runs are alike."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quipu.training.calibration.data import HELD, SETS, Wanted
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Wanted:
+    """Forty stories, sixty sections of Wikipedia, two hundred trivia questions and thirty of two documents."""
+    data = tmp_path / "data"
+    write(data / "fairytaleqa" / "val.jsonl.gz", [
+        {"story": f"tale-{at}", "context": f"King {at} ate {at} pies.", "question": f"What did king {at} eat?",
+         "answers": [f"{at} pies"] if kind else ["He was hungry"]}
+        for at in range(40) for kind in (0, 1)
+    ])  # fmt: skip
+    write(data / "selqa" / "passages.jsonl.gz", [
+        {"group": f"Article {at // 2}", "text": f"It rained. Town {at} has {at} bridges.", "source": "selqa_sentence",
+         "asked": [[f"How many bridges has town {at}?", 11, 11 + len(f"Town {at} has {at} bridges.")]]}
+        for at in range(60)
+    ])  # fmt: skip
+    write(data / "opentriviaqa" / "questions.jsonl.gz", [
+        {"question": f"Which was the {at}th river that Mary Stone crossed?", "answer": f"River {at}"}
+        for at in range(200)
+    ])  # fmt: skip
+    hotpot = [
+        {"question": f"Who led the band of song {at}?", "answer": f"Anna {at}", "type": "bridge",
+         "supporting_facts": [[f"Song {at}", 0], [f"Band {at}", 0]],
+         "context": [[f"Song {at}", [f"Song {at} is by band {at}."]], [f"Band {at}", [f"Anna {at} led it."]],
+                     [f"Cat {at}", ["Cats sleep."]], [f"Dog {at}", ["Dogs bark."]]]}
+        for at in range(30)
+    ]  # fmt: skip
+    for name in ("hotpotqa/train-100.json.gz", "2wiki/train-500.jsonl.gz", "musique/train-100.json.gz"):
+        write(data / name, hotpot)
+    return Wanted(data, tmp_path / "run", 60, 90, 3)
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files above have the names of compressed ones."""
+    monkeypatch.setattr("quipu.training.corpora.gzip.open", lambda path, *_, **__: io.StringIO(path.read_text()))
+
+
+@pytest.mark.parametrize("name", [*SETS, *HELD])
+def test_questions_about_what_is_left_out_have_no_answer(name: str, wanted: Wanted) -> None:
+    made = {**SETS, **HELD}[name](wanted)
+    assert 10 < len(made.questions) <= max(wanted.questions, 30)
+    if made.pairs is not None:
+        texts = made.pairs.read_text(encoding="utf-8")
+    elif made.documents[0].is_dir():
+        texts = " ".join(file.read_text(encoding="utf-8") for file in sorted(made.documents[0].rglob("*.txt")))
+    else:
+        texts = made.documents[0].read_text(encoding="utf-8")
+    answered = [item for item in made.questions if item.answers]
+    assert all(any(answer in texts for answer in item.answers) for item in answered)
+    assert len(answered) < len(made.questions) or name in HELD
+    again = {**SETS, **HELD}[name](wanted)
+    assert again.questions == made.questions
+
+
+def test_the_halves_of_the_stories_are_apart(wanted: Wanted) -> None:
+    fitted = {item.group for item in SETS["fairytales"](wanted).questions}
+    held = {item.group for item in HELD["fairytales-held"](wanted).questions}
+    assert fitted and held and not fitted & held
+
+
+def test_multi_hop_questions_bring_the_paragraphs_that_they_need(wanted: Wanted) -> None:
+    made = SETS["two-documents"](wanted)
+    assert made.hops and made.settings == {"questions_per_passage": 2}
+    titles = {json.loads(line)["title"] for line in made.documents[0].read_text(encoding="utf-8").splitlines()}
+    assert sum(title.startswith("Song") for title in titles) == sum(title.startswith("Band") for title in titles)
+    assert not any(title.startswith("Dog") for title in titles), "one paragraph more each, no further"
