@@ -16,11 +16,14 @@ import numpy as np
 import pytest
 
 from quipu.models.encoder import Encoder
-from quipu.models.hub import resolve
+from quipu.models.extractor import Extractor
+from quipu.models.hub import is_bundled, resolve
 from quipu.models.reranker import Reranker
 from quipu.models.spans import best_span, text_of
 
 ENCODER, QUIP, RERANKER = "quipu-small/encoder", "quipu-small/quip", "quipu-small/reranker"
+EXTRACTOR = "quipu-small/extractor"
+extractor_ships = pytest.mark.skipif(not is_bundled(EXTRACTOR), reason="no extractor travels with this checkout")
 SIZES = (3, 16, 64)
 CANAL = (
     "The Suez Canal joins the Mediterranean Sea to the Red Sea. It was opened in November 1869, after ten years of "
@@ -90,6 +93,18 @@ def test_keys_and_tokens_ignore_their_neighbours(name: str) -> None:
         assert all(same(one, other) for one, other in zip(alone, in_batches(len(given), size, say), strict=True)), size
 
 
+@extractor_ships
+def test_candidates_ignore_their_neighbours() -> None:
+    """A candidate more or less, and a passage is asked about something else."""
+    model, given = Extractor.from_pretrained(EXTRACTOR), texts()
+
+    def say(batch: list[int]) -> list[Any]:
+        return list(model.span_scores([given[row] for row in batch]))
+
+    alone = in_batches(len(given), 1, say)
+    assert all(same(alone, in_batches(len(given), size, say)) for size in SIZES)
+
+
 def test_logits_of_candidates_ignore_other_questions() -> None:
     """Alone, a question's candidates are spread over two cores; beside others they are not."""
     model, (questions, candidates, scores) = Reranker.from_pretrained(RERANKER), pairs()
@@ -157,3 +172,13 @@ def test_the_reranker_says_what_its_float_twin_says_and_prefers_the_right_pair(t
     ]
     logits = model.rerank(["When did the Suez Canal open?"], [stored], [[0.6, 0.6]])[0]
     assert logits[0] > logits[1] + 2.0
+
+
+@extractor_ships
+def test_the_extractor_says_what_its_float_twin_says_and_finds_the_answers(tmp_path: Path) -> None:
+    model, twin = Extractor(EXTRACTOR), Extractor(twin_of(EXTRACTOR, "extractor", tmp_path))
+    given = texts()[40:]
+    found, wanted = ([{item.text for item in some} for some in side.extract(given, limit=8)] for side in (model, twin))
+    assert np.mean([len(some & others) / len(others) for some, others in zip(found, wanted, strict=True)]) > 0.85
+    candidates = {item.text for item in model.extract([CANAL])[0]}
+    assert sum(any(answer in text for text in candidates) for answer in ASKED.values()) >= 2
