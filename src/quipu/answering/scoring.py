@@ -62,7 +62,7 @@ class LinearScorer:
     """Weights over named features: which candidate is best, and by ``odds`` how probable it is.
 
     Without odds a scorer only orders candidates. Below ``threshold`` an answer is held back. ``after_lookup``: the odds
-    of questions that look-up leaves open, whose answers are less probable.
+    of questions that the steps before it leave open, whose answers are less probable.
     """
 
     features: tuple[str, ...]

@@ -122,15 +122,14 @@ class Fit:
             if len(found) > 1:
                 rows += [(features, right, at) for features, right in together(found).values()]
         data = Candidates.of(rows, len(COMBINED_FEATURES))
-        made = self.one("cascade", data, curve=curve)
-        if made is None:
+        whole = self.one("cascade", data, curve=curve)
+        if whole is None:
             return
-        left = data.of_questions(open_) if len(data.owner) else data
-        if len(left.owner):
-            right = left.right[left.best(made.weights)]
-            if min(int(right.sum()), int((~right).sum())) >= FEW:
-                made = replace(made, odds=fit_odds(left, made.weights, seed=self._seed, curve=curve))
-        scorers["cascade"] = replace(made, threshold=threshold)
+        left = data.of_questions(open_)
+        right = left.right[left.best(whole.weights)]
+        if min(int(right.sum()), int((~right).sum())) >= FEW:
+            whole = replace(whole, odds=fit_odds(left, whole.weights, seed=self._seed, curve=curve))
+        scorers["cascade"] = replace(whole, threshold=threshold)
 
     def _candidates(self, name: str) -> Candidates:
         rows = [
@@ -194,8 +193,8 @@ def fit(
         if name in work.data:
             report({"scorer": name, **figures(*probabilities(made, work.data[name]), made.threshold),
                     "threshold": made.threshold})  # fmt: skip
-    made = Calibration(dict(ordering) | scorers, fitted_on, goals.precision if reached is not None else None)
-    return made, reached
+    wanted = goals.precision if reached is not None else None
+    return Calibration(dict(ordering) | scorers, fitted_on, wanted), reached
 
 
 def chosen(work: Fit, report: Report = lambda line: None) -> dict[str, float]:
