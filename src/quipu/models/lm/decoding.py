@@ -49,15 +49,54 @@ class _State:
         return _State(self.prefix, self.lengths, self.own, self.slots.only(kept), used, tokens, branches)
 
 
+class _Buffers:
+    """Arrays that are used again: fresh ones would be cleared by the system page by page, which takes longer than to fill
+    them. What was in them stays, finite numbers that are masked."""
+
+    def __init__(self) -> None:
+        self._free: list[Floats] = []
+
+    def take(self, shape: tuple[int, ...]) -> Floats:
+        """An array of this shape, to be given back."""
+        size = int(np.prod(shape))
+        fitting = [at for at, array in enumerate(self._free) if array.size >= size]
+        if fitting:
+            whole = self._free.pop(min(fitting, key=lambda at: self._free[at].size))
+        else:
+            self._free = self._free[1:]  # too small for what is done now
+            whole = np.zeros(size, np.float32)
+        return whole[:size].reshape(shape)
+
+    def give(self, array: Floats) -> None:
+        """Back for others."""
+        if isinstance(array.base, np.ndarray) and array.base.ndim == 1:
+            self._free.append(array.base)
+
+
 class Decoding:
     """One stream of branches; greedy without ``choose``."""
 
     def __init__(
-        self, engine: Engine, *, end: int, steps: int, label: int = 0, avoid: int | None = None, choose: Choose | None = None
+        self,
+        engine: Engine,
+        *,
+        end: int,
+        steps: int,
+        label: int = 0,
+        avoid: int | None = None,
+        choose: Choose | None = None,
     ) -> None:
         """``end`` ends a branch, as do ``steps`` tokens. ``label``: see ``Branch.of_label``; ``avoid`` is never the first."""
-        self.engine, self.end, self.steps, self.label, self.avoid, self.choose = engine, end, steps, label, avoid, choose
+        self.engine, self.end, self.steps, self.label, self.avoid, self.choose = (
+            engine,
+            end,
+            steps,
+            label,
+            avoid,
+            choose,
+        )
         self._state: _State | None = None
+        self._buffers = _Buffers()
         self._want = ["token", "top"] if choose is None else ["logits"]
 
     @property
@@ -70,20 +109,35 @@ class Decoding:
         """Places that the passages of the branches that run take."""
         return 0 if self._state is None else self._state.prefix.shape[1] * self._state.prefix.shape[3]
 
-    def add(self, prefixes: Sequence[Prefix], prompts: Sequence[Sequence[Sequence[int]]], branches: Sequence[Branch]) -> None:
+    def add(
+        self, prefixes: Sequence[Prefix], prompts: Sequence[Sequence[Sequence[int]]], branches: Sequence[Branch]
+    ) -> None:
         """Read ``prompts[p]`` after passage p; ``branches``, one for each prompt in order, then fill as it decodes."""
         owners = np.array([at for at, mine in enumerate(prompts) for _ in mine], np.int64)
         rows = [prompt for mine in prompts for prompt in mine]
         prefix, lengths = stacked(prefixes)
         slots = Slots.of(owners, len(prefixes), self.engine.least)
         used = np.array([len(row) for row in rows], np.int64)
-        shape = (prefix.shape[0], len(prefixes), prefix.shape[2], slots.places, filled(int(used.max()) + 1), prefix.shape[4])
-        new = _State(prefix, lengths, np.zeros(shape, np.float32), slots, used, np.zeros(len(rows), np.int64), list(branches))
+        shape = (
+            prefix.shape[0],
+            len(prefixes),
+            prefix.shape[2],
+            slots.places,
+            filled(int(used.max()) + 1),
+            prefix.shape[4],
+        )
+        new = _State(
+            prefix, lengths, self._buffers.take(shape), slots, used, np.zeros(len(rows), np.int64), list(branches)
+        )
         for part in _by_length(used):
             self._first(new, part, [rows[at] for at in part])
         going = new.only(self._going(new))
-        if going.branches:
-            self._state = _rebuilt([*([] if self._state is None else [self._state]), going], self.engine.least)
+        if not going.branches:
+            self._buffers.give(new.own)
+        elif self._state is None:
+            self._state = going
+        else:
+            self._state = self._rebuilt([self._state, going])
 
     def step(self) -> None:
         """One token more of every branch that runs."""
@@ -92,7 +146,7 @@ class Decoding:
             return
         slots = state.slots
         if int(state.used.max()) >= state.own.shape[4] or _sparse(slots, self.engine.least):
-            state = _rebuilt([state], self.engine.least)
+            state = self._rebuilt([state])
             slots = state.slots
         *said, new = self.engine.step(
             state.prefix, state.lengths, state.own, slots, state.used, state.tokens, [*self._want, "new"]
@@ -102,12 +156,44 @@ class Decoding:
         state.tokens = self._note(state.branches, said)
         going = state.only(self._going(state))
         self._state = going if going.branches else None
+        if not going.branches:
+            self._buffers.give(state.own)
+
+    def _rebuilt(self, states: Sequence[_State]) -> _State:
+        """One state of several, with room for no more than what runs and a token more."""
+        kept = [np.unique(state.slots.passage) for state in states]
+        first = np.cumsum([0, *(len(some) for some in kept)])
+        owners = [
+            start + np.searchsorted(some, state.slots.passage)
+            for state, some, start in zip(states, kept, first, strict=False)
+        ]
+        slots = Slots.of(np.concatenate(owners), int(first[-1]), self.engine.least)
+        used = np.concatenate([state.used for state in states])
+        wide = max(filled(int(state.lengths[some].max())) for state, some in zip(states, kept, strict=True))
+        layers, _, kv, _, width = states[0].prefix.shape
+        prefix = np.zeros((layers, slots.passages, kv, wide, width), np.float32)
+        own = self._buffers.take((layers, slots.passages, kv, slots.places, filled(int(used.max()) + 1), width))
+        branch = 0
+        for state, some, start in zip(states, kept, first, strict=False):
+            size = min(wide, state.prefix.shape[3])
+            prefix[:, start : start + len(some), :, :size] = state.prefix[:, some, :, :size]
+            for passage, place, size in zip(state.slots.passage, state.slots.place, state.used, strict=True):
+                into = own[:, slots.passage[branch], :, slots.place[branch], :size]
+                into[...] = state.own[:, passage, :, place, :size]
+                branch += 1
+            self._buffers.give(state.own)
+        return _State(
+            prefix, np.concatenate([state.lengths[some] for state, some in zip(states, kept, strict=True)]), own, slots, used,
+            np.concatenate([state.tokens for state in states]), [branch for state in states for branch in state.branches],
+        )  # fmt: skip
 
     def _first(self, state: _State, part: Ints, rows: list[Sequence[int]]) -> None:
         """Read prompts of similar length, and say their first tokens."""
         passages, owners = np.unique(state.slots.passage[part], return_inverse=True)
         slots = Slots.of(owners, len(passages), self.engine.least)
-        prefix = state.prefix if len(passages) == state.slots.passages else np.ascontiguousarray(state.prefix[:, passages])
+        prefix = (
+            state.prefix if len(passages) == state.slots.passages else np.ascontiguousarray(state.prefix[:, passages])
+        )
         ends = np.cumsum([len(row) for row in rows]) - 1
         want = [*self._want, "new", "of_label", *(["logits"] if self.avoid is not None else [])]
         found = dict(zip(want, self.engine.first(
@@ -121,8 +207,9 @@ class Decoding:
         elif self.avoid is not None:
             found["logits"][:, self.avoid] = -np.inf
         new = found["new"]
-        place = state.slots.place[part]
-        state.own[:, state.slots.passage[part], :, place, : new.shape[4]] = new[:, slots.passage, :, slots.place]
+        for row, at in enumerate(part):
+            into = state.own[:, state.slots.passage[at], :, state.slots.place[at], : new.shape[4]]
+            into[...] = new[:, slots.passage[row], :, slots.place[row]]
         state.tokens[part] = self._note(branches, [found[name] for name in self._want])
 
     def _note(self, branches: Sequence[Branch], said: list[Any]) -> Ints:
@@ -155,34 +242,6 @@ def _sparse(slots: Slots, least: int) -> bool:
     running = np.bincount(slots.passage, minlength=slots.passages)
     needed = max(int(running.max()), least) * np.count_nonzero(running)
     return bool(needed <= COMPACT * slots.places * slots.passages)
-
-
-def _rebuilt(states: Sequence[_State], least: int) -> _State:
-    """One state of several, with room for no more than what runs and a token more."""
-    kept = [np.unique(state.slots.passage) for state in states]
-    first = np.cumsum([0, *(len(some) for some in kept)])
-    owners = [
-        start + np.searchsorted(some, state.slots.passage) for state, some, start in zip(states, kept, first, strict=False)
-    ]
-    slots = Slots.of(np.concatenate(owners), int(first[-1]), least)
-    used = np.concatenate([state.used for state in states])
-    wide = max(filled(int(state.lengths[some].max())) for state, some in zip(states, kept, strict=True))
-    layers, _, kv, _, width = states[0].prefix.shape
-    prefix = np.zeros((layers, slots.passages, kv, wide, width), np.float32)
-    own = np.zeros((layers, slots.passages, kv, slots.places, filled(int(used.max()) + 1), width), np.float32)
-    branch = 0
-    for state, some, start in zip(states, kept, first, strict=False):
-        size = min(wide, state.prefix.shape[3])
-        prefix[:, start : start + len(some), :, :size] = state.prefix[:, some, :, :size]
-        mine, size = slice(branch, branch + len(state.branches)), min(own.shape[4], state.own.shape[4])
-        own[:, slots.passage[mine], :, slots.place[mine], :size] = state.own[
-            :, state.slots.passage, :, state.slots.place, :size
-        ]
-        branch += len(state.branches)
-    return _State(
-        prefix, np.concatenate([state.lengths[some] for state, some in zip(states, kept, strict=True)]), own, slots, used,
-        np.concatenate([state.tokens for state in states]), [branch for state in states for branch in state.branches],
-    )  # fmt: skip
 
 
 def _avoid(tokens: Ints, chances: Floats, logits: Floats, token: int) -> None:

@@ -1,8 +1,8 @@
 """Runs the decoder's graph: reads passages, the first tokens of branches, and one token more of each.
 
 Every value of a branch is computed in an order that does not depend on its company: stretches of keys are filled up to
-multiples of ``BUCKET`` with masked places, which add exact zeros at the end of sums, and products of a single row, which
-would be summed in another way, do not occur. So an answer is the same, bit by bit, alone and in any batch.
+multiples of ``BUCKET`` with masked places, which add nothing at the end of sums, and products of a single row, which would
+be summed in another way, do not occur. So an answer is the same, bit by bit, alone and in any batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quipu.models.lm.shape import DecoderShape
 from quipu.models.lm.weights import load_weights
 
 BUCKET = 16  # places: as many numbers as the widest processors sum side by side
-LOW = np.float32(-1e9)
+SEEN, MASKED = np.float32(3e38), np.float32(-50)  # the most that a score is, less that of the passage's first token
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -63,11 +63,10 @@ class Engine:
         """``positions``: places that a passage and a branch have together; ``threads`` of one call."""
         self.shape, self.positions = shape, positions
         weights = load_weights(folder, shape, positions, 2)
-        self._embedding, self._scales = weights.tensors["embed"], weights.tensors.get("embed.scale")
-        self._session = _session(folder / "graph.onnx", weights.buffer, threads)
-        if shape.tied:  # else ONNX Runtime's copy would live beside the whole buffer
-            self._embedding = self._embedding.copy()
-            self._scales = None if self._scales is None else self._scales.copy()
+        self._embedding, self._scales = weights["embed"], weights.get("embed.scale")
+        if not shape.tied:  # the graph does not use the table that words are looked up in
+            weights = {name: tensor for name, tensor in weights.items() if name not in ("embed", "embed.scale")}
+        self._session = _session(folder / "graph.onnx", weights, threads)
         # places that a passage's branches have at least: a single query would be multiplied in another way
         self.least = 2 if shape.group == 1 else 1
 
@@ -76,11 +75,14 @@ class Engine:
         lengths = [len(row) for row in rows]
         size = filled(max(lengths))
         slots = Slots.of(np.arange(len(rows)), len(rows))
-        causal = np.where(np.tri(size, dtype=bool), np.float32(0), LOW).repeat(self.shape.group, axis=0)
+        causal = np.where(np.tri(size, dtype=bool), SEEN, MASKED).repeat(self.shape.group, axis=0)
         (new,) = self._run(rows, slots, np.zeros(len(rows), np.int64), size, causal, want=["new"])
-        return [
-            Prefix(np.ascontiguousarray(new[:, at, :, 0, : filled(length)]), length) for at, length in enumerate(lengths)
-        ]
+        found = []
+        for at, length in enumerate(lengths):
+            states = np.ascontiguousarray(new[:, at, :, 0, : filled(length)])
+            states[:, :, length:] = 0
+            found.append(Prefix(states, length))
+        return found
 
     def score(
         self, prefixes: Sequence[Prefix], owners: Sequence[int], prompts: Sequence[Sequence[int]],
@@ -105,9 +107,9 @@ class Engine:
         """Read the first tokens of branches after passages whose ``states`` (2 * layers, P, KV, Lp, head_width) hold
         ``lengths`` places."""
         size, wide = max(2, max(len(row) for row in rows)), states.shape[3]
-        mask = np.full((slots.passages, 1, size, 1, wide + size), LOW)
-        mask[..., :wide] = np.where(np.arange(wide) < lengths[:, None], np.float32(0), LOW)[:, None, None, None]
-        mask[..., wide:] = np.where(np.tri(size, dtype=bool), np.float32(0), LOW)[:, None]
+        mask = np.full((slots.passages, 1, size, 1, wide + size), MASKED)
+        mask[..., :wide] = np.where(np.arange(wide) < lengths[:, None], SEEN, MASKED)[:, None, None, None]
+        mask[..., wide:] = np.where(np.tri(size, dtype=bool), SEEN, MASKED)[:, None]
         whole = (slots.passages, slots.places, size, self.shape.group, wide + size)
         mask = np.broadcast_to(mask, whole).reshape(slots.passages, 1, -1, wide + size)
         starts = lengths[slots.passage]
@@ -118,11 +120,11 @@ class Engine:
     ) -> list[Any]:
         """One token more for each branch; ``own`` (2 * layers, P, KV, G, S, head_width), ``used`` places of it (N,)."""
         wide, kept = states.shape[3], own.shape[4]
-        mask = np.full((slots.passages, slots.places, self.shape.group, wide + kept + 1), LOW)
-        mask[..., :wide] = np.where(np.arange(wide) < lengths[:, None], np.float32(0), LOW)[:, None, None]
-        free = np.where(np.arange(kept) < used[:, None], np.float32(0), LOW)
+        mask = np.full((slots.passages, slots.places, self.shape.group, wide + kept + 1), MASKED)
+        mask[..., :wide] = np.where(np.arange(wide) < lengths[:, None], SEEN, MASKED)[:, None, None]
+        free = np.where(np.arange(kept) < used[:, None], SEEN, MASKED)
         mask[slots.passage, slots.place, :, wide : wide + kept] = free[:, None]
-        mask[..., -1] = 0
+        mask[..., -1] = SEEN
         return self._run(
             tokens[:, None], slots, lengths[slots.passage] + used, 1, mask.reshape(slots.passages, 1, -1, wide + kept + 1),
             prefix=states, own=own, last=np.arange(len(tokens)), want=want,
@@ -205,12 +207,14 @@ def filled(length: int) -> int:
     return -(-length // BUCKET) * BUCKET
 
 
-def _session(graph: Path, weights: NDArray[np.uint8], threads: int) -> Any:
+def _session(graph: Path, weights: dict[str, NDArray[Any]], threads: int) -> Any:
+    """The graph with its weights, of which ONNX Runtime makes its own copies in the order that suits the processor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_external_initializers_from_files_in_memory(["weights"], [weights.data], [len(weights)])
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in weights.values()]
+    options.add_external_initializers(list(weights), values)
     return onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])

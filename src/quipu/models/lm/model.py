@@ -139,7 +139,9 @@ class LanguageModel:
             [text for text, _ in rows], [[questions[at] for at in row] for row in rows.values()],
             titles=[title for _, title in rows], always=always,
         )  # fmt: skip
-        found = dict(zip((at for row in rows.values() for at in row), (item for row in read for item in row), strict=True))
+        found = dict(
+            zip((at for row in rows.values() for at in row), (item for row in read for item in row), strict=True)
+        )
         return [found[at] for at in range(len(questions))]
 
     def read_pairs(
@@ -231,7 +233,13 @@ class LanguageModel:
         return windows(text, self.prompts.offsets(text), room, self._stride)
 
     def _decoded(
-        self, jobs: Sequence[Job], steps: int, *, label: int = 0, avoid: int | None = None, choose: Nucleus | None = None
+        self,
+        jobs: Sequence[Job],
+        steps: int,
+        *,
+        label: int = 0,
+        avoid: int | None = None,
+        choose: Nucleus | None = None,
     ) -> list[list[Branch]]:
         """What the branches of every job say. Each core has a stream, which takes on new passages as branches end."""
         branches = [[Branch(job.keys[at] if job.keys else "") for at in range(len(job.prompts))] for job in jobs]

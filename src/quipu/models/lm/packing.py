@@ -57,7 +57,7 @@ def unpack(packed: Bytes, bits: int, out: NDArray[np.int8]) -> None:
     count = len(out)
     if len(packed) != packed_size(count, bits):
         raise FormatError(f"{count} levels of {bits} bits are {packed_size(count, bits)} bytes, not {len(packed)}")
-    words = np.frombuffer(packed.tobytes(), np.uint64)
+    words = np.ascontiguousarray(packed).view(np.uint64)
     filled = np.empty(min(-(-count // 64) * 64, BLOCK), np.uint8)
     scratch = np.empty(len(filled) // 8, np.uint64)
     at = 0

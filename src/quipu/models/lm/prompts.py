@@ -1,7 +1,7 @@
 """What the language model is given: token ids of passages and of prompts, with markers that no text can hold.
 
-    passage   TITLE, a line break, TEXT      write   <write> SPAN <written> -> " QUESTION" <end>
-    read      <read> QUESTION <answer>  ->  " ANSWER" <end>, or <nothing> <end> where nothing answers
+passage   TITLE, a line break, TEXT      write   <write> SPAN <written> -> " QUESTION" <end>
+read      <read> QUESTION <answer>  ->  " ANSWER" <end>, or <nothing> <end> where nothing answers
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Prompts:
     """Encodes what a person gave. Markers that stand in it as text stay text."""
 
     def __init__(self, tokenizer: Tokenizer, markers: Mapping[str, int]) -> None:
-        """``markers``: role -> token id."""
+        """``markers``: role -> token id. The tokenizer's settings are changed."""
         self.markers = dict(markers)
-        self._tokenizer = Tokenizer.from_str(tokenizer.to_str())
+        self._tokenizer = tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True

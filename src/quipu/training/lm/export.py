@@ -7,7 +7,6 @@ The folder holds ``graph.onnx`` (no weights inside), ``weights.bin`` and ``weigh
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,12 +29,12 @@ from quipu.training.lm.rounding import Rounded, round_all
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """``bits`` per weight (3 to 8; 32: floats, for comparison), ``table_bits`` of the embedding (None: the same),
-    ``rotate`` as in ``rotation``; ``markers``: role -> token; ``positions`` the longest passage with its branch, in tokens,
+    """``bits`` per weight (3 to 8; 32: floats, for comparison) but for the matrices in ``other_bits``, for example
+    {"layer.3.up": 5, "embed": 8}; ``rotate`` as in ``rotation``; ``markers``: role -> token; ``positions`` the longest passage with its branch, in tokens,
     ``window`` and ``stride`` of passages that are longer than a window; ``pairs`` that are read together."""
 
     bits: int = 6
-    table_bits: int | None = None
+    other_bits: Mapping[str, int] = field(default_factory=dict)
     rotate: bool = True
     seed: int = 0
     markers: Mapping[str, str] = field(default_factory=lambda: dict(MARKERS))
@@ -43,6 +42,13 @@ class ExportOptions:
     window: int = 640
     stride: int = 160
     pairs: int = 10
+
+    def bits_of(self, name: str) -> int:
+        """Bits of a matrix; queries and keys, which are stored as one, have those of ``qk``."""
+        for part in ("q", "k"):
+            if name.endswith("." + part):
+                name = name.removesuffix(part) + "qk"
+        return self.other_bits.get(name, self.bits)
 
 
 def export_language_model(
@@ -76,12 +82,11 @@ def export_language_model(
     else:
         prompts = Prompts(tokenizer, markers)
         rows = [[*prompts.prefix(text), *prompts.with_markers(said)] for text, said in texts]
-        bits = _bits_of(options)
-        rounded = round_all(turned, shape, rows, bits, block=block, progress=progress)
+        rounded = round_all(turned, shape, rows, options.bits_of, block=block, progress=progress)
         _silence(rounded["embed"], tokenizer, markers, shape)
         tensors = _tensors(rounded, turned, shape)
     _write(out, tensors, shape, options, block)
-    shutil.copyfile(checkpoint / "tokenizer.json", out / "tokenizer.json")
+    _compact_tokenizer(checkpoint / "tokenizer.json", out / "tokenizer.json")
     write_listing(out, "language-model", name, version, {
         "shape": shape.to_json(), "markers": markers, "block": block, "positions": options.positions,
         "window": options.window, "stride": options.stride, "pairs": options.pairs, "bits": options.bits,
@@ -98,11 +103,6 @@ def _marker_ids(tokenizer: Tokenizer, markers: Mapping[str, str]) -> dict[str, i
             raise InputError(f"the tokenizer has no token {markers.get(role)!r} for {role!r}")
         found[role] = int(number)
     return found
-
-
-def _bits_of(options: ExportOptions) -> Callable[[str], int]:
-    table = options.table_bits or options.bits
-    return lambda name: table if name in ("embed", "head") else options.bits
 
 
 def _silence(embedding: Rounded, tokenizer: Tokenizer, markers: Mapping[str, int], shape: DecoderShape) -> None:
@@ -157,18 +157,19 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     (out / "model.json").unlink(missing_ok=True)
     builder = GraphBuilder(shape, GraphOptions(options.bits < 32, block, shape.tied), options.positions)
-    graph = builder.build()
     if block:
         tensors = {**tensors, "hadamard": hadamard(block).astype(np.float32)}
-    places = {name: at for name, (_, _, at, _) in builder.layout().items()}
-    if not shape.tied:  # only the host looks words up
-        end = max(at + -(-size // 64) * 64 for _, _, at, size in builder.layout().values())
-        places["embed"] = end
-        places["embed.scale"] = end + -(-tensors["embed"].nbytes // 64) * 64
-    table = options.table_bits or options.bits
-    bits = {name: table if name in ("embed", "head") else options.bits for name in tensors}
-    save_weights(out, tensors, bits, places)
-    (out / "graph.onnx").write_bytes(graph.SerializeToString())
+    save_weights(out, tensors, options.bits_of)
+    (out / "graph.onnx").write_bytes(builder.build().SerializeToString())
+
+
+def _compact_tokenizer(source: Path, target: Path) -> None:
+    """The same tokenizer without needless characters: merges as "a b" where no part holds a blank, no white space."""
+    content = json.loads(source.read_text(encoding="utf-8"))
+    merges = content["model"].get("merges", [])
+    if all(not isinstance(pair, str) and not any(" " in part for part in pair) for pair in merges):
+        content["model"]["merges"] = [" ".join(pair) for pair in merges]
+    target.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
 def calibration_texts(lines: Sequence[str], count: int) -> list[tuple[str, str]]:

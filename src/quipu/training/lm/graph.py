@@ -8,7 +8,7 @@ its branches), the branch's own from earlier runs (``own``, S places), and the n
 Inputs: ``x`` (T, D) embedded tokens; ``positions`` (T, 1); ``queries`` (P, KV, G, n * group) and ``keys``
 (P, KV, G, n), rows of the packed queries-and-keys seen as (T * (heads + kv_heads), head_width); ``values`` likewise among
 (T * kv_heads, head_width); ``back`` (T, heads), rows of the slots' results (P * KV * G * n * group, head_width);
-``mask`` broadcast to (P, KV, G * n * group, Lp + S + n), 0 or very low; ``parts`` = [Lp, S, n]; ``flat_own`` and
+``mask`` broadcast to (P, KV, G * n * group, Lp + S + n), what a score is at most; ``parts`` = [Lp, S, n]; ``flat_own`` and
 ``flat_new``, ``slots_own`` and ``slots_new``: the sizes of these scores by passage and by branch; ``last`` (R,) tokens whose
 next token is asked for; ``label`` (R, 1) token ids; and per layer ``prefix_k0``, ``prefix_v0`` (P, KV, Lp, head_width),
 ``own_k0``, ``own_v0`` (P, KV, G, S, head_width).
@@ -58,13 +58,13 @@ class GraphBuilder:
         self._count = 0
 
     def build(self) -> onnx.ModelProto:
-        """The whole model; tensors of ``weights`` are declared as external data of the file ``weights``."""
+        """The whole model; tensors of ``weights`` are declared as external data, which the host replaces."""
         shape = self.shape
         for name, value in (
             ("one", np.float32(1)), ("inverse_127", np.float32(1 / 127)), ("tiny", np.float32(1e-9)),
             ("inverse_width", np.float32(1 / shape.width)), ("epsilon", np.float32(shape.epsilon)),
             ("zero_point", np.array(128, np.uint8)), ("last_axis", np.array([-1], np.int64)),
-            ("axis_0", np.array([0], np.int64)), ("axis_1", np.array([1], np.int64)),
+            ("zeros_1", np.array([0], np.int64)), ("axis_0", np.array([0], np.int64)), ("axis_1", np.array([1], np.int64)),
             ("as_heads", np.array([-1, shape.head_width], np.int64)),
             ("as_tokens", np.array([-1, shape.heads * shape.head_width], np.int64)),
             ("passage_rows", np.array([0, 0, -1, shape.head_width], np.int64)),
@@ -126,8 +126,7 @@ class GraphBuilder:
             self._op("FusedMatMul", queries, keys, domain=MS, transB=1),
         ]
         scores[1:] = [self._reshape(part, f"flat_{which}") for part, which in zip(scores[1:], ("own", "new"), strict=True)]
-        total = self._op("Add", self._op("Concat", *scores, axis=-1), "mask")
-        shares = self._ops("Split", 3, self._op("Softmax", total, axis=-1), "parts", axis=-1)
+        shares = self._ops("Split", 3, self._op("Softmax", self._masked(scores), axis=-1), "parts", axis=-1)
         own = self._op("MatMul", self._reshape(shares[1], "slots_own"), f"own_v{layer}")
         new = self._op("MatMul", self._reshape(shares[2], "slots_new"), values)
         inner = self._op("Reshape", self._op("Add", own, new), "passage_rows")
@@ -135,6 +134,16 @@ class GraphBuilder:
         packed = self._op("Gather", self._op("Reshape", mixed, "as_heads"), "back")
         kept = [self._op("Unsqueeze", item, "axis_0") for item in (keys, values)]
         return self._op("Reshape", packed, "as_tokens"), kept
+
+    def _masked(self, scores: list[str]) -> str:
+        """All scores less that of the passage's first token, at most ``mask``.
+
+        The first token is seen by all, so a masked one stays far below the highest score, whatever that is, and yet so near
+        that its exponential is no denormal number, which would make the softmax seven times slower.
+        """
+        whole = self._op("Concat", *scores, axis=-1)
+        first = self._op("Slice", whole, "zeros_1", "axis_1", "last_axis")
+        return self._op("Min", self._op("Sub", whole, first), "mask")
 
     def _head(self, x: str, delta: str) -> None:
         shape = self.shape
@@ -248,20 +257,12 @@ class GraphBuilder:
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="quipu")
 
     def _external(self) -> list[onnx.TensorProto]:
-        """Declarations of the weights, one after the other at multiples of 64 bytes of one file."""
+        """Declarations of the weights: where they stand is for the host to know, which hands them over."""
         tensors = []
-        for name, (kind, dimensions, at, size) in self.layout().items():
+        for name, (kind, dimensions) in self.weights.items():
             tensor = onnx.TensorProto(name=name, data_type=kind, dims=dimensions, data_location=TensorProto.EXTERNAL)
-            for key, value in (("location", "weights"), ("offset", str(at)), ("length", str(size))):
+            size = int(np.prod(dimensions)) * (1 if kind == TensorProto.INT8 else 4)
+            for key, value in (("location", "weights.bin"), ("offset", "0"), ("length", str(size))):
                 tensor.external_data.add(key=key, value=value)
             tensors.append(tensor)
         return tensors
-
-    def layout(self) -> dict[str, tuple[int, tuple[int, ...], int, int]]:
-        """Element type, dimensions, first byte and bytes of each weight in the unpacked file."""
-        found, at = {}, 0
-        for name, (kind, dimensions) in self.weights.items():
-            size = int(np.prod(dimensions)) * (1 if kind == TensorProto.INT8 else 4)
-            found[name] = (kind, dimensions, at, size)
-            at += -(-size // 64) * 64
-        return found
