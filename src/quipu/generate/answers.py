@@ -13,7 +13,7 @@ from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
 
 LIMIT = 14
 POOL = 3  # times as many learned spans are looked at as are wanted
-ALIKE = 0.6  # token F1 from which overlapping spans are one
+ALIKE = 0.7  # token F1 from which overlapping spans are one
 CROWDED = 2  # places in the queue for each span that a sentence already has
 AGAIN = 12  # places in the queue for each earlier place of the same words
 SAME_SENTENCE = 0.8  # token F1 of two sentences that say the same
@@ -66,8 +66,8 @@ def choose(text: str, learned: Sequence[Candidate], ruled: Sequence[Candidate], 
 
     A place in the queue is what a candidate costs: learned spans in their order, then those of rules by their priors;
     ``CROWDED`` places more for each span that its sentence already has, ``AGAIN`` more for each earlier place where the
-    same words stand. Of spans that overlap and share ``ALIKE`` of their words the first stays: they would get the same
-    question, and whoever reads it back decides how far the answer reaches.
+    same words stand. Of spans that overlap and share ``ALIKE`` of their words, or are two names or two dates ("1869" in
+    "17 November 1869"), the first stays: they would get the same question, and its reader sets the answer's extent.
     """
     bounds = _bounds(text)
     queue = _places(text, [*learned, *sorted(ruled, key=lambda item: (-item.score, item.span))], bounds)
@@ -118,9 +118,17 @@ def _elsewhere(text: str, words: str, known: Span) -> list[Span]:
 
 def _same(one: Candidate, sentence: int, other: Candidate, where: int) -> bool:
     """Whether two candidates of a passage would be asked about with one question."""
-    if one.span.overlaps(other.span):
-        return token_f1(one.text, other.text) >= ALIKE or normalize_answer(one.text) == normalize_answer(other.text)
-    return sentence == where and normalize_answer(one.text) == normalize_answer(other.text)
+    if not one.span.overlaps(other.span):
+        return sentence == where and normalize_answer(one.text) == normalize_answer(other.text)
+    return token_f1(one.text, other.text) >= ALIKE or _kind(one.text) == _kind(other.text) != ""
+
+
+def _kind(text: str) -> str:
+    """ "number" (dates too) or "name" where a span is nothing else, "" for other phrases."""
+    if any(letter.isdigit() for letter in text):
+        return "number"
+    words = [word for word in text.split() if word.lower() not in FUNCTION_WORDS and word not in ("de", "von", "van")]
+    return "name" if words and all(word[0].isupper() for word in words) else ""
 
 
 def by_rule(text: str) -> list[Candidate]:

@@ -12,6 +12,7 @@ from quipu.text import normalize_answer, token_f1
 WITHIN = 0.8  # agreement of an answer with one that it is a part of
 MORE = 4  # words that the longer of the two may have more
 _LEADING = re.compile(r"^(?:in|on|at|by|from|to|for|with|of|and|or|because|as|the|a|an|since|until|that)\s+", re.I)
+_CURRENCY = re.compile(r"\b(?:US|A|C|NZ|HK)(?=\$)")
 _VERB = re.compile(r"(?<!^)\b(?:is|was|are|were|has|had)\b")
 _DANGLING = re.compile(r"\b(?:and|or|of|the|an?|in|on|at|to|for|with|by|from|as|that|which|who)[.,;:]*$", re.I)
 
@@ -53,7 +54,7 @@ def _held(asked: str, read: str) -> float:
 
 
 def _core(answer: str) -> str:
-    return normalize_answer(_LEADING.sub("", answer.strip()))
+    return normalize_answer(_CURRENCY.sub("", _LEADING.sub("", answer.strip())))
 
 
 def _clause(asked: str, read: str) -> bool:

@@ -39,6 +39,14 @@ def test_the_reader_sets_the_extent(asked: str, answer: str, kept: str, agreemen
     assert found.agreement == pytest.approx(agreement, abs=0.07) and not found.generated
 
 
+def test_a_dollar_is_a_dollar() -> None:
+    """ "US$1,000" and "$1,000" are one price, though no word of them is the same."""
+    text = "The prize is US$1,000 for each."
+    asked = Span(text.index("$"), text.index(" for"))
+    found = settle(text, asked, Reading(text.index("US"), text.index(" for"), "US$1,000", 5.0, 0.9))
+    assert found.agreement == 1.0 and found.answer == "$1,000"
+
+
 def test_words_that_stand_nowhere_leave_the_span() -> None:
     """An answer without a place cannot be shown in its document."""
     found = settle(TEXT, span("1869"), Reading(-1, -1, "in the year 1869", 5.0, 0.9, 0.01))

@@ -22,8 +22,16 @@ def test_the_score_is_the_weighted_sum() -> None:
     found = features(GOOD)
     assert set(found) == set(WEIGHTS)
     by_hand = (
-        -0.77 + 4.67 * -0.05 + 0.74 * -0.01 + -1.02 * math.log(1e-4 / (1 - 1e-4)) / 9 + 0.11
-        + 0.20 * 2 / 3 + 0.39 * 3 / 12 + 0.20 * 3 / 8 + 0.80 / 6 + 0.23
+        -0.77
+        + 4.67 * -0.05
+        + 0.74 * -0.01
+        + -1.02 * math.log(1e-4 / (1 - 1e-4)) / 9
+        + 0.11
+        + 0.20 * 2 / 3
+        + 0.39 * 3 / 12
+        + 0.20 * 3 / 8
+        + 0.80 / 6
+        + 0.23
     )  # two names (Suez, Canal), the longest other word is "dug", three words say something, no part is unseen
     assert chance(GOOD) == pytest.approx(1 / (1 + math.exp(-by_hand)))
 
