@@ -11,7 +11,7 @@ _HOMES = {
     "build": "api", "open": "api", "Memory": "api",
     "Passage": "records", "QAPair": "records", "Span": "records", "Hit": "records", "Evidence": "records",
     "Answer": "records",
-    "Encoder": "models.encoder", "Reader": "models.reader", "Writer": "models.writer",
+    "Encoder": "models.encoder", "Extractor": "models.extractor", "Reader": "models.reader",
     "Reranker": "models.reranker", "calibrate": "calibration.memory", "QuipuError": "errors",
 }  # fmt: skip
 # `open` is left out: a star import would shadow the builtin.
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from quipu.calibration.memory import calibrate as calibrate
     from quipu.errors import QuipuError as QuipuError
     from quipu.models.encoder import Encoder as Encoder
+    from quipu.models.extractor import Extractor as Extractor
     from quipu.models.reader import Reader as Reader
     from quipu.models.reranker import Reranker as Reranker
-    from quipu.models.writer import Writer as Writer
     from quipu.records import Answer as Answer
     from quipu.records import Evidence as Evidence
     from quipu.records import Hit as Hit

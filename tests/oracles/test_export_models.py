@@ -17,7 +17,6 @@ from quipu.errors import ExportMismatch, FormatError, InputError
 from quipu.models.encoder import Encoder
 from quipu.models.hub import resolve
 from quipu.models.reader import NOT_READ, Reader, best_spans
-from quipu.models.surface import casing_of, surface
 from quipu.records import Span
 from quipu.training import export
 
@@ -111,13 +110,3 @@ def test_best_spans_are_those_of_a_search_over_all() -> None:
         assert (first[row], last[row]) == best and score[row] == pytest.approx(sums[best] - none, abs=1e-4)
         total = sum(np.exp(value) for value in sums.values()) + np.exp(none)
         assert probability[row] == pytest.approx(np.exp(sums[best]) / total, rel=1e-3)
-
-
-def test_questions_are_cased_as_the_passage_is(tmp_path: Path) -> None:
-    """Lower-case names look careless, and capitals in the middle of a sentence look wrong."""
-    tokenizer = wordpieces(tmp_path)
-    text = "The canal was opened in 1869 by Ferdinand de Lesseps. Glass came later. The glass was clear."
-    casing = casing_of(tokenizer.encode(text), text)
-    assert casing.get("ferdinand") == "Ferdinand" and casing.get("glass", "glass") == "glass" and "the" not in casing
-    ids = tokenizer.encode("who was ferdinand , and what is the canal ?", add_special_tokens=False).ids
-    assert surface(tokenizer, ids, casing) == "Who was Ferdinand, and what is the canal?"

@@ -87,7 +87,7 @@ def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="of kind 'reader', 'encoder' is needed"):
         resolve(path, "encoder")
     assert kind_of(path) == "reader"
-    with pytest.raises(FormatError, match="'copying-writer' is needed"):
+    with pytest.raises(FormatError, match="'ctranslate-writer' is needed"):
         load_writer(path)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +14,6 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from quipu.models import reader as reader_module
 from quipu.models.encoder import length_batches
 from quipu.models.reader import Reader, best_spans
-from quipu.models.writer import _copied_states, _cuts, _nucleus, _stutters, _tokens
-from quipu.records import Span
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -119,81 +116,6 @@ def test_a_question_of_any_length_leaves_room_for_the_passage(tmp_path: Path, mo
     for question in ("?" * 900, "when " * 900, "运" * 900, "", "when was the canal opened ?" + " " * 900):
         assert reader.read([question], ["the canal was opened in 1869 ."])[0].text == "1869"
     assert reader.read(["1869 ?"], [""])[0].score < 0
-
-
-def test_sampling_draws_the_fewest_pieces_that_hold_the_share() -> None:
-    """A nucleus that is one too wide asks nonsense, one too narrow asks the same question again and again."""
-    p = np.array([0.5, 0.3, 0.15, 0.05])
-    log_p = np.log(np.tile(p, (4000, 1))).astype(np.float32)
-    for top_p, count in ((0.1, 1), (0.5, 1), (0.51, 2), (0.8, 2), (0.81, 3), (1.0, 4)):
-        picks = np.bincount(_nucleus(log_p, top_p - 1e-4, np.random.default_rng(1)), minlength=4)
-        expected = np.where(np.arange(4) < count, p, 0.0)
-        assert np.allclose(picks / 4000, expected / expected.sum(), atol=0.03), top_p
-
-
-def test_sampling_never_draws_what_was_left_out() -> None:
-    """A piece that stutters has no probability; drawing it by rounding would bring the stutter back."""
-    log_p = np.log(np.array([[0.6, 0.2, 0.2]], dtype=np.float32))
-    log_p[0, 0] = -np.inf
-    picks = {int(_nucleus(log_p, 1.0, np.random.default_rng(seed))[0]) for seed in range(60)}
-    assert picks == {1, 2}
-
-
-def test_a_pair_of_pieces_is_said_once() -> None:
-    """Greedy questions fall into loops, and the reader answers them all the same."""
-    said = np.array([[[4, 5, 6, 4]], [[4, 4, 5, 5]]])
-    piece = np.array([[[5, 6, 4]], [[5, 4, 6]]])
-    # after 4: "4 5" was said, "4 4" repeats the last; after 5 (second row): "5 5" repeats and was said
-    assert _stutters(piece, said).tolist() == [[[True, False, True]], [[True, False, False]]]
-    assert not _stutters(piece, said[..., :0]).any()
-
-
-@pytest.mark.parametrize(
-    ("text", "answer", "cut"),
-    [
-        ("about 7,000,000 people", "7,000,000", False),
-        ("about 7,000,000 people", "7,000", True),
-        ("about 7,000,000 people", "000", True),
-        ("3.5 km", "5 km", True),
-        ("3.5 km", "3.5 km", False),
-        ("a well-known man", "known man", True),
-        ("the 1914-18 war", "1914", True),
-        ("in 1914, 18 men", "1914", False),
-        ("in 1914, 18 men", "18 men", False),
-        ("the end of 1869.", "1869", False),
-        ("O'Brien came", "Brien", True),
-        ("the dog's bone", "dog", False),
-        ("the dog’s bone", "dog’s", False),
-        ("the (half) moon", "half", False),
-        ("the (half) moon", "(half) moon", False),
-        ("the (half) moon", "half) moon", True),
-        ('he said "yes" twice', '"yes', True),
-        ('he said "yes" twice', '"yes" twice', False),
-        ("1869", "1869", False),
-    ],
-)
-def test_spans_are_whole_numbers_words_and_brackets(text: str, answer: str, cut: bool) -> None:
-    """ "7,000" out of "7,000,000" is a wrong answer that looks right."""
-    at = text.index(answer)
-    assert _cuts(text, at, at + len(answer)) is cut
-
-
-def test_the_tokens_of_a_span_are_those_that_share_a_character() -> None:
-    """An answer that ends inside a token must still be told to the writer; one of white space has none."""
-    offsets = [(0, 0), (0, 3), (4, 9), (9, 10), (11, 15), (0, 0)]  # [CLS] the canal . 1869 [SEP]
-    assert _tokens(offsets, Span(4, 9)) == (2, 2)
-    assert _tokens(offsets, Span(5, 12)) == (2, 4)
-    assert _tokens(offsets, Span(3, 4)) is None and _tokens(offsets, Span(20, 25)) is None
-    assert _tokens(offsets, Span(0, 0)) is None
-
-
-def test_what_is_copied_is_read_at_the_place_nearest_to_the_answer() -> None:
-    """Of two places of a word the other one goes on with another sentence."""
-    ids = np.array([[1, 7, 8, 9, 7, 2]])
-    states = np.arange(6, dtype=np.float32).reshape(1, 6, 1)
-    previous, start, end = np.array([[7, 7, 5]]), np.array([[3, 2, 2]]), np.array([[3, 2, 3]])
-    found: Any = _copied_states(previous, ids, start, end, states)
-    assert found[..., 0].tolist() == [[4.0, 1.0, 0.0]]
 
 
 def test_batches_hold_texts_of_one_length_and_every_text_once() -> None:

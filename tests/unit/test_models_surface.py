@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from quipu.models.surface import casing_of, surface
+from quipu.models.surface import casing_of, written
 
 PIECES = (
     "[UNK] who what when how is was of the in by ' s t - / ( ) , . ? $ 5 000 % fer ##din ##and canal suez o brien "
     "well known 1869 opened did n don ipod company nato and glass came later clear didn it said – 1914 18 war "
     '7 3 where dog dogs u army dogs bones " dvo ##rak land 10 : 30 no'
 )
+
+
+def surface(tokenizer: Tokenizer, pieces: Sequence[int], casing: Mapping[str, str]) -> str:
+    """The line as a question, with a capital and one mark."""
+    line = written(tokenizer, pieces, casing).strip(" ?.,;:")
+    return line[:1].upper() + line[1:] + "?" if line else ""
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from quipu.models.protocols import SupportsReadMemory, SupportsWrite
 
 
 def load_writer(name_or_path: str | Path) -> SupportsWrite:
-    """The copying writer, or a BART or T5 converted to CTranslate2, by what the folder says it is."""
+    """The language model, or a BART or T5 converted to CTranslate2, by what the folder says it is."""
     from quipu.models.hub import kind_of
 
-    if kind_of(name_or_path) == "ctranslate-writer":
-        from quipu.models.ctranslate import CTranslateWriter
+    if kind_of(name_or_path) == "language-model":
+        from quipu.models.lm.model import LanguageModel
 
-        return CTranslateWriter.from_pretrained(name_or_path)
-    from quipu.models.writer import Writer
+        return LanguageModel.from_pretrained(name_or_path)
+    from quipu.models.ctranslate import CTranslateWriter
 
-    return Writer.from_pretrained(name_or_path)
+    return CTranslateWriter.from_pretrained(name_or_path)
 
 
 def load_memory_reader(name_or_path: str | Path) -> SupportsReadMemory:

@@ -20,7 +20,7 @@ QUESTIONS_PER_BATCH = 32
 
 
 class CTranslateWriter:
-    """Implements ``SupportsWrite``; it extracts no answers, the writer that ships does that beside it."""
+    """Implements ``SupportsWrite``; it extracts no answers, the extractor that ships does that beside it."""
 
     def __init__(self, name_or_path: str | Path) -> None:
         """Load and verify; MissingExtra without ctranslate2."""

@@ -37,10 +37,6 @@ _NEEDS = {
     "reader": (("model.onnx", "tokenizer.json"), ("max_length", "stride")),
     "reranker": (("lower.onnx", "upper.onnx", "tokenizer.json"), ("max_length",)),
     "cross-encoder": (("model.onnx", "tokenizer.json"), ("max_length", "pad")),
-    "copying-writer": (
-        ("encoder.onnx", "decoder.onnx", "words.npy", "scales.npy", "tokenizer.json"),
-        ("max_length", "question_length", "pieces", "bucket_edges"),
-    ),
     "memory-reader": (("project.onnx", "decoder.onnx", "tokenizer.json"), ("k", "vocabulary", "value_length")),
     "ctranslate-memory-reader": (
         ("model.bin", "config.json", "tokenizer.json"), ("k", "sentence", "value_length", "x_length", "mask")

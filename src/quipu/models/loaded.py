@@ -42,11 +42,10 @@ class Models:
 
         Writer and reader are the language model unless others are given.
         """
-        speaks = language_model is not None or is_bundled(LANGUAGE_MODEL) or not is_bundled("quipu-mini/writer")
         self._given: dict[str, Any] = {
             "encoder": encoder or ENCODER,
-            "writer": _ships(writer) or (language_model or LANGUAGE_MODEL if speaks else "quipu-mini/writer"),
-            "reader": _ships(reader) or (language_model or LANGUAGE_MODEL if speaks else "quipu-mini/reader"),
+            "writer": _ships(writer) or language_model or LANGUAGE_MODEL,
+            "reader": _ships(reader) or language_model or LANGUAGE_MODEL,
         }
         self.names = {
             kind: str(given) if isinstance(given, str | Path) else str(getattr(given, "source", given.name))
@@ -108,14 +107,10 @@ class Models:
         writer = self.writer()
         if hasattr(writer, "extract"):
             return cast(SupportsExtract, writer)
-        if "extractor" not in self._given and is_bundled(EXTRACTOR):
+        if "extractor" not in self._given:
             from quipu.models.extractor import Extractor
 
             self._given["extractor"] = Extractor.from_pretrained(EXTRACTOR)
-        elif "extractor" not in self._given:
-            from quipu.models.writer import Writer
-
-            self._given["extractor"] = Writer.from_pretrained("quipu-mini/writer")
         return cast(SupportsExtract, self._given["extractor"])
 
     def reranker(self) -> SupportsRerank | None:

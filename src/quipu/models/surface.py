@@ -22,12 +22,6 @@ _MENDS = (
 _LONGEST = 8  # words and marks that the passage writes without a space, looked for as one
 
 
-def surface(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], casing: Mapping[str, str]) -> str:
-    """The question of lower-case word pieces; ``casing`` says how the passage writes words (see ``casing_of``)."""
-    line = written(tokenizer, pieces, casing).strip(" ?.,;:")
-    return line[:1].upper() + line[1:] + "?" if line else ""
-
-
 def written(tokenizer: Tokenizer, pieces: NDArray[np.int64] | Sequence[int], casing: Mapping[str, str]) -> str:
     """The text of lower-case word pieces, as ``casing`` writes its words."""
     words: list[str] = []

@@ -54,6 +54,24 @@ def test_brackets_and_quotes_stay_in_pairs() -> None:
     assert not {"Paris (capital", "capital)", '"big', 'big" now'} & found
 
 
+@pytest.mark.parametrize(
+    ("text", "whole", "cut"),
+    [
+        ("about 7,000,000 people", "7,000,000", "7,000"),
+        ("about 7,000,000 people", "7,000,000 people", "000 people"),
+        ("3.5 km", "3.5 km", "5 km"),
+        ("a well-known man", "well-known man", "known man"),
+        ("the 1914-18 war", "1914-18", "1914"),
+        ("in 1914, 18 men", "18 men", "1914,"),
+        ("O'Brien came", "O'Brien", "Brien"),
+        ("the dog's bone", "dog", "s bone"),
+    ],
+)
+def test_answers_are_whole_numbers_and_words(text: str, whole: str, cut: str) -> None:
+    """ "7,000" out of "7,000,000" is a wrong answer that looks right."""
+    assert whole in spans(text) and cut not in spans(text)
+
+
 def test_special_pieces_are_no_edges() -> None:
     """[CLS] and [SEP] stand for no text."""
     first, last = edges("Paris", encode("Paris"))
