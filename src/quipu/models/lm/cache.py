@@ -17,6 +17,10 @@ class PrefixCache:
         self._kept: OrderedDict[tuple[int, ...], Prefix] = OrderedDict()
         self._lock = Lock()
 
+    def grow(self, limit: int) -> None:
+        """Keep up to ``limit`` bytes from now on, if that is more than before; a cache that keeps nothing stays so."""
+        self.limit = max(self.limit, limit) if self.limit else 0
+
     def get(self, ids: tuple[int, ...]) -> Prefix | None:
         """What is kept of the passage with these token ids."""
         with self._lock:

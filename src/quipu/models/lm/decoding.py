@@ -17,8 +17,8 @@ EDGES = (8, 16, 24, 40)  # prompts of similar length are read together, since al
 
 @dataclass(slots=True)
 class Branch:
-    """What a branch says: tokens up to the end token, and their probabilities; ``of_label``: the probability of a certain
-    token as the first one. ``key``: what chance depends on."""
+    """What a branch says: tokens up to the end token, and their probabilities; ``of_label``: the probability of a
+    certain token as the first one. ``key``: what chance depends on."""
 
     key: str = ""
     tokens: list[int] = field(default_factory=list)
@@ -50,8 +50,8 @@ class _State:
 
 
 class _Buffers:
-    """Arrays that are used again: fresh ones would be cleared by the system page by page, which takes longer than to fill
-    them. What was in them stays, finite numbers that are masked."""
+    """Arrays that are used again: fresh ones would be cleared by the system page by page, which takes longer than to
+    fill them. What was in them stays, finite numbers that are masked."""
 
     def __init__(self) -> None:
         self._free: list[Floats] = []
@@ -86,7 +86,8 @@ class Decoding:
         avoid: int | None = None,
         choose: Choose | None = None,
     ) -> None:
-        """``end`` ends a branch, as do ``steps`` tokens. ``label``: see ``Branch.of_label``; ``avoid`` is never the first."""
+        """``end`` ends a branch, as do ``steps`` tokens. ``label``: see ``Branch.of_label``; ``avoid`` is never the
+        first."""
         self.engine, self.end, self.steps, self.label, self.avoid, self.choose = (
             engine,
             end,
@@ -182,10 +183,10 @@ class Decoding:
                 into[...] = state.own[:, passage, :, place, :size]
                 branch += 1
             self._buffers.give(state.own)
-        return _State(
-            prefix, np.concatenate([state.lengths[some] for state, some in zip(states, kept, strict=True)]), own, slots, used,
-            np.concatenate([state.tokens for state in states]), [branch for state in states for branch in state.branches],
-        )  # fmt: skip
+        lengths = np.concatenate([state.lengths[some] for state, some in zip(states, kept, strict=True)])
+        tokens = np.concatenate([state.tokens for state in states])
+        branches = [branch for state in states for branch in state.branches]
+        return _State(prefix, lengths, own, slots, used, tokens, branches)
 
     def _first(self, state: _State, part: Ints, rows: list[Sequence[int]]) -> None:
         """Read prompts of similar length, and say their first tokens."""
@@ -220,8 +221,9 @@ class Decoding:
         return np.asarray(tokens, np.int64)
 
     def _going(self, state: _State) -> NDArray[np.bool_]:
-        full = np.array([len(branch.tokens) >= self.steps for branch in state.branches])
-        return (state.tokens != self.end) & ~full
+        room = np.array([len(branch.tokens) < self.steps for branch in state.branches], np.bool_)
+        going: NDArray[np.bool_] = room & (state.tokens != self.end)
+        return going
 
 
 def _by_length(lengths: Ints) -> Iterator[Ints]:

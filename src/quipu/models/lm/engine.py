@@ -1,12 +1,14 @@
 """Runs the decoder's graph: reads passages, the first tokens of branches, and one token more of each.
 
 Every value of a branch is computed in an order that does not depend on its company: stretches of keys are filled up to
-multiples of ``BUCKET`` with masked places, which add nothing at the end of sums, and products of a single row, which would
-be summed in another way, do not occur. So an answer is the same, bit by bit, alone and in any batch.
+multiples of ``BUCKET`` with masked places, which add nothing at the end of sums, and products of a single row, which
+would be summed in another way, do not occur. So an answer is the same, bit by bit, alone and in any batch.
 """
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +69,8 @@ class Engine:
         if not shape.tied:  # the graph does not use the table that words are looked up in
             weights = {name: tensor for name, tensor in weights.items() if name not in ("embed", "embed.scale")}
         self._session = _session(folder / "graph.onnx", weights, threads)
+        del weights
+        _give_back()
         # places that a passage's branches have at least: a single query would be multiplied in another way
         self.least = 2 if shape.group == 1 else 1
 
@@ -88,8 +92,8 @@ class Engine:
         self, prefixes: Sequence[Prefix], owners: Sequence[int], prompts: Sequence[Sequence[int]],
         answers: Sequence[Sequence[int]],
     ) -> list[list[float]]:  # fmt: skip
-        """The probability of each token of each answer after passage ``prefixes[owners[i]]``, its prompt, and the tokens
-        before it."""
+        """The probability of each token of each answer after passage ``prefixes[owners[i]]``, its prompt, and the
+        tokens before it."""
         states, lengths = stacked(prefixes)
         slots = Slots.of(np.array(owners, np.int64), len(prefixes), self.least)
         rows = [[*prompt, *answer[:-1]] for prompt, answer in zip(prompts, answers, strict=True)]
@@ -126,16 +130,17 @@ class Engine:
         mask[slots.passage, slots.place, :, wide : wide + kept] = free[:, None]
         mask[..., -1] = SEEN
         return self._run(
-            tokens[:, None], slots, lengths[slots.passage] + used, 1, mask.reshape(slots.passages, 1, -1, wide + kept + 1),
-            prefix=states, own=own, last=np.arange(len(tokens)), want=want,
+            tokens[:, None], slots, lengths[slots.passage] + used, 1,
+            mask.reshape(slots.passages, 1, -1, wide + kept + 1), prefix=states, own=own, last=np.arange(len(tokens)),
+            want=want,
         )  # fmt: skip
 
     def _run(
         self, rows: Any, slots: Slots, starts: Ints, size: int, mask: Floats, *, prefix: Floats | None = None,
         own: Floats | None = None, last: Ints | None = None, label: Ints | None = None, want: list[str],
     ) -> list[Any]:  # fmt: skip
-        """Feed the graph (see ``quipu.training.lm.graph``): ``rows`` of at most ``size`` tokens, each from its position of
-        ``starts`` on. Without ``last`` only the new keys and values are of use."""
+        """Feed the graph (see ``quipu.training.lm.graph``): ``rows`` of at most ``size`` tokens, each from its position
+        of ``starts`` on. Without ``last`` only the new keys and values are of use."""
         shape = self.shape
         kv, width, group = shape.kv_heads, shape.head_width, shape.group
         counts = np.array([len(row) for row in rows], np.int64)
@@ -188,8 +193,9 @@ class Engine:
         }
 
     def embedded(self, ids: Ints) -> Floats:
-        """Rows of the embedding table (T, D) float32."""
-        rows: Floats = self._embedding[ids].astype(np.float32)
+        """Rows of the embedding table (T, D) float32; it is stored as (D, V) where it is the output layer too."""
+        levels = np.take(self._embedding, ids, axis=1).T if self.shape.tied else self._embedding[ids]
+        rows = np.ascontiguousarray(levels, np.float32)
         return rows if self._scales is None else rows * self._scales[ids, None]
 
 
@@ -208,13 +214,26 @@ def filled(length: int) -> int:
 
 
 def _session(graph: Path, weights: dict[str, NDArray[Any]], threads: int) -> Any:
-    """The graph with its weights, of which ONNX Runtime makes its own copies in the order that suits the processor."""
+    """The graph with its weights, of which ONNX Runtime makes its own copies in the order that suits the processor.
+
+    The graph is as it should be: looking for something to improve in it would take longer than all the rest.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in weights.values()]
     options.add_external_initializers(list(weights), values)
     return onnxruntime.InferenceSession(graph.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+
+def _give_back() -> None:
+    """Memory that loading left unused goes back to the system, a hundred megabytes with the GNU C library, which would
+    keep it; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

@@ -28,7 +28,8 @@ QUESTION_STEPS = 32  # tokens that a question has at most
 ANSWER_STEPS = 40
 PREFILL_TOKENS = 768  # of passages that are read together, filled up
 NUCLEUS = 0.9  # where several questions for a span are wanted and nothing else is said
-CACHE_BYTES = 128 << 20
+CACHE_BYTES = 48 << 20  # of passages that were read lately
+WRITING_BYTES = 192 << 20  # the same once questions are written: they are read back soon
 FLOOR = 1e-9  # probabilities under it count as it
 
 
@@ -41,8 +42,8 @@ class LanguageModel:
     def __init__(self, name_or_path: str | Path = "quipu-small/lm", *, cache_bytes: int = CACHE_BYTES) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``).
 
-        ``cache_bytes``: how much is kept of passages that were read lately, so that reading them again costs nothing.
-        """
+        ``cache_bytes``: how much is kept of passages that were read lately, so that reading them again costs nothing;
+        more as soon as questions are written, which are read back soon. 0 keeps nothing. """
         folder = resolve(name_or_path, "language-model")
         settings = folder.settings
         self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
@@ -71,10 +72,11 @@ class LanguageModel:
     ) -> list[list[list[Written]]]:
         """``per_span`` questions for each span of each text; ``score`` is the mean log-probability per token.
 
-        Greedy for one question without ``top_p``; else nucleus sampling, where chance depends on ``seed``, text and span
-        alone, and questions that came twice are given once.
+        Greedy for one question without ``top_p``; else nucleus sampling, where chance depends on ``seed``, text and
+        span alone, and questions that came twice are given once.
         """
-        jobs, places = [], []
+        jobs: list[Job] = []
+        places = []
         for at, (text, title, wanted) in enumerate(zip(texts, self._titles(titles, texts), spans, strict=True)):
             cut = self._windows(text, title)
             for number, window in enumerate(cut):
@@ -87,6 +89,7 @@ class LanguageModel:
                 keys = [f"{seed} {digest} {start} {end} {copy}" for start, end in local for copy in range(per_span)]
                 jobs.append(Job(len(jobs), 0, prefix, prompts, [], keys))
                 places.append([(at, which) for which in mine for _ in range(per_span)])
+        self._cache.grow(WRITING_BYTES)
         nucleus = top_p if top_p is not None else (NUCLEUS if per_span > 1 else None)
         written: list[list[list[Written]]] = [[[] for _ in wanted] for wanted in spans]
 
@@ -109,7 +112,8 @@ class LanguageModel:
     ) -> list[list[Reading]]:
         """What ``texts[i]`` answers to each of ``questions[i]``; each text is read once. A long text is read in windows
         that overlap, and the surest answer counts. ``always``: an answer even where "nothing answers" is likelier."""
-        jobs, places = [], []
+        jobs: list[Job] = []
+        places = []
         for at, (text, title, asked) in enumerate(zip(texts, self._titles(titles, texts), questions, strict=True)):
             for window in self._windows(text, title) if asked else []:
                 inside = text[window.start : window.end]
@@ -147,8 +151,9 @@ class LanguageModel:
     def read_pairs(
         self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], *, always: bool = False
     ) -> list[MemoryReading]:
-        """What the first ``k`` of ``pairs[i]`` (question or key text, answer), best first, answer to ``questions[i]``."""
-        jobs = []
+        """What the first ``k`` of ``pairs[i]`` (question or key text, answer), best first, answer to
+        ``questions[i]``."""
+        jobs: list[Job] = []
         for question, memory in zip(questions, pairs, strict=True):
             ids: list[int] = []
             for asked, answer in memory[: self.k]:  # as many whole lines as fit
@@ -173,9 +178,10 @@ class LanguageModel:
         *,
         titles: Sequence[str | None] | None = None,
     ) -> list[list[float]]:
-        """Mean log-probability per token of ``answers[i][j]`` to ``questions[i][j]`` over ``texts[i]``; the answer "" is
-        "nothing answers". Of a long text's windows the one where the answer is likeliest counts."""
-        jobs, places = [], []
+        """Mean log-probability per token of ``answers[i][j]`` to ``questions[i][j]`` over ``texts[i]``; the answer ""
+        is "nothing answers". Of a long text's windows the one where the answer is likeliest counts."""
+        jobs: list[Job] = []
+        places = []
         rows = zip(texts, self._titles(titles, texts), questions, answers, strict=True)
         for at, (text, title, asked, said) in enumerate(rows):
             for window in self._windows(text, title) if asked else []:
@@ -280,16 +286,16 @@ class LanguageModel:
 
     def _prefixes(self, rows: Sequence[tuple[int, ...]]) -> list[Prefix]:
         """From the cache, or read."""
-        known = {row: self._cache.get(row) for row in rows}
-        missing = sorted((row for row, prefix in known.items() if prefix is None), key=len)
+        known = {row: prefix for row in rows if (prefix := self._cache.get(row)) is not None}
+        missing = sorted({row for row in rows if row not in known}, key=lambda row: (len(row), row))
         while missing:
             count = max(1, min(PREFILL_TOKENS // len(missing[-1]), len(missing)))
             batch = missing[-count:]
             del missing[-count:]
-            for row, prefix in zip(batch, self.engine.prefixes(batch), strict=True):
-                known[row] = prefix
-                self._cache.put(row, prefix)
-        return [prefix for row in rows if (prefix := known[row]) is not None]
+            for row, read in zip(batch, self.engine.prefixes(batch), strict=True):
+                known[row] = read
+                self._cache.put(row, read)
+        return [known[row] for row in rows]
 
 
 def _clipped(span: Span, window: Span) -> tuple[int, int]:
@@ -299,7 +305,8 @@ def _clipped(span: Span, window: Span) -> tuple[int, int]:
 
 
 def _surest(readings: Sequence[Reading]) -> Reading:
-    """Of a text's windows the likeliest answer, rather one whose words stand there; nothing only where no window does."""
+    """Of a text's windows the likeliest answer, rather one whose words stand there; nothing only where no window
+    does."""
     best = max(readings, key=lambda reading: (bool(reading.text), reading.start >= 0, reading.probability))
     if len(readings) == 1 or best.text:
         return best

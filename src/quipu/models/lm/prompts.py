@@ -68,7 +68,8 @@ class Prompts:
         return [*(self.encode(" " + words) if words else [self.markers["nothing"]]), self.markers["end"]]
 
     def with_markers(self, text: str) -> list[int]:
-        """Token ids of a text in which ``{role}`` stands for a marker: for calibration, never for what a person gave."""
+        """Token ids of a text in which ``{role}`` stands for a marker: for calibration, never for what a person
+        gave."""
         found: list[int] = []
         for part in re.split(r"(\{[a-z]+\})", text):
             role = part[1:-1]

@@ -1,7 +1,7 @@
 """A language model's file of weights: packed at rest, int8 in memory, and handed to ONNX Runtime from there.
 
-``weights.json`` lists each tensor of ``weights.bin``: {"shape", "bits" or "float" (16 or 32), "at" (first byte in the file),
-"bytes"}. Floats are float32 in memory. The rotary tables "cos" and "sin" are made when they are loaded.
+``weights.json`` lists each tensor of ``weights.bin``: {"shape", "bits" or "float" (16 or 32), "at" (first byte in the
+file), "bytes"}. Floats are float32 in memory. The rotary tables "cos" and "sin" are made when they are loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from quipu.errors import FormatError
 from quipu.models.lm.packing import pack, unpack
 from quipu.models.lm.shape import DecoderShape
-
 
 
 def save_weights(folder: Path, tensors: dict[str, NDArray[Any]], bits: Callable[[str], int]) -> None:
@@ -46,8 +45,9 @@ def load_weights(folder: Path, shape: DecoderShape, positions: int, workers: int
     """Every tensor that the graph and the host need; FormatError where the listing does not fit the file."""
     try:
         listing = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
-        tensors = {
-            name: np.empty(entry["shape"], np.int8 if "bits" in entry else np.float32) for name, entry in listing.items()
+        tensors: dict[str, NDArray[Any]] = {
+            name: np.empty(entry["shape"], np.int8 if "bits" in entry else np.float32)
+            for name, entry in listing.items()
         }
         by_size = sorted(listing, key=lambda name: -tensors[name].nbytes)
         with ThreadPoolExecutor(max(1, workers)) as pool:

@@ -28,7 +28,8 @@ def windows(text: str, offsets: Sequence[tuple[int, int]], room: int, stride: in
 
 
 def fitting(found: Sequence[Span], span: Span) -> int:
-    """The window that holds ``span`` with the most text on its shorter side; where none does, the one with most of it."""
+    """The window that holds ``span`` with the most text on its shorter side; where none does, the one with most of
+    it."""
 
     def margin(window: Span) -> tuple[int, int]:
         inside = min(window.end, span.end) - max(window.start, span.start)

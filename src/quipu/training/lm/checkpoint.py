@@ -21,11 +21,14 @@ _PARTS = {
 }  # fmt: skip
 
 
-def load_checkpoint(folder: Path, *, rope_base: float = 100000.0, epsilon: float = 1e-5) -> tuple[Tensors, DecoderShape]:
+def load_checkpoint(
+    folder: Path, *, rope_base: float = 100000.0, epsilon: float = 1e-5
+) -> tuple[Tensors, DecoderShape]:
     """Float32 weights by the names of ``rotation``, and their shape.
 
-    A folder with config.json is read as a Hugging Face checkpoint (model.safetensors, whole or in shards), one without as
-    packed: int8 ``NAME.q`` with a scale for each 64 weights ``NAME.s``, heads of 64, and the given ``rope_base`` and ``epsilon``.
+    A folder with config.json is read as a Hugging Face checkpoint (model.safetensors, whole or in shards), one without
+    as packed: int8 ``NAME.q`` with a scale for each 64 weights ``NAME.s``, heads of 64, and the given ``rope_base`` and
+    ``epsilon``.
     """
     files = sorted(folder.glob("*.safetensors"))
     if not files:

@@ -1,7 +1,7 @@
 """From a trained decoder to a model folder of the kind "language-model", which runs without torch.
 
-The folder holds ``graph.onnx`` (no weights inside), ``weights.bin`` and ``weights.json`` (packed; see ``models.lm.weights``),
-``tokenizer.json`` and ``model.json``.
+The folder holds ``graph.onnx`` (no weights inside), ``weights.bin`` and ``weights.json`` (packed; see
+``models.lm.weights``), ``tokenizer.json`` and ``model.json``.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from quipu.training.lm.rounding import Rounded, round_all
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
     """``bits`` per weight (3 to 8; 32: floats, for comparison) but for the matrices in ``other_bits``, for example
-    {"layer.3.up": 5, "embed": 8}; ``rotate`` as in ``rotation``; ``markers``: role -> token; ``positions`` the longest passage with its branch, in tokens,
-    ``window`` and ``stride`` of passages that are longer than a window; ``pairs`` that are read together."""
+    {"layer.3.up": 5, "embed": 8}; ``rotate`` as in ``rotation``; ``markers``: role -> token; ``positions`` the longest
+    passage with its branch, in tokens, ``window`` and ``stride`` of passages that are longer than a window; ``pairs``
+    that are read together."""
 
     bits: int = 6
     other_bits: Mapping[str, int] = field(default_factory=dict)
@@ -130,11 +131,11 @@ def _tensors(rounded: Mapping[str, Rounded], turned: Tensors, shape: DecoderShap
         add(name + "qk", pair, factors=[shape.head_width**-0.5, 1.0])
         for matrix in ("v", "o", "gate", "up", "down"):
             add(name + matrix, [rounded[name + matrix]])
-    add("embed", [rounded["embed"]], turn=False)
+    add("embed", [rounded["embed"]], turn=shape.tied)  # (D, V) where it is the output layer too, else (V, D)
     if shape.tied:
         tensors["mix"] = turned["mix"].astype(np.float16)
     else:
-        add("head", [rounded["head"]], turn=False)
+        add("head", [rounded["head"]])
     return tensors
 
 
@@ -147,7 +148,9 @@ def _float_tensors(turned: Tensors, shape: DecoderShape) -> dict[str, NDArray[An
         tensors[name + "qk"] = np.concatenate([queries, turned[name + "k"]]).T
         for matrix in ("v", "o", "gate", "up", "down"):
             tensors[name + matrix] = turned[name + matrix].T
-    return {**tensors, **{name: turned[name] for name in ("embed", "head", "mix") if name in turned}}
+    if shape.tied:
+        return {**tensors, "embed": turned["embed"].T, "mix": turned["mix"]}
+    return {**tensors, "embed": turned["embed"], "head": turned["head"].T}
 
 
 def _write(
@@ -173,8 +176,8 @@ def _compact_tokenizer(source: Path, target: Path) -> None:
 
 
 def calibration_texts(lines: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """Passages of generated pairs (see ``export_language_model``'s ``texts``), each with some of its questions written and
-    read: JSON lines {"title", "t": text, "q": [[question, start, end, ...], ...]}."""
+    """Passages of generated pairs (see ``export_language_model``'s ``texts``), each with some of its questions written
+    and read: JSON lines {"title", "t": text, "q": [[question, start, end, ...], ...]}."""
     found = []
     for line in lines[:: max(1, len(lines) // count)][:count]:
         row = json.loads(line)

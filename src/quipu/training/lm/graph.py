@@ -2,22 +2,24 @@
 
 One graph serves three uses: reading passages, reading the prompts of branches, and a decoding step. Its T tokens are
 packed: no padding between rows, ordered by slot. Each of P passages has G branches of n tokens, so a token stands in
-slot (passage, branch, place). Attention sees three stretches of keys: the passage's (``prefix``, Lp places, shared by all
-its branches), the branch's own from earlier runs (``own``, S places), and the new ones of this run (n places).
+slot (passage, branch, place). Attention sees three stretches of keys: the passage's (``prefix``, Lp places, shared by
+all its branches), the branch's own from earlier runs (``own``, S places), and the new ones of this run (n places).
 
 Inputs: ``x`` (T, D) embedded tokens; ``positions`` (T, 1); ``queries`` (P, KV, G, n * group) and ``keys``
-(P, KV, G, n), rows of the packed queries-and-keys seen as (T * (heads + kv_heads), head_width); ``values`` likewise among
-(T * kv_heads, head_width); ``back`` (T, heads), rows of the slots' results (P * KV * G * n * group, head_width);
-``mask`` broadcast to (P, KV, G * n * group, Lp + S + n), what a score is at most; ``parts`` = [Lp, S, n]; ``flat_own`` and
-``flat_new``, ``slots_own`` and ``slots_new``: the sizes of these scores by passage and by branch; ``last`` (R,) tokens whose
-next token is asked for; ``label`` (R, 1) token ids; and per layer ``prefix_k0``, ``prefix_v0`` (P, KV, Lp, head_width),
-``own_k0``, ``own_v0`` (P, KV, G, S, head_width).
-Outputs: ``token`` (R,) the likeliest next token, ``top`` (R,) its probability, ``of_label`` (R, 1) the label's probability,
-``logits`` (R, V), ``new`` (2 * layers, P, KV, G, n, head_width): keys and values of this run, layer by layer.
+(P, KV, G, n), rows of the packed queries-and-keys seen as (T * (heads + kv_heads), head_width); ``values`` likewise
+among (T * kv_heads, head_width); ``back`` (T, heads), rows of the slots' results (P * KV * G * n * group, head_width);
+``mask`` broadcast to (P, KV, G * n * group, Lp + S + n), what a score is at most; ``parts`` = [Lp, S, n]; ``flat_own``
+and ``flat_new``, ``slots_own`` and ``slots_new``: the sizes of these scores by passage and by branch; ``last`` (R,)
+tokens whose next token is asked for; ``label`` (R, 1) token ids; and per layer ``prefix_k0``, ``prefix_v0`` (P, KV, Lp,
+head_width), ``own_k0``, ``own_v0`` (P, KV, G, S, head_width).
+Outputs: ``token`` (R,) the likeliest next token, ``top`` (R,) its probability, ``of_label`` (R, 1) the label's
+probability, ``logits`` (R, V), ``new`` (2 * layers, P, KV, G, n, head_width): keys and values of this run, layer by
+layer.
 
 Quantised: weights int8 with one scale per column of (in, out), activations uint8 with one scale per token. The token's
-scale is multiplied in a node of its own after ``MatMulIntegerToFloat`` (whose ``a_scale`` is 1): ONNX Runtime would fuse a
-product of both scales wrongly. Norm weights are folded into the matrices, and the norm's divisor into the token's scale.
+scale is multiplied in a node of its own after ``MatMulIntegerToFloat`` (whose ``a_scale`` is 1): ONNX Runtime would
+fuse a product of both scales wrongly. Norm weights are folded into the matrices, and the norm's divisor into the
+token's scale.
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ class GraphBuilder:
             ("one", np.float32(1)), ("inverse_127", np.float32(1 / 127)), ("tiny", np.float32(1e-9)),
             ("inverse_width", np.float32(1 / shape.width)), ("epsilon", np.float32(shape.epsilon)),
             ("zero_point", np.array(128, np.uint8)), ("last_axis", np.array([-1], np.int64)),
-            ("zeros_1", np.array([0], np.int64)), ("axis_0", np.array([0], np.int64)), ("axis_1", np.array([1], np.int64)),
+            ("zeros_1", np.array([0], np.int64)), ("axis_0", np.array([0], np.int64)),
+            ("axis_1", np.array([1], np.int64)),
             ("as_heads", np.array([-1, shape.head_width], np.int64)),
             ("as_tokens", np.array([-1, shape.heads * shape.head_width], np.int64)),
             ("passage_rows", np.array([0, 0, -1, shape.head_width], np.int64)),
@@ -94,11 +97,12 @@ class GraphBuilder:
         shape, attention = self.shape, self.shape.heads * self.shape.head_width
         x, given, scale = self._normed(x, delta)
         both = attention + shape.kv_heads * shape.head_width
-        qk = self._op("Squeeze", self._op(
-            "RotaryEmbedding", self._op("Unsqueeze", self._linear(given, scale, name + "qk", shape.width, both), "axis_1"),
-            "positions", "cos", "sin", domain=MS, num_heads=shape.heads + shape.kv_heads, rotary_embedding_dim=0,
-            interleaved=0,
-        ), "axis_1")  # fmt: skip
+        qk = self._linear(given, scale, name + "qk", shape.width, both)
+        turned = self._op(
+            "RotaryEmbedding", self._op("Unsqueeze", qk, "axis_1"), "positions", "cos", "sin", domain=MS,
+            num_heads=shape.heads + shape.kv_heads, rotary_embedding_dim=0, interleaved=0,
+        )  # fmt: skip
+        qk = self._op("Squeeze", turned, "axis_1")
         v = self._linear(given, scale, name + "v", shape.width, shape.kv_heads * shape.head_width)
         mixed, new = self._attention(layer, qk, v)
         given, scale = self._quantised(mixed)
@@ -125,7 +129,7 @@ class GraphBuilder:
             self._op("FusedMatMul", queries, f"own_k{layer}", domain=MS, transB=1),
             self._op("FusedMatMul", queries, keys, domain=MS, transB=1),
         ]
-        scores[1:] = [self._reshape(part, f"flat_{which}") for part, which in zip(scores[1:], ("own", "new"), strict=True)]
+        scores[1:] = [self._reshape(scores[1], "flat_own"), self._reshape(scores[2], "flat_new")]
         shares = self._ops("Split", 3, self._op("Softmax", self._masked(scores), axis=-1), "parts", axis=-1)
         own = self._op("MatMul", self._reshape(shares[1], "slots_own"), f"own_v{layer}")
         new = self._op("MatMul", self._reshape(shares[2], "slots_new"), values)
@@ -138,8 +142,8 @@ class GraphBuilder:
     def _masked(self, scores: list[str]) -> str:
         """All scores less that of the passage's first token, at most ``mask``.
 
-        The first token is seen by all, so a masked one stays far below the highest score, whatever that is, and yet so near
-        that its exponential is no denormal number, which would make the softmax seven times slower.
+        The first token is seen by all, so a masked one stays far below the highest score, whatever that is, and yet so
+        near that its exponential is no denormal number, which would make the softmax seven times slower.
         """
         whole = self._op("Concat", *scores, axis=-1)
         first = self._op("Slice", whole, "zeros_1", "axis_1", "last_axis")
@@ -156,7 +160,7 @@ class GraphBuilder:
             given, scale = self._quantised(y, self._zeros_last)
         else:
             given, scale = y, None
-        logits = self._output(given, scale)
+        logits = self._linear(given, scale, "embed" if shape.tied else "head", shape.width, shape.vocabulary)
         self._nodes[-1].output[0] = logits = "logits"
         shares = self._op("Softmax", logits, axis=-1)
         for node in (
@@ -165,17 +169,6 @@ class GraphBuilder:
             helper.make_node("GatherElements", [shares, "label"], ["of_label"], axis=1),
         ):
             self._nodes.append(node)
-
-    def _output(self, given: str, scale: str | None) -> str:
-        """Logits. The table is stored by tokens (V, D), as the host looks words up; ONNX Runtime turns it once at loading."""
-        shape, name = self.shape, "embed" if self.shape.tied else "head"
-        kind = TensorProto.INT8 if self.options.quantised else TensorProto.FLOAT
-        turned = self._op("Transpose", self._weight(name, kind, (shape.vocabulary, shape.width)), perm=[1, 0])
-        if not self.options.quantised or scale is None:
-            return self._op("MatMul", given, turned)
-        scales = self._weight(name + ".scale", TensorProto.FLOAT, (shape.vocabulary,))
-        y = self._op("MatMulIntegerToFloat", given, turned, "one", scales, "zero_point", domain=MS)
-        return self._op("Mul", y, scale)
 
     def _normed(self, x: str, delta: str | None) -> tuple[str, str, str | None]:
         """The residual with ``delta`` added, and its RMS norm as what a linear layer takes."""
@@ -198,7 +191,8 @@ class GraphBuilder:
             return x, None
         largest = self._op("ReduceMax", self._op("Abs", x), "last_axis", keepdims=0)
         scale = self._op("Max", self._op("Mul", largest, "inverse_127"), "tiny")
-        return self._op("QuantizeLinear", x, scale, zeros or self._zeros, axis=0), self._op("Unsqueeze", scale, "last_axis")
+        levels = self._op("QuantizeLinear", x, scale, zeros or self._zeros, axis=0)
+        return levels, self._op("Unsqueeze", scale, "last_axis")
 
     def _linear(self, given: str, scale: str | None, name: str, wide: int, out: int) -> str:
         """Rows times the matrix ``name`` (in, out); ``scale`` None leaves out the rows' scale."""
@@ -235,7 +229,8 @@ class GraphBuilder:
         whole = TensorProto.INT64
         inputs = [
             info("x", TensorProto.FLOAT, ["T", shape.width]), info("positions", whole, ["T", 1]),
-            info("queries", TensorProto.INT32, ["P", kv, "G", "nq"]), info("keys", TensorProto.INT32, ["P", kv, "G", "n"]),
+            info("queries", TensorProto.INT32, ["P", kv, "G", "nq"]),
+            info("keys", TensorProto.INT32, ["P", kv, "G", "n"]),
             info("values", TensorProto.INT32, ["P", kv, "G", "n"]), info("back", TensorProto.INT32, ["T", shape.heads]),
             info("mask", TensorProto.FLOAT, None), info("parts", whole, [3]), info("flat_own", whole, [4]),
             info("flat_new", whole, [4]), info("slots_own", whole, [5]), info("slots_new", whole, [5]),

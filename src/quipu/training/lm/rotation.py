@@ -1,11 +1,12 @@
 """Turns a decoder's weights so that no channel of the activations stands out; what it computes does not change.
 
-Norm weights go into the matrices behind them. The residual stream is turned by an orthogonal matrix, values of each head by
-another, and what enters ``down`` is meant to be turned in Hadamard blocks at run time, which its weights undo. Outlying
-channels are spread over all, so eight bits per token and few per weight lose little (QuaRot: Ashkboos et al. 2024).
+Norm weights go into the matrices behind them. The residual stream is turned by an orthogonal matrix, values of each
+head by another, and what enters ``down`` is meant to be turned in Hadamard blocks at run time, which its weights undo.
+Outlying channels are spread over all, so eight bits per token and few per weight lose little (QuaRot: Ashkboos et al.
+2024).
 
-Weights are named ``embed`` (V, D), ``head`` (V, D) where it is untied, ``norm`` (D,), and per layer ``layer.0.q``, ``k``, ``v``,
-``o``, ``gate``, ``up``, ``down`` (out, in), ``n1``, ``n2`` (D,). Activations are rows: y = x W^T.
+Weights are named ``embed`` (V, D), ``head`` (V, D) where it is untied, ``norm`` (D,), and per layer ``layer.0.q``,
+``k``, ``v``, ``o``, ``gate``, ``up``, ``down`` (out, in), ``n1``, ``n2`` (D,). Activations are rows: y = x W^T.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def orthogonal(size: int, rng: np.random.Generator) -> Matrix:
 
 
 def down_block(shape: DecoderShape) -> int:
-    """Width of the Hadamard blocks before ``down``: a power of two that divides its input, or 0 where none of use does."""
+    """Width of the Hadamard blocks before ``down``: a power of two that divides its input, or 0 where none of use
+    does."""
     block = min(shape.feed_forward & -shape.feed_forward, LARGEST_BLOCK)
     return block if block >= SMALLEST_BLOCK else 0
 

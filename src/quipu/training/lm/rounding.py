@@ -1,8 +1,8 @@
 """Rounding of turned weights to few levels: a scale per row by clipping search, then GPTQ with error feedback.
 
-GPTQ (Frantar et al. 2022) rounds a matrix column by column and lets the columns still to come make up for each error, as
-far as inputs that were seen (their second moments H) allow. Layers are rounded in order, and each sees what the rounded
-layers before it give.
+GPTQ (Frantar et al. 2022) rounds a matrix column by column and lets the columns still to come make up for each error,
+as far as inputs that were seen (their second moments H) allow. Layers are rounded in order, and each sees what the
+rounded layers before it give.
 """
 
 from __future__ import annotations
@@ -101,8 +101,9 @@ class _Calibration:
     """Calibration rows on their way through the layers."""
 
     def __init__(
-        self, weights: Tensors, shape: DecoderShape, rows: Sequence[Sequence[int]], bits: Callable[[str], int], block: int
-    ) -> None:
+        self, weights: Tensors, shape: DecoderShape, rows: Sequence[Sequence[int]], bits: Callable[[str], int],
+        block: int,
+    ) -> None:  # fmt: skip
         self.weights, self.shape, self.bits = weights, shape, bits
         self.rounded: dict[str, Rounded] = {}
         self.lengths = [len(row) for row in rows]

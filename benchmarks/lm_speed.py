@@ -1,0 +1,134 @@
+"""The language model's speed and memory: loading, writing and reading back, one question over three passages.
+
+    python benchmarks/lm_speed.py --data DATA [--model FOLDER] [--passages 24] --json benchmarks/results/lm-speed.json
+
+Write: passages of SQuAD half of 80 to 125 tokens, 14 spans each (names, numbers, words), a question for each. Read
+back: every question over its passage, whose keys are still kept. Each number of cores is measured in a process of its
+own that may use no more. CPU seconds are the safer figure where other programs run at the same time. """
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from common import arguments, finish, read_lines, say
+from figures import Figure, Result
+from quipu.records import Score, Span
+
+SPANS = 14
+TOKENS = range(80, 126)
+QUESTIONS = 40
+CANDIDATES = re.compile(r"\d[\d,.]*\d|(?:[A-Z][\w-]+ ?)+\b|\b[a-z]{6,}\b")
+
+
+def passages(data: Path, model: Any, count: int) -> tuple[list[str], list[list[Span]]]:
+    """Texts with ``SPANS`` spans each."""
+    texts, spans = [], []
+    for article in next(read_lines(data / "squad" / "dev-half-v2.0.json.gz"))["data"]:
+        for paragraph in article["paragraphs"]:
+            text = paragraph["context"]
+            found = [Span(*match.span()) for match in CANDIDATES.finditer(text)]
+            if len(found) >= SPANS and len(model.prompts.prefix(text)) in TOKENS and len(texts) < count:
+                texts.append(text)
+                spans.append([found[at * len(found) // SPANS] for at in range(SPANS)])
+    return texts, spans
+
+
+def measure(folder: str, data: Path, count: int, cores: int) -> dict[str, float]:
+    """Every figure, in this process, on at most ``cores`` cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    start = time.perf_counter()
+    from quipu.models.lm.model import LanguageModel
+
+    imported = time.perf_counter()
+    model = LanguageModel.from_pretrained(folder)
+    found = {"import": imported - start, "load": time.perf_counter() - imported, "load MB": peak()}
+    texts, spans = passages(data, model, count + 3 * QUESTIONS)
+    asked = [f"What is said of {text[span.start : span.end]}?" for text, (span, *_) in zip(texts, spans, strict=True)]
+    model.read(asked[:1], texts[:1])
+    for label, cached in (("new passages", False), ("kept passages", True)):
+        times = []
+        for at in range(QUESTIONS):
+            three = texts[count + 3 * at : count + 3 * at + 3]
+            if cached:
+                model.read([asked[at]] * 3, three)
+            begin = time.perf_counter()
+            model.read([asked[count + at]] * 3, three)
+            times.append(time.perf_counter() - begin)
+        found[label] = 1000 * median(times)
+    found["ask MB"] = peak()
+    texts, spans = texts[:count], spans[:count]
+    begin, processor = time.perf_counter(), time.process_time()
+    written = model.write(texts, spans)
+    middle = time.perf_counter()
+    questions = [[item[0].question if item else "" for item in row] for row in written]
+    model.read_many(texts, questions)
+    end = time.perf_counter()
+    found |= {"write": middle - begin, "read back": end - middle, "cpu": time.process_time() - processor}
+    return {**found, "passages": float(len(texts)), "build MB": peak()}
+
+
+def peak() -> float:
+    """The largest resident set of this process so far, in millions of bytes."""
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size / 1e6 if sys.platform == "darwin" else size * 1024 / 1e6
+
+
+def figures(system: str, found: dict[str, float]) -> list[Figure]:
+    """What is shown of a process."""
+    count, asked = int(found["passages"]), QUESTIONS
+    rows = [
+        ("write and read back, passages/s", found["passages"] / (found["write"] + found["read back"]), count, True),
+        ("write, questions/s", SPANS * found["passages"] / found["write"], count, True),
+        ("read back, questions/s", SPANS * found["passages"] / found["read back"], count, True),
+        ("write and read back, passages per CPU second", found["passages"] / found["cpu"], count, True),
+        ("a question over three new passages, p50 ms", found["new passages"], asked, False),
+        ("a question over three kept passages, p50 ms", found["kept passages"], asked, False),
+        ("load, seconds", found["load"], 1, False),
+        ("peak MB after loading", found["load MB"], 1, False),
+        ("peak MB after asking", found["ask MB"], 1, False),
+        ("peak MB after writing and reading back", found["build MB"], 1, False),
+    ]
+    return [Figure(system, Score(metric, value, n, None, better)) for metric, value, n, better in rows]
+
+
+GOALS = {
+    ("two cores", "write and read back, passages/s"): 2.0,
+    ("two cores", "load, seconds"): 0.6,
+    ("two cores", "peak MB after asking"): 600.0,
+    ("two cores", "peak MB after writing and reading back"): 2000.0,
+}
+
+
+def main() -> None:
+    """Measure with one core and with two, and print."""
+    parser = arguments(__doc__)
+    parser.add_argument("--model", default="quipu-small/lm", help="name or folder")
+    parser.add_argument("--passages", type=int, default=24)
+    parser.add_argument("--cores", type=int, help="measure in this process and print JSON")
+    options = parser.parse_args()
+    count = options.limit or options.passages
+    if options.cores:
+        print(json.dumps(measure(options.model, options.data, count, options.cores)))
+        return
+    shown: list[Figure] = []
+    for system, cores in (("one core", 1), ("two cores", 2)):
+        say(f"{system} ...")
+        same = ["--data", str(options.data), "--model", options.model, "--passages", str(count), "--cores", str(cores)]
+        done = subprocess.run([sys.executable, __file__, *same], check=True, capture_output=True, text=True)
+        shown += figures(system, json.loads(done.stdout))
+    title = f"The language model's speed: {count} passages with {SPANS} questions each"
+    finish(Result.now("lm-speed", title, shown, goals=GOALS), options.json)
+
+
+if __name__ == "__main__":
+    main()
