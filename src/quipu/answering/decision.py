@@ -97,16 +97,14 @@ def combined(steps: Sequence[tuple[Route, Answer]], scorer: LinearScorer | None,
 
     Where none does, what was held back is weighed together: steps that hold the same answer confirm each other. The
     best by ``scorer`` (weights of ``COMBINED_FEATURES``) is given if it is probable enough. Without such weights the
-    most probable by its own step is given where ``bar.least`` allows it. Else the question stays open, for the first
-    step's reason.
+    most probable by its own step is given where ``bar.least`` allows it. Else it stays held back, for the first step's
+    reason.
     """
     told = tuple(
         StepTrace(name, answer.text, answer.probability, answer.reason, answer.milliseconds, answer.held)
         for name, answer in steps
     )
-    chosen = steps[-1][1]
-    if chosen.text is None:
-        chosen = _best_held(steps, told, scorer, bar) or steps[0][1]
+    chosen = steps[-1][1] if steps[-1][1].text is not None else _of_held(steps, told, scorer, bar)
     return replace(chosen, tried=told, milliseconds=sum(answer.milliseconds for _, answer in steps))
 
 
@@ -135,15 +133,18 @@ def _best(proposals: Sequence[Proposal], scorer: LinearScorer) -> tuple[Proposal
     return proposals[best], scores[best]
 
 
-def _best_held(
+def _of_held(
     steps: Sequence[tuple[Route, Answer]], told: Sequence[StepTrace], scorer: LinearScorer | None, bar: Bar
-) -> Answer | None:
+) -> Answer:
+    """The best of what the steps held back, given or still held back."""
     known = [item for item in steps if normalize_answer(item[1].held or "") and item[1].probability is not None]
-    if not known or (scorer is None and bar.least is None):
-        return None
+    if not known:
+        return steps[0][1]
     best = _most_probable(known) if scorer is None else _confirmed(known, held(told), scorer)
-    least = bar.least if scorer is None or bar.least is not None else bar.over(scorer)
-    return best if (best.probability or 0.0) >= (least or 0.0) else None
+    least = bar.least if scorer is None else bar.over(scorer)
+    if least is not None and (best.probability or 0.0) >= least:
+        return best
+    return replace(best, text=None, held=best.text, route="abstain", reason=steps[0][1].reason)
 
 
 def _most_probable(known: Sequence[tuple[Route, Answer]]) -> Answer:
