@@ -27,8 +27,9 @@ class Reading:
     """Where a reader finds the answer: characters of the passage; -1, -1 for words that do not stand there.
 
     ``text`` is "" where nothing answers; then ``probability`` is 0. ``score``: log-odds of the answer against "nothing
-    answers". ``probability``: a span's share among all spans and "no answer", or the geometric mean of the probabilities
-    of a said answer's tokens. ``nothing``: the probability that nothing answers, 0 from readers that do not give it.
+    answers". ``probability``: a span's share among all spans and "no answer", or the geometric mean of the
+    probabilities of a said answer's tokens. ``nothing``: the probability that nothing answers, 0 from readers that do
+    not give it.
     """
 
     start: int
@@ -204,19 +205,6 @@ class SupportsRerank(Protocol):
         ``scores``: the retriever's, best first. Where the first pair is beyond doubt the rest need not be read; those
         come out below every pair that was.
         """
-
-
-class SupportsJudge(Protocol):
-    """Question, text and spans of it to log-odds."""
-
-    @property
-    def name(self) -> str:
-        """Which model this is."""
-
-    def judge(
-        self, questions: Sequence[str], texts: Sequence[str], spans: Sequence[Sequence[Span]]
-    ) -> list[list[float]]:
-        """Log-odds, against "no answer", that each of ``spans[i]`` of ``texts[i]`` answers ``questions[i]``."""
 
 
 class SupportsReadMemory(Protocol):

@@ -13,11 +13,9 @@ from tokenizers import Encoding, Tokenizer
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.protocols import Reading
 from quipu.models.words import WordTable
-from quipu.records import Span
 
 TOKENS_PER_BATCH = 3072
 LONGEST = 24  # word pieces of an answer
-NOT_READ = -20.0  # log-odds of a span that the reader did not get to see
 LONGEST_QUESTION = 96  # word pieces
 _LOW = np.float32(-1e4)
 
@@ -70,40 +68,6 @@ class Reader:
                 if known is None or reading.score > known.score:
                     best[index] = reading
         return [reading for reading in best if reading is not None]
-
-    def judge(
-        self, questions: Sequence[str], texts: Sequence[str], spans: Sequence[Sequence[Span]]
-    ) -> list[list[float]]:
-        """How well given spans of ``texts[i]`` answer ``questions[i]``: log-odds of each span against "no answer".
-
-        A text is cut at the reader's length; a span beyond it gets ``NOT_READ``.
-        """
-        encodings = self._tokenizer.encode_batch(
-            [(self._shortened(question), text) for question, text in zip(questions, texts, strict=True)]
-        )
-        order = sorted(range(len(encodings)), key=lambda at: len(encodings[at].ids))
-        half = max(1, -(-len(order) // 2)) if len(order) < 32 else 16
-        batches = [order[first : first + half] for first in range(0, len(order), half)]
-        judged: list[list[float]] = [[] for _ in encodings]
-
-        def run(batch: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            feeds, _ = self._feeds([encodings[at] for at in batch])
-            start, end = self._session.run(["start", "end"], feeds)
-            return start, end
-
-        for batch, (start, end) in zip(batches, parallel(run, batches), strict=True):
-            for row, at in enumerate(batch):
-                encoding = encodings[at]
-                none = start[row, 0] + end[row, 0]
-                for span in spans[at]:
-                    inside = [
-                        place
-                        for place, (left, right) in enumerate(encoding.offsets)
-                        if encoding.type_ids[place] == 1 and left < span.end and span.start < right
-                    ]
-                    odds = start[row, inside[0]] + end[row, inside[-1]] - none if inside else NOT_READ
-                    judged[at].append(float(odds))
-        return judged
 
     def _shortened(self, question: str) -> str:
         """At most 60 words and 96 word pieces, so that every window has room for the passage."""
