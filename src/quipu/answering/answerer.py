@@ -13,7 +13,7 @@ from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
 from quipu.answering.nearest import nearest_sentence
 from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step
 from quipu.answering.scoring import Calibration, LinearScorer, unfitted
-from quipu.answering.settings import AnswerSettings
+from quipu.answering.settings import CASCADE, AnswerSettings
 from quipu.answering.steps.chain import Chain
 from quipu.answering.steps.compare import Compare
 from quipu.answering.steps.hops import COMPARED_FEATURES, Hops
@@ -29,7 +29,6 @@ from quipu.records import Answer, NearestSentence, QAPair, Route, Span
 
 Method = Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"]
 METHODS: tuple[Method, ...] = ("cascade", "lookup", "passage", "read", "hops", "chain", "span")
-CASCADE: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")  # the order in which steps are taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +114,11 @@ class Answerer:
         yield "lookup"
         if self.fitted(scorer_name(rerank)) is None:  # nothing says when to go on
             return
-        hops = False
+        taken: set[Route] = set()
         for name in CASCADE[1:]:
-            if not (name == "chain" and hops) and not self.missing(name) and self.fitted(name) is not None:
-                hops = hops or name == "hops"
+            needless = name not in self.settings.steps or (name == "chain" and "hops" in taken)
+            if not needless and not self.missing(name) and self.fitted(name) is not None:
+                taken.add(name)
                 yield name
 
     def propose(

@@ -7,13 +7,17 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from quipu.errors import SettingsError
+from quipu.records import Route
 from quipu.settings import from_mapping
+
+CASCADE: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")  # the order in which steps are taken, cheapest first
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerSettings:
     """Settings of answering; a memory keeps those that differ from these defaults."""
 
+    steps: tuple[str, ...] = CASCADE  # of a cascade; look-up is always the first
     k: int = 50  # stored pairs that look-up considers
     compared_answers: int = 10  # of these, how many answers count for their agreement
     passages_by: int = 10  # passages found by words, by vectors, and by the pairs found, each
@@ -28,9 +32,12 @@ class AnswerSettings:
     around: int = 20  # tokens on each side of a span whose mean is compared with the question
 
     def __post_init__(self) -> None:
+        unknown = [name for name in self.steps if name not in CASCADE]
+        if unknown:
+            raise SettingsError(f"the steps of a cascade are some of {', '.join(CASCADE)}, not {unknown[0]!r}")
         for item in fields(self):
             value = getattr(self, item.name)
-            if value < 1:
+            if isinstance(value, int) and value < 1:
                 raise SettingsError(f"the setting {item.name} must be 1 or more, not {value}")
 
     @classmethod
@@ -47,4 +54,5 @@ class AnswerSettings:
     def to_json(self) -> dict[str, Any]:
         """The settings that differ from the defaults, by name."""
         plain = asdict(AnswerSettings())
-        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+        changed = {name: value for name, value in asdict(self).items() if value != plain[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}

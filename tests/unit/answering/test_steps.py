@@ -132,7 +132,10 @@ def test_passages_are_found_by_words_and_by_pairs_and_ordered(store: Store) -> N
     assert (first["by_words"], first["by_pairs"], first["pair"], first["bm25_share"]) == (1.0, 1.0, 0.9, 1.0)
     assert first["covered"] == 1.0 and first["vector"] == 0.0
     assert (second["by_words"], second["by_pairs"]) == (0.0, 3 / 4) and second["pair"] == pytest.approx(0.6)
-    assert places[0].score == pytest.approx(1.0 + 1.0 + 0.5 + 0.3 + 0.3) and where.find(["Where were tea plants carried?"], shared)[0] is places
+    assert (
+        places[0].score == pytest.approx(1.0 + 1.0 + 0.5 + 0.3 + 0.3)
+        and where.find(["Where were tea plants carried?"], shared)[0] is places
+    )
     (numbered,) = where.find(["What did Verdi do in 1848?"], context(store))
     of_tea = next(place for place in numbered if place.passage.title == "Tea")
     assert of_tea.feature("numbers") == 1.0 and of_tea.feature("names") == 0.0
