@@ -10,7 +10,7 @@ from quipu.errors import SettingsError
 from quipu.records import Route
 from quipu.settings import from_mapping
 
-CASCADE: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")  # the order in which steps are taken, cheapest first
+CASCADE: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")  # in the order in which they are taken
 
 
 @dataclass(frozen=True, slots=True)
