@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from quipu.corpus.passages import sentence_at
 from quipu.generate.readback import Settled, settle
-from quipu.generate.scoring import FLOOR, Evidence, chance
+from quipu.generate.scoring import FLOOR, MIDDLING, Evidence, chance
 from quipu.generate.wording import ANCHOR, anchored, fault, wording, written_fault
 from quipu.models.protocols import Reading, SupportsRead, SupportsReadMany
 from quipu.records import QAPair, Span, Verdict
@@ -25,6 +25,7 @@ class Question:
     span: Span  # in the passage
     text: str
     score: float | None  # None: somebody asked it
+    expected: float | None = None  # log-probability that somebody asks about the span, where that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,17 +118,16 @@ def _judged(item: Question, reading: Reading, agreement: float, threshold: float
         text = plain
     sentence = sentence_at(item.passage, settled.span.start)
     said = wording(text, settled.answer, item.passage, sentence, item.title)
-    good = chance(
-        Evidence(
-            item.score,
-            math.log(max(reading.probability, FLOOR)),
-            reading.nothing,
-            settled.agreement,
-            settled.generated,
-            text.startswith(ANCHOR),
-            said,
-        )
+    evidence = Evidence(
+        question=item.score,
+        answer=math.log(max(reading.probability, FLOOR)),
+        nothing=reading.nothing,
+        expected=MIDDLING if item.expected is None else item.expected,
+        generated=settled.generated,
+        anchored=text.startswith(ANCHOR),
+        wording=said,
     )
+    good = chance(evidence)
     unclear = "needs its passage to be understood" if said.pronoun or said.vague else "not sure enough"
     return Judged(text, settled, "kept" if good >= threshold else unclear, good, reading.text)
 

@@ -12,6 +12,7 @@ from quipu.generate.answers import LIMIT, candidates
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
 from quipu.generate.dedup import deduplicate
 from quipu.generate.readback import Settled
+from quipu.generate.scoring import UNEXPECTED
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
     SupportsEncode,
@@ -22,7 +23,7 @@ from quipu.models.protocols import (
     SupportsWriteTitled,
     Written,
 )
-from quipu.records import Passage, QAPair, Span, Verdict
+from quipu.records import Candidate, Passage, QAPair, Span, Verdict
 
 Filter = Literal["local", "global"]
 Ambiguous = Literal["drop", "mark"]
@@ -36,7 +37,7 @@ class GenerateSettings:
     questions_per_passage: int | None = None  # None: one for every candidate
     top_p: float | None = None  # None: greedy; 0.6 where several questions are asked about one span
     seed: int = 0
-    pair_threshold: float = 0.4  # least probability that a pair of the language model is good
+    pair_threshold: float = 0.45  # least probability that a pair of the language model is good
     agreement: float = 0.5  # of the span that it asked about and its own answer: token F1, or one holds the other
     filter_threshold: float = 0.6  # token F1 of another reader's answer and the pair's
     filter: Filter = "local"  # "global": the finished memory's passages are asked too
@@ -111,19 +112,20 @@ def generate(
     texts = [passage.text for passage in passages]
     told = [passage.title for passage in passages] if titles is None else titles
     found = candidates(texts, extractor, limit=settings.candidates_per_passage)
-    spans = [[item.span for item in row][: settings.questions_per_passage] for row in found]
+    wanted = [row[: settings.questions_per_passage] for row in found]
+    spans = [[item.span for item in row] for row in wanted]
     written = _write(writer, texts, spans, told, settings, seed)
     made: list[_Made] = []
-    for passage, title, row, asked in zip(passages, told, spans, written, strict=True):
+    for passage, title, row, asked in zip(passages, told, wanted, written, strict=True):
         turns = [  # the first question of every span, then the second ones
-            (span, question)
+            (item, question)
             for turn in range(settings.per_span)
-            for span, questions in zip(row, asked, strict=True)
+            for item, questions in zip(row, asked, strict=True)
             for question in questions[turn : turn + 1]
         ]
         made += [
-            _Made.of(passage, title, span, question.question, writer.name, question.score)
-            for span, question in turns[: settings.questions_per_passage]
+            _Made.of(passage, title, item.span, question.question, writer.name, question.score, _expected(item))
+            for item, question in turns[: settings.questions_per_passage]
         ]
     return _filtered(_once(made), writer, reader, encoder, settings, is_known)
 
@@ -151,20 +153,33 @@ def targeted(
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A pair that was made of a span of a passage; ``title``: what the models are told of the passage."""
+    """A pair that was made of a span of a passage; ``title``: what the models are told of the passage.
+
+    ``expected``: log-probability that somebody asks about the span, None where nobody can say.
+    """
 
     pair: QAPair
     passage: Passage
     title: str
+    expected: float | None = None
 
     @classmethod
-    def of(cls, passage: Passage, title: str, span: Span, question: str, generator: str, score: float | None) -> _Made:
+    def of(
+        cls,
+        passage: Passage,
+        title: str,
+        span: Span,
+        question: str,
+        generator: str,
+        score: float | None,
+        expected: float | None = None,
+    ) -> _Made:
         """The pair of a question about ``span`` (in the passage)."""
         pair = QAPair.make(
             question, passage.text[span.start : span.end], document_id=passage.document_id,
             span=span.shifted(passage.span.start), origin="generated", generator=generator, generator_score=score,
         )  # fmt: skip
-        return cls(pair, passage, title)
+        return cls(pair, passage, title, expected)
 
     @property
     def span(self) -> Span:
@@ -181,6 +196,11 @@ class _Made:
             generator_score=pair.generator_score, filter_score=score,
         )  # fmt: skip
         return replace(self, pair=made)
+
+
+def _expected(candidate: Candidate) -> float:
+    """The extractor's log-probability of a span; a span of a rule is none of its likely ones."""
+    return candidate.score if candidate.extractor == "learned" else UNEXPECTED
 
 
 def _write(
@@ -257,29 +277,36 @@ def _read_back(
 ) -> tuple[list[_Made], list[Verdict]]:
     """What the language model makes of its own questions: a kept pair has the answer and the place read back.
 
-    Of pairs that become one by that, the first has its place; the others stay as they were made, for deduplication.
+    Of pairs that become one by that, one stays: the one whose own span it is, else the first.
     """
     asked = [
         Question(
-            item.passage.text, item.title, item.passage.title, item.span, item.pair.question, item.pair.generator_score
+            passage=item.passage.text,
+            title=item.title,
+            subject=item.passage.title,
+            span=item.span,
+            text=item.pair.question,
+            score=item.pair.generator_score,
+            expected=item.expected,
         )
         for item in alive
     ]
     judged = read_back(asked, reader, agreement=settings.agreement, threshold=settings.pair_threshold)
-    taken = {item.pair.id for item, said in zip(alive, judged, strict=True) if not said.kept}
+    own = {item.pair.id for item in alive}
+    taken: set[str] = set()
     found: list[_Made] = []
+    verdicts: list[Verdict] = []
     for item, said in zip(alive, judged, strict=True):
         new = item
         if said.kept and said.settled is not None:
             new = item.settled(said.question, said.settled, said.chance)
-            if new.pair.id in taken:
-                new = replace(item, pair=replace(item.pair, filter_score=said.chance))
+        if said.kept and (new.pair.id in taken or new.pair.id in own - {item.pair.id}):
+            found.append(item)
+            verdicts.append(Verdict(item.pair.id, "dedup", False, None, "same question and answer", new.pair.id))
+            continue
         taken.add(new.pair.id)
         found.append(new)
-    verdicts = [
-        Verdict(item.pair.id, "local", said.kept, said.chance, said.reason, said.read[:200])
-        for item, said in zip(found, judged, strict=True)
-    ]
+        verdicts.append(Verdict(new.pair.id, "local", said.kept, said.chance, said.reason, said.read[:200]))
     return found, verdicts
 
 

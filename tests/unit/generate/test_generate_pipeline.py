@@ -159,6 +159,30 @@ def test_two_spans_that_are_read_back_as_one_are_one_pair() -> None:
     assert [item.because_of for item in doubles] == [found.pairs[0].id]
 
 
+def test_a_span_that_another_one_is_read_back_as_keeps_its_pair() -> None:
+    """ "77" is read back as "77 men", which was asked about too: two verdicts on one id would contradict each other."""
+
+    class Nested(NumberModel):
+        def extract(self, texts: Sequence[str], *, limit: int = 25) -> list[list[Candidate]]:
+            return [
+                [
+                    Candidate(Span(*re.search(words, text).span()), words, -1.0, "learned")
+                    for words in ("some 77", "77 men")
+                ]
+                for text in texts
+            ]
+
+        def write(self, texts: Any, spans: Sequence[Sequence[Span]], **rest: Any) -> list[list[list[Written]]]:
+            return [[[Written("What number follows were some?", -0.05)] for _ in row] for row in spans]
+
+    found = spoken(Nested())
+    final: dict[str, list[bool]] = {}
+    for verdict in found.verdicts:
+        final.setdefault(verdict.pair_id, []).append(verdict.kept)
+    assert [pair.answer for pair in found.pairs] == ["77 men"] and found.asked == len(final)
+    assert final[found.pairs[0].id] == [True, True, True]
+
+
 def test_another_models_questions_are_read_by_the_old_rule() -> None:
     """A writer's probabilities mean nothing to a score that was fitted to the language model's."""
     document = Document.make("log.txt", "Log", TEXT)

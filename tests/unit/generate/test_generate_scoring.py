@@ -12,7 +12,7 @@ from quipu.generate.wording import wording
 
 TEXT = "Lesseps dug the Suez Canal in ten years. Verdi wrote Aida."
 GOOD = Evidence(
-    question=-0.05, answer=-0.01, nothing=1e-4, agreement=1.0, generated=False, anchored=False,
+    question=-0.05, answer=-0.01, nothing=1e-4, expected=-1.8, generated=False, anchored=False,
     wording=wording("Who dug the Suez Canal?", "Lesseps", TEXT, TEXT[:40]),
 )  # fmt: skip
 
@@ -22,16 +22,16 @@ def test_the_score_is_the_weighted_sum() -> None:
     found = features(GOOD)
     assert set(found) == set(WEIGHTS)
     by_hand = (
-        -0.77
-        + 4.67 * -0.05
-        + 0.74 * -0.01
-        + -1.02 * math.log(1e-4 / (1 - 1e-4)) / 9
-        + 0.11
-        + 0.20 * 2 / 3
-        + 0.39 * 3 / 12
-        + 0.20 * 3 / 8
-        + 0.80 / 6
-        + 0.23
+        0.37
+        + 5.54 * -0.05
+        + 0.63 * -0.01
+        - 0.90 * math.log(1e-4 / (1 - 1e-4)) / 9
+        + 1.50 * -0.2
+        + 0.52 * 2 / 3
+        + 0.16 * 3 / 12
+        + 0.13 * 3 / 8
+        + 0.60 / 6
+        + 0.22
     )  # two names (Suez, Canal), the longest other word is "dug", three words say something, no part is unseen
     assert chance(GOOD) == pytest.approx(1 / (1 + math.exp(-by_hand)))
 
@@ -41,7 +41,7 @@ def test_the_score_is_the_weighted_sum() -> None:
     [
         replace(GOOD, question=-0.8), replace(GOOD, answer=-0.9), replace(GOOD, nothing=0.6),
         replace(GOOD, wording=replace(GOOD.wording, unseen=0.8)),
-        replace(GOOD, wording=replace(GOOD.wording, vague=2)),
+        replace(GOOD, expected=-8.0),
         replace(GOOD, wording=replace(GOOD.wording, misplaced=True)),
         replace(GOOD, wording=replace(GOOD.wording, mismatch=True)),
         replace(GOOD, wording=replace(GOOD.wording, names=0)),
@@ -55,4 +55,4 @@ def test_each_bad_sign_lowers_it(worse: Evidence) -> None:
 def test_extreme_values_are_bounded() -> None:
     """A probability of exactly 0 or 1 must not stop a build or decide alone."""
     for nothing in (0.0, 1.0):
-        assert 0 < chance(replace(GOOD, nothing=nothing, question=-1e9, answer=-1e9)) < 1
+        assert 0 < chance(replace(GOOD, nothing=nothing, question=-1e9, answer=-1e9, expected=-1e9)) < 1
