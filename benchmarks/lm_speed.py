@@ -4,7 +4,8 @@
 
 Write: passages of SQuAD half of 80 to 125 tokens, 14 spans each (names, numbers, words), a question for each. Read
 back: every question over its passage, whose keys are still kept. Each number of cores is measured in a process of its
-own that may use no more. CPU seconds are the safer figure where other programs run at the same time. """
+own that may use no more. CPU seconds are the safer figure where other programs run at the same time.
+"""
 
 from __future__ import annotations
 

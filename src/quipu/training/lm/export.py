@@ -29,12 +29,16 @@ from quipu.training.lm.rounding import Rounded, round_all
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """``bits`` per weight (3 to 8; 32: floats, for comparison) but for the matrices in ``other_bits``, for example
-    {"layer.3.up": 5, "embed": 8}; ``rotate`` as in ``rotation``; ``markers``: role -> token; ``positions`` the longest
-    passage with its branch, in tokens, ``window`` and ``stride`` of passages that are longer than a window; ``pairs``
-    that are read together."""
+    """How a checkpoint is exported.
+
+    ``bits`` per weight (3 to 8; 32: floats, for comparison), ``table_bits`` of embedding and output layer (None: the
+    same), ``other_bits`` of single matrices, such as {"layer.3.up": 5}; ``rotate`` as in ``rotation``; ``markers``:
+    role -> token; ``positions``: the longest passage with its branch, in tokens; ``window`` and ``stride`` of passages
+    that are longer than a window; ``pairs`` that are read together.
+    """
 
     bits: int = 6
+    table_bits: int | None = None
     other_bits: Mapping[str, int] = field(default_factory=dict)
     rotate: bool = True
     seed: int = 0
@@ -49,7 +53,8 @@ class ExportOptions:
         for part in ("q", "k"):
             if name.endswith("." + part):
                 name = name.removesuffix(part) + "qk"
-        return self.other_bits.get(name, self.bits)
+        usual = self.table_bits or self.bits if name in ("embed", "head") else self.bits
+        return self.other_bits.get(name, usual)
 
 
 def export_language_model(
