@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import quipu
 from quipu.errors import InputError
 from quipu.evaluation import report
 from quipu.evaluation.metrics import share_error
@@ -134,7 +133,7 @@ def machine() -> dict[str, Any]:
 
 def models() -> dict[str, str]:
     """Name and version of every model that is installed with quipu, with the sha256 over its files' hashes."""
-    roots = [Path(quipu.__file__).parent / "models" / "bundled"]
+    roots: list[Path] = []
     for package in PACKAGES:
         found = importlib.util.find_spec(package)
         roots += [Path(place) for place in (found.submodule_search_locations or ())] if found else []

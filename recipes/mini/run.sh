@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that ships, from the public data sets to the package: about seven hours on two cores.
+# Encoders, reranker, QuIP and QAMAT of the small size, from the public data sets: about seven hours on two cores.
 # Each step resumes where it was interrupted.
 set -euo pipefail
 # glibc hands large blocks back to the system after each use; keeping them makes a training step 15 % faster

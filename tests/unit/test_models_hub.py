@@ -134,10 +134,9 @@ def test_only_names_of_models_are_looked_up_in_the_packages(name: str) -> None:
     assert bundled(name) is None and not is_bundled(name) and bundled_sha256(name) is None
 
 
-def test_missing_packages_of_models_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_packages_of_models_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """quipu without its models must say what to install, not that a path is wrong."""
     monkeypatch.setattr(hub, "_package", lambda name: None)
-    monkeypatch.setattr(hub, "BUNDLED", tmp_path)
     with pytest.raises(InputError, match=r"quipu-small/encoder: .* run: pip install quipu-qa-small$"):
         resolve("quipu-small/encoder", "encoder")
     with pytest.raises(InputError, match=r"run: pip install quipu-qa-small-lm$"):

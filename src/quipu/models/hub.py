@@ -27,7 +27,6 @@ WORDS = f"{FAMILY}/words"
 _FORMER = "quipu-mini"  # memories name their encoder by it
 _PACKAGES = {"quipu_small": "quipu-qa-small", "quipu_small_lm": "quipu-qa-small-lm"}  # as imported, as installed
 _ELSEWHERE = {"lm": "quipu_small_lm"}  # all other models are in the first
-BUNDLED = Path(__file__).parent / "bundled"
 _SUFFIXES = {".onnx", ".json", ".npy", ".npz", ".md", ".txt", ".bin", ".model"}
 # What a kind runs on: files that must be listed, for only those are checked, and settings.
 _NEEDS = {
@@ -80,8 +79,7 @@ def bundled(name: str | Path) -> Path | None:
     if family not in (FAMILY, _FORMER) or not model.isidentifier():
         return None
     package = _package(_ELSEWHERE.get(model, "quipu_small"))
-    places = [BUNDLED / _FORMER / model] if package is None else [package / model, BUNDLED / _FORMER / model]
-    return next((place for place in places if place.is_dir()), None)
+    return package / model if package is not None and (package / model).is_dir() else None
 
 
 def is_bundled(name: str) -> bool:
@@ -91,7 +89,7 @@ def is_bundled(name: str) -> bool:
 
 def bundled_file(name: str) -> Path:
     """The path of a file that ships beside the models, such as the calibration that was fitted for them."""
-    return (_package("quipu_small") or BUNDLED) / name
+    return (_package("quipu_small") or Path()) / name
 
 
 def bundled_sha256(name: str) -> str | None:

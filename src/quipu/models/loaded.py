@@ -21,7 +21,6 @@ from quipu.models.protocols import (
 ENCODER = "quipu-small/encoder"
 RERANKER = "quipu-small/reranker"
 SPANS = "quipu-small/quip"
-QAMAT = "quipu-mini/qamat"
 LANGUAGE_MODEL = "quipu-small/lm"
 EXTRACTOR = "quipu-small/extractor"
 
@@ -131,14 +130,13 @@ class Models:
         return sha256_of(self.encoder()) == bundled_sha256(ENCODER)
 
     def memory_reader(self) -> SupportsReadMemory | None:
-        """What reads pairs; without one given, the one that ships, where it does."""
-        if "memory_reader" not in self._given:
-            self._given["memory_reader"] = QAMAT if is_bundled(QAMAT) else None
-        if isinstance(self._given["memory_reader"], str | Path):
+        """The reader of memories that was given; None where the language model reads pairs."""
+        given = self._given.get("memory_reader")
+        if isinstance(given, str | Path):
             from quipu.models import load_memory_reader
 
-            self._given["memory_reader"] = load_memory_reader(self._given["memory_reader"])
-        return cast("SupportsReadMemory | None", self._given["memory_reader"])
+            given = self._given["memory_reader"] = load_memory_reader(given)
+        return cast("SupportsReadMemory | None", given)
 
     def language_model(self) -> SupportsReadMany | None:
         """What writes, reads and checks; without one given, the one that ships, where it does."""
@@ -151,12 +149,9 @@ class Models:
         return cast("SupportsReadMany | None", self._given["language_model"])
 
     def pairs_reader(self) -> SupportsReadMemory | SupportsReadPairs | None:
-        """What reads pairs: a reader of memories that was given, else the language model, else the one that ships."""
-        if "memory_reader" not in self._given:
-            model: Any = self.language_model()
-            if isinstance(model, SupportsReadPairs):
-                return model
-        return self.memory_reader()
+        """What reads pairs: a reader of memories that was given, else the language model."""
+        model: Any = self.memory_reader() or self.language_model()
+        return model if isinstance(model, SupportsReadPairs | SupportsReadMemory) else None
 
     def passage_reader(self) -> SupportsReadMany | SupportsRead:
         """What reads passages for a question: the language model where there is one, else the reader."""

@@ -30,7 +30,7 @@ class MemoryReader:
     """Reads pairs for a question; ``SupportsReadMemory``."""
 
     def __init__(
-        self, name_or_path: str | Path = "quipu-mini/qamat", *, k: int | None = None, per_block: int | None = None
+        self, name_or_path: str | Path, *, k: int | None = None, per_block: int | None = None
     ) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``).
 
@@ -68,7 +68,7 @@ class MemoryReader:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> MemoryReader:
-        """The reader in a folder, or the one that ships: "quipu-mini/qamat"."""
+        """The reader in a folder."""
         return cls(name_or_path)
 
     def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:

@@ -23,7 +23,7 @@ _LOW = np.float32(-1e4)
 class Reader:
     """Reads one passage for one question. Implements ``SupportsRead``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-mini/reader") -> None:
+    def __init__(self, name_or_path: str | Path) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
         folder = resolve(name_or_path, "reader")
         self.source = str(name_or_path)
@@ -40,7 +40,7 @@ class Reader:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> Reader:
-        """The reader in a folder, or the one that ships: "quipu-mini/reader"."""
+        """The reader in a folder."""
         return cls(name_or_path)
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:

@@ -52,8 +52,8 @@ def export_reranker(
 ) -> dict[str, float]:
     """A reranker's checkpoint to a reranker folder. ``asked``: questions with pairs and retrieval scores.
 
-    ``words_from``: "quipu-small/words" where the word table is the same (word vectors are frozen in training), so that it
-    need not lie on disk twice. Gate: int8 and torch agree on the best pair of >= 90 % of ``asked``.
+    ``words_from``: "quipu-small/words" where the word table is the same (word vectors are frozen in training), so that
+    it need not lie on disk twice. Gate: int8 and torch agree on the best pair of >= 90 % of ``asked``.
     """
     from quipu.models.reranker import FIRST
     from quipu.models.reranker import Reranker as Exported

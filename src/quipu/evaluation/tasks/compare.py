@@ -32,11 +32,11 @@ from quipu.evaluation.tasks.open_domain import LATENCY_SAMPLE, Lookup, OpenDomai
 from quipu.memory.reading import given
 from quipu.models.encoder import Encoder
 from quipu.models.joined import value_text
+from quipu.models.lm.model import LanguageModel
 from quipu.models.memory_reader import MemoryReader
-from quipu.models.reader import Reader
 from quipu.records import Example, Score
 
-READ = 5  # passages that the extractive rivals read
+READ = 3  # passages that the rivals read
 FUSED = (20, 100)  # passages that FiD reads
 
 
@@ -101,6 +101,10 @@ class Fused:
 def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None) -> dict[str, Callable[[], System]]:
     """Every row of the table by its name; each is made when it is asked for. ``fid``, ``writer``: trained rivals."""
     passages = partial(_texts, memory)
+
+    def reads(name: str, search: BM25 | Dense) -> System:
+        return PassageReader(name, search, passages(), LanguageModel(), READ, "probability")
+
     rivals: dict[str, Callable[[], System]] = {}
     if fid is not None:
         rivals = {f"fid-{best}": partial(Fused, f"fid-{best}", memory, fid, best) for best in FUSED}
@@ -115,8 +119,8 @@ def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None)
         "span": lambda: Lookup(memory, name="span", method="span"),
         "passage": lambda: Lookup(memory, name="passage", method="passage"),
         "cascade": lambda: Lookup(memory, name="cascade", method="cascade"),
-        "bm25-reader": lambda: PassageReader("bm25-reader", BM25(passages()), passages(), Reader(), READ),
-        "dense-reader": lambda: PassageReader("dense-reader", Dense(Encoder(), passages()), passages(), Reader(), READ),
+        "bm25-reader": lambda: reads("bm25-reader", BM25(passages())),
+        "dense-reader": lambda: reads("dense-reader", Dense(Encoder(), passages())),
         "closed-book": lambda: Controlled(memory, "closed-book", "none"),
         "read-shuffled": lambda: Controlled(memory, "read-shuffled", "shuffled"),
         "read-random": lambda: Controlled(memory, "read-random", "chance"),

@@ -14,7 +14,7 @@ from typing import Any
 
 from quipu.generate.compose import Composed, compose, split
 from quipu.memory.store import Store
-from quipu.models.reader import Reader
+from quipu.models.lm.model import LanguageModel
 from quipu.training.qamat.data import asked, write_examples
 
 
@@ -39,7 +39,7 @@ def run(recipe: ComposeRecipe, report: Callable[[dict[str, Any]], None] = lambda
         def progress(done: int, made: int) -> None:
             report({"doing": "pairs", "done": done, "of": total, "composed": made})
 
-        reader = Reader() if recipe.checked else None
+        reader = LanguageModel() if recipe.checked else None
         items = list(compose(store, reader=reader, seed=recipe.seed, limit=recipe.limit, progress=progress))
         train, test = split(items, recipe.test)
         rows = {pair.id: row for row, pair in store.pairs()}
