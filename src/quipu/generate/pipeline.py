@@ -238,8 +238,10 @@ def _filtered(
     formed = [well_formed(item.pair) for item in made]
     alive = [item for item, verdict in zip(made, formed, strict=True) if verdict.kept]
     verdicts = [verdict for verdict in formed if not verdict.kept]
-    check = _read_back if isinstance(reader, SupportsReadMany) and writer.name == reader.name else _read
-    alive, read = check(alive, reader, settings)
+    if isinstance(reader, SupportsReadMany) and writer.name == reader.name:
+        alive, read = _read_back(alive, reader, settings)
+    else:
+        alive, read = _read(alive, reader, settings)
     verdicts += [Verdict(verdict.pair_id, "well_formed", True, None, "kept") for verdict in read]
     verdicts += read
     alive = [item for item, verdict in zip(alive, read, strict=True) if verdict.kept]

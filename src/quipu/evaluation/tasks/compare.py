@@ -174,8 +174,8 @@ def _words_read(memory: Memory, name: str, questions: Sequence[str]) -> float:
         words += sum(len(value_text(answer, text).split()) for row in rows for text, answer in row)
     if name == "passage" or (name == "cascade" and "passage" in memory.answerer.steps()):
         found = memory.answerer.propose("passage", questions)
-        read = [place for row in found for item in row for place in item.sources if isinstance(place, PassageSpan)]
-        words += sum(len(memory.store.passage(place.passage_id).text.split()) for place in read)
+        places = [place for row in found for item in row for place in item.sources if isinstance(place, PassageSpan)]
+        words += sum(len(memory.store.passage(place.passage_id).text.split()) for place in places)
     if words:
         return words / len(questions)
     read = int(name.removeprefix("fid-")) if name.startswith("fid-") else READ * name.endswith("-reader")
