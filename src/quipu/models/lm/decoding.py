@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from quipu.models.lm.engine import Engine, Floats, Ints, Prefix, Slots, filled, stacked
 
 COMPACT = 0.7  # slots are compacted when at most this share of them still runs
+TOGETHER = 32  # prompts that are read at once
 EDGES = (8, 16, 24, 40)  # prompts of similar length are read together, since all are filled up to the longest
 
 
@@ -235,8 +236,8 @@ def _by_length(lengths: Ints) -> Iterator[Ints]:
         if sum(map(len, held)) >= 4 or group == len(EDGES):
             part = np.sort(np.concatenate(held))
             held = []
-            if len(part):
-                yield part
+            for first in range(0, len(part), TOGETHER):
+                yield part[first : first + TOGETHER]
 
 
 def _sparse(slots: Slots, least: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-CAPACITY = 96  # branches that decode together in a stream
+CAPACITY = 64  # branches that decode together in a stream
 PREFIX_TOKENS = 2048  # tokens of their passages
 
 
