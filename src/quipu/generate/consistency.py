@@ -110,14 +110,14 @@ def _judged(item: Question, reading: Reading, agreement: float, threshold: float
     if item.score is None:
         return Judged(item.text, settled, "kept", reading.probability, reading.text)
     plain = item.text[:1].upper() + item.text[1:]
-    wrong = fault(plain, settled.answer) or written_fault(plain, settled.answer, item.passage, item.title)
+    sentence = sentence_at(item.passage, settled.span.start)
+    wrong = fault(plain, settled.answer) or written_fault(plain, settled.answer, item.passage, sentence, item.title)
     if wrong:
         return Judged(plain, None, wrong, 0.0, reading.text)
     text = anchored(plain, item.subject, item.passage)
     if fault(text, settled.answer):  # the title is the answer
         text = plain
-    sentence = sentence_at(item.passage, settled.span.start)
-    said = wording(text, settled.answer, item.passage, sentence, item.title)
+    said = wording(text, settled.answer, item.passage, item.title)
     evidence = Evidence(
         question=item.score,
         answer=math.log(max(reading.probability, FLOOR)),

@@ -44,6 +44,14 @@ _PARTS = _set(
 )  # what a title may be called without naming anything
 _STOPS = FUNCTION_WORDS | _LINKS
 _OPENERS = FUNCTION_WORDS | _ASKS | {"regarding", "according", "besides", "along", "how", "until", "within"}
+_SPELT = dict(
+    zip(
+        map(str, range(1, 21)),
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "eighteen nineteen twenty".split(" "),
+        strict=True,
+    )
+)
 _FUSED = _set("is are was were do does did has have had the of in on at to for who what how and")
 _DASHES = re.compile("[–—‐‑−]")
 _GENITIVE = re.compile(r"['’]s?(?!\w)")
@@ -71,7 +79,6 @@ class Wording:
     pronoun: bool  # stands for something that the question does not name
     vague: int  # descriptions such as "the film" that nothing in the question pins down
     names: int
-    misplaced: bool  # a name that the answer's sentence neither has nor stands for with a pronoun
     numbers: int
     content: int  # words that say something
     rare: int  # letters of the longest of them that is no name: long words are seldom everyday ones
@@ -104,8 +111,11 @@ def fault(question: str, answer: str) -> str | None:
     return None
 
 
-def written_fault(question: str, answer: str, passage: str, title: str = "") -> str | None:
-    """What a question that a language model wrote must keep beyond ``fault``: people may ask otherwise."""
+def written_fault(question: str, answer: str, passage: str, sentence: str, title: str = "") -> str | None:
+    """What a question that a language model wrote must keep beyond ``fault``: people may ask otherwise.
+
+    sentence: the one in the passage that holds the answer.
+    """
     words = [word.lower() for word in words_of(question)]
     if not question.rstrip().endswith("?") or question.count("?") > 1:
         return "no question mark at its end"
@@ -117,11 +127,13 @@ def written_fault(question: str, answer: str, passage: str, title: str = "") -> 
         return "its answer says nothing"
     if _unfounded(question, f"{title} {passage}"):
         return "names what its passage does not"
+    if _misplaced(question, f"{title} {sentence}"):
+        return "names what its answer's sentence does not"
     return None
 
 
-def wording(question: str, answer: str, passage: str, sentence: str, title: str = "") -> Wording:
-    """The features of a question about ``passage`` that the filter weighs; ``sentence``: the one of its answer."""
+def wording(question: str, answer: str, passage: str, title: str = "") -> Wording:
+    """The features of a question about ``passage`` that the filter weighs."""
     words = words_of(question)
     lower = [word.lower() for word in words]
     named = _names(words)
@@ -133,7 +145,6 @@ def wording(question: str, answer: str, passage: str, sentence: str, title: str 
         pronoun=_dangles(lower, named),
         vague=_vague(lower, named, _stems(title)),
         names=len(named),
-        misplaced=_misplaced([words[at] for at in sorted(named)], f"{title} {sentence}"),
         numbers=len(digits),
         content=len(content),
         rare=max((len(lower[at]) for at in content if at not in named and at not in digits), default=0),
@@ -209,12 +220,12 @@ def _is_name(words: list[str], at: int) -> bool:
     return any(letter.isupper() for letter in word) and word != "I"
 
 
-def _misplaced(names: list[str], known: str) -> bool:
+def _misplaced(question: str, known: str) -> bool:
     """Whether a name stands elsewhere in the passage only, and nothing in the answer's sentence stands for it."""
     if _STANDS_FOR & {word.lower() for word in words_of(known)}:
         return False
-    there = _stems(_folded(known))
-    return any(_stem(_folded(name)) not in there for name in names)
+    words, there = words_of(question), _stems(_folded(known))
+    return any(_stem(_folded(words[at])) not in there for at in _names(words) if not words[at].isupper())
 
 
 def _unfounded(question: str, known: str) -> bool:
@@ -225,7 +236,8 @@ def _unfounded(question: str, known: str) -> bool:
     for at, word in enumerate(words):
         low = _folded(word)
         acronym = len(word) > 1 and word.isupper() and word.isalpha()  # the passage may spell it out
-        if _is_name(words, at) and not acronym and _plain(low) not in text and not _roughly(low, there):
+        known = _plain(low) in there if _DIGIT.search(low) else _plain(low) in text
+        if _is_name(words, at) and not acronym and not known and not _roughly(low, there):
             return True
         year = words[at + 1] if _MONTH.fullmatch(low) and at + 1 < len(words) else ""
         if year[:1].isdigit() and not re.search(rf"{low}\W+(?:of\W+)?{re.escape(year)}", text):
@@ -239,8 +251,8 @@ def _unfounded(question: str, known: str) -> bool:
 
 def _roughly(word: str, there: set[str]) -> bool:
     """A name's other forms: an adjective or a plural of a word that is there, a number written in words."""
-    if any(letter.isdigit() for letter in word):
-        return len(word) < 3 or word.rstrip("s") in {item.rstrip("s") for item in there}
+    if _DIGIT.search(word):
+        return _SPELT.get(word) in there or word.rstrip("s") in {item.rstrip("s") for item in there}
     return any(item[:4] == word[:4] and abs(len(item) - len(word)) <= 4 for item in there) and len(word) > 4
 
 

@@ -13,7 +13,7 @@ from quipu.generate.wording import wording
 TEXT = "Lesseps dug the Suez Canal in ten years. Verdi wrote Aida."
 GOOD = Evidence(
     question=-0.05, answer=-0.01, nothing=1e-4, expected=-1.8, generated=False, anchored=False,
-    wording=wording("Who dug the Suez Canal?", "Lesseps", TEXT, TEXT[:40]),
+    wording=wording("Who dug the Suez Canal?", "Lesseps", TEXT),
 )  # fmt: skip
 
 
@@ -22,16 +22,16 @@ def test_the_score_is_the_weighted_sum() -> None:
     found = features(GOOD)
     assert set(found) == set(WEIGHTS)
     by_hand = (
-        0.37
-        + 5.54 * -0.05
-        + 0.63 * -0.01
-        - 0.90 * math.log(1e-4 / (1 - 1e-4)) / 9
-        + 1.50 * -0.2
-        + 0.52 * 2 / 3
-        + 0.16 * 3 / 12
-        + 0.13 * 3 / 8
-        + 0.60 / 6
-        + 0.22
+        0.46
+        + 5.46 * -0.05
+        + 0.55 * -0.01
+        - 0.84 * math.log(1e-4 / (1 - 1e-4)) / 9
+        + 1.55 * -0.2
+        + 0.54 * 2 / 3
+        + 0.08 * 3 / 12
+        + 0.20 * 3 / 8
+        + 0.59 / 6
+        + 0.17
     )  # two names (Suez, Canal), the longest other word is "dug", three words say something, no part is unseen
     assert chance(GOOD) == pytest.approx(1 / (1 + math.exp(-by_hand)))
 
@@ -42,7 +42,6 @@ def test_the_score_is_the_weighted_sum() -> None:
         replace(GOOD, question=-0.8), replace(GOOD, answer=-0.9), replace(GOOD, nothing=0.6),
         replace(GOOD, wording=replace(GOOD.wording, unseen=0.8)),
         replace(GOOD, expected=-8.0),
-        replace(GOOD, wording=replace(GOOD.wording, misplaced=True)),
         replace(GOOD, wording=replace(GOOD.wording, mismatch=True)),
         replace(GOOD, wording=replace(GOOD.wording, names=0)),
     ],
