@@ -44,14 +44,10 @@ _PARTS = _set(
 )  # what a title may be called without naming anything
 _STOPS = FUNCTION_WORDS | _LINKS
 _OPENERS = FUNCTION_WORDS | _ASKS | {"regarding", "according", "besides", "along", "how", "until", "within"}
-_SPELT = dict(
-    zip(
-        map(str, range(1, 21)),
-        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split(" "),
-        strict=True,
-    )
-)
+_SPELT = dict(enumerate(
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+     "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"], start=1,
+))  # fmt: skip
 _FUSED = _set("is are was were do does did has have had the of in on at to for who what how and")
 _DASHES = re.compile("[–—‐‑−]")
 _GENITIVE = re.compile(r"['’]s?(?!\w)")
@@ -236,8 +232,8 @@ def _unfounded(question: str, known: str) -> bool:
     for at, word in enumerate(words):
         low = _folded(word)
         acronym = len(word) > 1 and word.isupper() and word.isalpha()  # the passage may spell it out
-        known = _plain(low) in there if _DIGIT.search(low) else _plain(low) in text
-        if _is_name(words, at) and not acronym and not known and not _roughly(low, there):
+        stands = _plain(low) in there if _DIGIT.search(low) else _plain(low) in text
+        if _is_name(words, at) and not acronym and not stands and not _roughly(low, there):
             return True
         year = words[at + 1] if _MONTH.fullmatch(low) and at + 1 < len(words) else ""
         if year[:1].isdigit() and not re.search(rf"{low}\W+(?:of\W+)?{re.escape(year)}", text):
@@ -252,7 +248,9 @@ def _unfounded(question: str, known: str) -> bool:
 def _roughly(word: str, there: set[str]) -> bool:
     """A name's other forms: an adjective or a plural of a word that is there, a number written in words."""
     if _DIGIT.search(word):
-        return _SPELT.get(word) in there or word.rstrip("s") in {item.rstrip("s") for item in there}
+        return (len(word) < 3 and word.isdecimal() and _SPELT.get(int(word)) in there) or word.rstrip("s") in {
+            item.rstrip("s") for item in there
+        }
     return any(item[:4] == word[:4] and abs(len(item) - len(word)) <= 4 for item in there) and len(word) > 4
 
 
