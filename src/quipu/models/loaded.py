@@ -150,8 +150,11 @@ class Models:
 
     def pairs_reader(self) -> SupportsReadMemory | SupportsReadPairs | None:
         """What reads pairs: a reader of memories that was given, else the language model."""
-        model: Any = self.memory_reader() or self.language_model()
-        return model if isinstance(model, SupportsReadPairs | SupportsReadMemory) else None
+        given = self.memory_reader()
+        if given is not None:
+            return given
+        model: Any = self.language_model()
+        return model if isinstance(model, SupportsReadPairs) else None
 
     def passage_reader(self) -> SupportsReadMany | SupportsRead:
         """What reads passages for a question: the language model where there is one, else the reader."""
