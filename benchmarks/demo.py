@@ -2,7 +2,7 @@
 
     python benchmarks/demo.py --json benchmarks/results/demo.json
 
-Builds the example documents, asks the questions of examples/questions.jsonl, and runs the README's first block of
+Builds the example documents, asks the questions of the demo, and runs the README's first block of
 Python in an empty folder beside a copy of the example documents. ``report.py`` shows both in the README.
 """
 
