@@ -15,13 +15,11 @@ from typing import Any
 from quipu.answering.answerer import Answerer
 from quipu.answering.proposal import Context, Proposal
 from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
-from quipu.answering.steps.read_passages import FEATURES as READ
 from quipu.calibration.questions import Asked, Labelled
 
 BATCH = 32
 STEPS = ("lookup", "passage", "read", "hops", "chain", "span")
 RERANKED = "lookup_reranked"
-_SURE = -0.25  # log-probability of a reading from which nobody looks for a second passage
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -70,20 +68,16 @@ def ask_ordering(asked: Asked, *, rerank: bool, skip: int = 0) -> Iterator[Recor
 
 
 def ask_steps(
-    asked: Asked, ordering: Mapping[str, LinearScorer], *, rerank: bool, skip: int = 0, cheap: bool = False
+    asked: Asked, ordering: Mapping[str, LinearScorer], *, rerank: bool, skip: int = 0
 ) -> Iterator[Record]:
-    """What every step proposes for each question but the first ``skip``, with the scorers of ``ordering``.
-
-    Two passages are read together where ``asked.hops`` says so, and where no single passage is sure of an answer.
-    ``cheap``: only what look-up finds.
-    """
+    """What every step proposes for each question but the first ``skip``, with the scorers of ``ordering``."""
     answerer = asked.memory.answerer
     before = answerer.calibrations
     known = (Calibration(ordering, "under way"), *before)
     for some in _batches(asked.questions[skip:]):
         answerer.calibrations = known
         try:
-            records = _batch(answerer, asked, some, rerank, cheap)
+            records = _batch(answerer, asked.name, some, rerank)
         finally:
             answerer.calibrations = before
         yield from records
@@ -143,17 +137,15 @@ def _ordering(answerer: Answerer, name: str, some: Sequence[Labelled], names: Se
     return [Record(name, item.group, own) for item, own in zip(some, steps, strict=True)]
 
 
-def _batch(answerer: Answerer, asked: Asked, some: Sequence[Labelled], rerank: bool, cheap: bool) -> list[Record]:
+def _batch(answerer: Answerer, name: str, some: Sequence[Labelled], rerank: bool) -> list[Record]:
     steps: list[dict[str, tuple[Candidate, ...]]] = [{} for _ in some]
     if rerank and not answerer.missing("rerank"):
-        _add(answerer, steps, some, RERANKED, range(len(some)), _context(answerer, some, rerank=True))
+        _add(answerer, steps, some, RERANKED, _context(answerer, some, rerank=True))
     context = _context(answerer, some)  # one for all steps: a passage is read for a question once
-    for step in STEPS[:1] if cheap else STEPS:
-        if answerer.missing(step):
-            continue
-        wanted = [at for at in range(len(some)) if step != "hops" or asked.hops or not _sure(steps[at])]
-        _add(answerer, steps, some, step, wanted, context)
-    return [Record(asked.name, item.group, own) for item, own in zip(some, steps, strict=True)]
+    for step in STEPS:
+        if not answerer.missing(step):
+            _add(answerer, steps, some, step, context)
+    return [Record(name, item.group, own) for item, own in zip(some, steps, strict=True)]
 
 
 def _add(
@@ -161,13 +153,12 @@ def _add(
     steps: list[dict[str, tuple[Candidate, ...]]],
     some: Sequence[Labelled],
     step: str,
-    wanted: Sequence[int],
     context: Context,
 ) -> None:
-    """Ask one step for the questions ``wanted`` and add what it proposes."""
-    proposed = answerer.propose("lookup" if step == RERANKED else step, [some[at].question for at in wanted], context)
-    for at, row in zip(wanted, proposed, strict=True):
-        steps[at][step] = tuple(_candidate(item, some[at]) for item in row)
+    """Ask one step and add what it proposes for each question."""
+    proposed = answerer.propose("lookup" if step == RERANKED else step, [item.question for item in some], context)
+    for own, question, row in zip(steps, some, proposed, strict=True):
+        own[step] = tuple(_candidate(item, question) for item in row)
 
 
 def _candidate(item: Proposal, question: Labelled) -> Candidate:
@@ -177,9 +168,3 @@ def _candidate(item: Proposal, question: Labelled) -> Candidate:
 def _rounded(item: Proposal) -> tuple[float, ...]:
     """Features as records keep them."""
     return tuple(round(value, 6) for value in item.features)
-
-
-def _sure(steps: Mapping[str, Sequence[Candidate]]) -> bool:
-    """Whether a single passage is sure of an answer that a stored pair has, too."""
-    log_p, stored = READ.index("log_p"), READ.index("stored")
-    return any(item.features[log_p] > _SURE and item.features[stored] for item in steps.get("passage", ()))

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from quipu.answering.decision import held
 from quipu.answering.scoring import LinearScorer
+from quipu.answering.settings import CASCADE
 from quipu.answering.steps.chain import FEATURES as CHAIN
 from quipu.calibration.asking import Candidate, Record
 from quipu.calibration.fitting import Floats, figures, threshold_for
 from quipu.records import Route, StepTrace
 from quipu.text import normalize_answer
 
-ORDER: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")
 Scorers = Mapping[str, LinearScorer]
 
 
@@ -48,7 +48,7 @@ class Stage:
 
 def route_of(record: Record) -> list[Route]:
     """The steps that a cascade takes for a question; chains of pairs only where no passages are read."""
-    return [step for step in ORDER if step in record.steps and not (step == "chain" and "passage" in record.steps)]
+    return [step for step in CASCADE if step in record.steps and not (step == "chain" and "passage" in record.steps)]
 
 
 def best_of(record: Record, scorers: Scorers) -> Record:

@@ -45,15 +45,11 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Questions that one memory is asked. ``name``: of the set, for reports.
-
-    ``hops``: they need two passages, so that what only answers such questions is asked of all of them.
-    """
+    """Questions that one memory is asked. ``name``: of the set, for reports."""
 
     memory: Memory
     questions: Sequence[Labelled]
     name: str = ""
-    hops: bool = False
 
 
 def labelled(examples: Sequence[Example]) -> list[Labelled]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from quipu.answering.answerer import SCORERS
 from quipu.answering.decision import COMBINED_FEATURES
-from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
+from quipu.answering.scoring import ORDERING, Calibration, LinearScorer, Odds
 from quipu.calibration.asking import Record
 from quipu.calibration.cascade import Outcome, best_of, columns, lowest, outcomes, report_of, stage, together
 from quipu.calibration.fitting import (
@@ -35,6 +35,7 @@ from quipu.records import Route
 THRESHOLD = 0.5  # what is said is more likely right than wrong
 GRID = (0.5, 0.65, 0.8, 0.9)  # of thresholds that are tried
 FEW = 10  # right and wrong answers each to questions that are left open, without which they have no odds of their own
+_RARE = ("compare", "compare_read")  # few questions compare, and what is said to them is mostly right
 _SPARED = 0.005  # share of right answers that may be lost for questions to end at an earlier step
 _WAYS: tuple[tuple[Route, ...], ...] = (("lookup", "passage", "read", "hops"), ("lookup", "read", "chain"))
 Report = Callable[[dict[str, Any]], None]
@@ -77,6 +78,8 @@ class Fit:
         try:
             return fit_scorer(data, features, models, base=base, enough=self._enough, seed=self._seed, curve=curve)
         except InputError as error:
+            if name in _RARE:
+                return rare(SCORERS[name].unfitted, data, models)
             self._report({"scorer": name, "not fitted": str(error)})
             return None
 
@@ -138,6 +141,13 @@ class Fit:
             if item.scorer == name
         ]  # fmt: skip
         return Candidates.of(rows, len(SCORERS[name].features))
+
+
+def rare(plain: LinearScorer, data: Candidates, models: Mapping[str, str]) -> LinearScorer:
+    """Of proposals that few questions have: one probability for all, as if one more had been right and one wrong."""
+    right = data.right[data.best(plain.weights)]
+    share = (right.sum() + 1.0) / (len(right) + 2.0)
+    return replace(plain, odds=Odds(0.0, float(np.log(share / (1.0 - share)))), models=dict(models))
 
 
 def fit_ordering(

@@ -37,6 +37,7 @@ FEATURES = (
     "in_second_passage", "asked", "is_bridge", "agree",
 )  # fmt: skip
 COMPARED_FEATURES = ("log_p", "odds", "pairs")  # of the less sure of the two readings; whether pairs say it
+SURE = -0.25  # log-probability of a reading from which no second passage is sought, where a stored pair agrees
 _GAP = "\n\n"  # between passages that are read together, as in training
 
 
@@ -76,7 +77,11 @@ class Hops:
             parsed = parse(question) if not found[at] else None
             if parsed is not None:
                 found[at] = self._compared(question, parsed, context)
-        others = [at for at, question in enumerate(questions) if not found[at] and parse(question) is None]
+        single = self._passages.propose(questions, context)
+        others = [
+            at for at, question in enumerate(questions)
+            if not found[at] and parse(question) is None and not _settled(single[at])
+        ]  # fmt: skip
         for at, row in zip(others, self._bridged([questions[at] for at in others], context), strict=True):
             found[at] = row
         return found
@@ -160,6 +165,12 @@ class Hops:
             if normalize_answer(name) and not names(question, name) and len(kept) < self._settings.hop_bridges:
                 kept[name] = value
         return kept
+
+
+def _settled(single: Sequence[Proposal]) -> bool:
+    """Whether one passage is sure of an answer that a stored pair has, too."""
+    log_p, stored = ReadPassages.FEATURES.index("log_p"), ReadPassages.FEATURES.index("stored")
+    return any(item.features[log_p] > SURE and item.features[stored] for item in single)
 
 
 def _hop(first: Place, places: Sequence[Place], bridge: str, sure: float) -> Hop | None:

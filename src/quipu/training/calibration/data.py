@@ -34,7 +34,6 @@ class LabelledSet:
     documents: list[Path] = field(default_factory=list)
     pairs: Path | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    hops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,9 @@ def microworld(wanted: Wanted) -> LabelledSet:
         rows = list(world.questions(name))
         rows = rng.sample(rows, min(len(rows), wanted.questions * share // 8))
         asked += [
-            Labelled(row["question"], () if name == "unanswerable" else tuple(row["answer"]), row.get("document", name))
+            Labelled(
+                row["question"], () if name == "unanswerable" else tuple(row["answer"]), row.get("document") or name
+            )
             for row in rows
         ]
     return LabelledSet(asked, [folder / "documents"])
@@ -147,7 +148,7 @@ def two_documents(wanted: Wanted) -> LabelledSet:
     lines = ({"id": f"{at:05d}", "title": title, "text": text} for at, (title, text) in enumerate(rows))
     documents = _write(wanted.run / "two-documents.jsonl", lines)
     asked = [Labelled(item.question, () if item.question in gone else item.answers, item.question) for item in found]
-    return LabelledSet(asked, [documents], settings={"questions_per_passage": 2}, hops=True)
+    return LabelledSet(asked, [documents], settings={"questions_per_passage": 2})
 
 
 SETS: Mapping[str, Callable[[Wanted], LabelledSet]] = {

@@ -81,7 +81,7 @@ def _asked(recipe: CalibrationRecipe, name: str, stack: ExitStack, report: Repor
             language_model=recipe.language_model,
         )
     )  # fmt: skip
-    return Asked(memory, found.questions, name, found.hops)
+    return Asked(memory, found.questions, name)
 
 
 def _finished(path: Path, recipe: CalibrationRecipe) -> bool:
