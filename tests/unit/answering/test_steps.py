@@ -44,7 +44,8 @@ class Pattern:
     name, k = "patterns", 3
     patterns = (("capital", r"Delhi"), ("Who", r"Verdi|Fortune"), ("When", r"\d{4}"), ("built first", r"\d{4}"))
 
-    def __init__(self) -> None:
+    def __init__(self, sure: float = 0.9) -> None:
+        self.sure = sure
         self.read_texts: list[str] = []
 
     def read_many(
@@ -64,7 +65,7 @@ class Pattern:
         match = re.search(wanted, text) or re.search(r"India", text)
         if match is None:
             return Reading(-1, -1, "something else", -2.0, 0.1, 0.8)
-        return Reading(*match.span(), match.group(), 3.0, 0.9, 0.05)
+        return Reading(*match.span(), match.group(), 3.0, self.sure, 0.05)
 
     def read_pairs(
         self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], *, always: bool = False
@@ -187,7 +188,7 @@ def test_pairs_are_read_and_those_with_the_answer_come_first(store: Store) -> No
 
 def test_two_passages_answer_what_none_does_alone(store: Store) -> None:
     """The first reading says India, which leads to its own passage; both together say Delhi."""
-    reader = Pattern()
+    reader = Pattern(sure=0.7)
     *_, hops = steps(store, reader, read_passages=1)
     question = "What is the capital of the land where Fortune took tea plants?"
     (row,) = hops.propose([question], context(store))
@@ -198,6 +199,13 @@ def test_two_passages_answer_what_none_does_alone(store: Store) -> None:
     place = best.sources[0]
     assert isinstance(place, PassageSpan) and TEXTS["India"][place.start : place.end] == "Delhi"
     assert named(best, HOPS)["bridged"] == 1.0 and named(best, HOPS)["is_bridge"] == 0.0
+
+
+def test_no_second_passage_is_sought_where_one_is_sure_and_a_pair_agrees(store: Store) -> None:
+    *_, hops = steps(store, Pattern(sure=0.9), read_passages=1)
+    asked = ["What is the land where Fortune took tea plants?", "What is the capital of the land of the canal?"]
+    settled, other = hops.propose(asked, context(store))
+    assert settled == [] and other != []
 
 
 def test_two_things_are_compared_by_two_readings(store: Store) -> None:
