@@ -37,7 +37,7 @@ class GenerateSettings:
     questions_per_passage: int | None = None  # None: one for every candidate
     top_p: float | None = None  # None: greedy; 0.6 where several questions are asked about one span
     seed: int = 0
-    pair_threshold: float = 0.5  # least probability that a pair of the language model is good
+    pair_threshold: float = 0.4  # least probability that a pair of the language model is good
     agreement: float = 0.5  # of the span that it asked about and its own answer: token F1, or one holds the other
     filter_threshold: float = 0.6  # token F1 of another reader's answer and the pair's
     filter: Filter = "local"  # "global": the finished memory's passages are asked too

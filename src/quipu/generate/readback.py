@@ -10,7 +10,7 @@ from quipu.records import Span
 from quipu.text import normalize_answer, token_f1
 
 WITHIN = 0.8  # agreement of an answer with one that it is a part of
-MORE = 4  # words that the longer of the two may have more
+MORE = 10  # words that an answer read back may have more than the span asked about, which else is the answer
 _LEADING = re.compile(r"^(?:in|on|at|by|from|to|for|with|of|and|or|because|as|the|a|an|since|until|that)\s+", re.I)
 _CURRENCY = re.compile(r"\b(?:US|A|C|NZ|HK)(?=\$)")
 _VERB = re.compile(r"(?<!^)\b(?:is|was|are|were|has|had)\b")
@@ -41,16 +41,17 @@ def settle(passage: str, span: Span, reading: Reading) -> Settled:
     same = _core(reading.text) == _core(asked)
     if found.overlaps(span) and (same or _cut_off(reading.text) or _clause(asked, reading.text)):
         return Settled(asked, span, 1.0 if same else agreement, False)
-    if found.overlaps(span):
-        agreement = max(agreement, _held(asked, reading.text))
+    if found.overlaps(span) and _within(asked, reading.text):
+        agreement = max(agreement, WITHIN)
+        if len(reading.text.split()) > len(asked.split()) + MORE:
+            return Settled(asked, span, agreement, False)
     return Settled(passage[found.start : found.end], found, agreement, False)
 
 
-def _held(asked: str, read: str) -> float:
-    """How far one of two overlapping answers says all that the other says: 1869 and 17 November 1869."""
-    shorter, longer = sorted((normalize_answer(asked).split(), normalize_answer(read).split()), key=len)
-    inside = bool(shorter) and f" {' '.join(shorter)} " in f" {' '.join(longer)} "
-    return WITHIN if inside and len(longer) <= len(shorter) + MORE else 0.0
+def _within(one: str, other: str) -> bool:
+    """Whether one answer holds the other: "1869" and "17 November 1869"."""
+    shorter, longer = sorted((normalize_answer(one), normalize_answer(other)), key=len)
+    return bool(shorter) and f" {shorter} " in f" {longer} "
 
 
 def _core(answer: str) -> str:

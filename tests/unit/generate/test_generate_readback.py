@@ -39,6 +39,15 @@ def test_the_reader_sets_the_extent(asked: str, answer: str, kept: str, agreemen
     assert found.agreement == pytest.approx(agreement, abs=0.07) and not found.generated
 
 
+def test_a_whole_sentence_read_back_leaves_the_span() -> None:
+    """An answer that holds the one asked about agrees with it; but nobody wants a sentence for an answer."""
+    found = settle(TEXT, span("133 metres"), read("a tower 133 metres high, of stone or of wood"))
+    assert found.answer == "a tower 133 metres high, of stone or of wood" and found.agreement == 0.8
+    long = "17 November 1869 by Said, a tower 133 metres high, of stone or of wood"
+    found = settle(TEXT, span("1869"), read(long))
+    assert found.answer == "1869" and found.span == span("1869") and found.agreement == 0.8
+
+
 def test_a_dollar_is_a_dollar() -> None:
     """ "US$1,000" and "$1,000" are one price, though no word of them is the same."""
     text = "The prize is US$1,000 for each."
