@@ -1,11 +1,10 @@
-"""People's questions about a memory, composed questions, and odds."""
+"""People's questions about a memory, and composed questions."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -17,7 +16,6 @@ from quipu.records import Document, Passage, QAPair, Span
 from quipu.text import exact_match
 from quipu.training.compose.train import ComposeRecipe
 from quipu.training.compose.train import run as compose
-from quipu.training.odds.train import fit, fit_best
 from quipu.training.qamat.data import ExampleFiles
 from quipu.training.remember.train import RememberRecipe, run
 from quipu.training.reranker.data import held_out
@@ -89,23 +87,3 @@ def test_a_question_that_names_what_another_pair_answers(tmp_path: Path) -> None
     rows_of = [json.loads(line) for name in ("train", "test") for line in (folder / f"{name}.jsonl").open()]
     assert rows_of and all(row["answers"] == ["Delhi"] and row["kind"] == "bridge" for row in rows_of)
     assert len(ExampleFiles([folder / "examples.jsonl"])) == len((folder / "train.jsonl").read_text().splitlines())
-
-
-def test_odds_find_the_feature_that_tells() -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(2000, 3))
-    right = rng.random(2000) < 1 / (1 + np.exp(-(2 * features[:, 1] - 1)))
-    weights, bias, figures = fit(features, right, 0.5)
-    assert weights[1] == pytest.approx(2, abs=0.4) and bias == pytest.approx(-1, abs=0.3)
-    assert abs(weights[0]) < 0.2 and figures["ece"] < 0.06 and figures["right of the answered"] > 0.7
-
-
-def test_chains_are_ordered_by_what_is_right() -> None:
-    rng = np.random.default_rng(1)
-    owner = np.repeat(np.arange(300), 4)
-    features = rng.normal(size=(1200, 2))
-    right = np.zeros(1200, dtype=bool)
-    for at in range(300):
-        right[4 * at + features[4 * at : 4 * at + 4, 0].argmax()] = rng.random() < 0.9
-    weights, slope, _, figures = fit_best(features, right, owner, 0.5)
-    assert weights[0] > 5 * abs(weights[1]) and slope > 0 and figures["right"] > 0.85 and figures["questions"] == 300
