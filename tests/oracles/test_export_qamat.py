@@ -137,9 +137,6 @@ def test_what_cannot_be_exported_or_read_says_so(trained: Path, tmp_path: Path) 
     with pytest.raises(FormatError, match="sha256"):
         MemoryReader(tmp_path / "out")
     with quipu.open(memory(tmp_path), read_only=True, encoder=models()["encoder"]) as opened:
-        opened._models._given["memory_reader"] = None
-        with pytest.raises(InputError, match="no reader of memories"):
-            opened.ask("Who?", method="read")
         with pytest.raises(InputError, match="budget"):
             opened.ask("Who?", method="lookup", budget_ms=5)
 
