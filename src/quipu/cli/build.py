@@ -35,6 +35,17 @@ def build(
         int | None,
         typer.Option(min=1, metavar="N", help="Ask N questions a passage, by sampling where spans are few."),
     ] = None,
+    pair_threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="Keep pairs that are good with at least this probability: more and worse ones below 0.4, fewer and "
+            "better ones above.",
+            show_default=False,
+        ),
+    ] = None,
     filter: Annotated[
         Literal["local", "global"],
         typer.Option(help="Check pairs against their own passage, or against every passage of the memory too."),
@@ -54,6 +65,7 @@ def build(
         raise InputError("nothing to build from: name documents or folders, or ready pairs with --pairs FILE")
     import quipu
 
+    chosen: dict[str, Any] = {} if pair_threshold is None else {"pair_threshold": pair_threshold}
     try:
         with (
             progress() as report,
@@ -67,6 +79,7 @@ def build(
                 progress=report,
                 filter=filter,
                 ambiguous=ambiguous,
+                **chosen,
             ) as memory,
         ):
             result = _result(memory)
