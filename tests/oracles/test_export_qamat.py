@@ -136,9 +136,9 @@ def test_what_cannot_be_exported_or_read_says_so(trained: Path, tmp_path: Path) 
     (tmp_path / "out" / "decoder.onnx").write_bytes(b"broken")
     with pytest.raises(FormatError, match="sha256"):
         MemoryReader(tmp_path / "out")
-    with quipu.open(memory(tmp_path), read_only=True, encoder=models()["encoder"]) as opened:
-        with pytest.raises(InputError, match="budget"):
-            opened.ask("Who?", method="lookup", budget_ms=5)
+    opened = quipu.open(memory(tmp_path), read_only=True, encoder=models()["encoder"])
+    with opened, pytest.raises(InputError, match="budget"):
+        opened.ask("Who?", method="lookup", budget_ms=5)
 
 
 @pytest.mark.parametrize("kind", ["t5", "bart", "bert"])
