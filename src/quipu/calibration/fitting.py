@@ -67,8 +67,9 @@ def fit_scorer(
     threshold: float = 0.5,
     seed: int = 0,
     curve: bool = True,
+    keep_level: bool = False,
 ) -> LinearScorer:
-    """A scorer of labelled candidates; without ``curve`` in less time, and less exact.
+    """A scorer of labelled candidates; without ``curve`` in less time, and less exact. ``keep_level``: see ``bent``.
 
     With fewer than ``enough`` right or wrong answers the weights of ``base``, where there is one, stay, and its odds
     are bent. InputError where there are too few questions, or all are right or all wrong.
@@ -81,26 +82,36 @@ def fit_scorer(
             "5 of them answered right and 5 wrong"
         )
     if base is not None and base.odds is not None and min(right, len(questions) - right) < enough:
-        odds = bent(base.odds, _scores(data, base.weights), data.right[data.best(base.weights)])
+        odds = bent_by(base.odds, data, base.weights, keep_level=keep_level)
         return replace(base, odds=odds, threshold=threshold, after_lookup=None, models=dict(models))
     made = _weights(data, names)
     odds = fit_odds(data, made.weights, seed=seed, again=names, curve=curve)
     return replace(made, odds=odds, threshold=threshold, after_lookup=None, models=dict(models))
 
 
-def bent(odds: Odds, scores: Floats, right: Flags) -> Odds:
+def bent_by(odds: Odds, data: Candidates, weights: Sequence[float], *, keep_level: bool = False) -> Odds:
+    """``bent`` by the best candidate of each question."""
+    return bent(odds, _scores(data, weights), data.right[data.best(weights)], keep_level=keep_level)
+
+
+def bent(odds: Odds, scores: Floats, right: Flags, *, keep_level: bool = False) -> Odds:
     """Odds moved towards what labelled best candidates say, no further than their number allows.
 
     The log-odds that ``odds`` gives become a * log-odds + b. A priori a is about 1 and b about 0 (``_STIFF``), so that
-    few questions change little.
+    few questions change little. ``keep_level``: how many of the questions are right says nothing, since somebody chose
+    it; right and wrong ones are weighed so that ``odds`` is true on average, and only how well they are told apart
+    counts.
     """
-    given = _log_odds(np.array([odds.probability(score) for score in scores.tolist()]))
-    truth, a, b = right.astype(np.float64), 1.0, 0.0
+    said = np.array([odds.probability(score) for score in scores.tolist()])
+    given, truth, a, b = _log_odds(said), right.astype(np.float64), 1.0, 0.0
+    weights = np.ones(len(said))
+    if keep_level and 0 < right.mean() < 1:
+        weights = np.where(right, said.mean() / right.mean(), (1.0 - said.mean()) / (1.0 - right.mean()))
     stiff_a, stiff_b = _STIFF
     for _ in range(50):  # Newton's method; the sum is convex
         p = 1.0 / (1.0 + np.exp(-np.clip(a * given + b, -30.0, 30.0)))
-        spread = p * (1.0 - p)
-        slope = np.array([given @ (p - truth) + stiff_a * (a - 1.0), (p - truth).sum() + stiff_b * b])
+        spread, miss = weights * p * (1.0 - p), weights * (p - truth)
+        slope = np.array([given @ miss + stiff_a * (a - 1.0), miss.sum() + stiff_b * b])
         curve = np.array([
             [spread @ given**2 + stiff_a, spread @ given], [spread @ given, spread.sum() + stiff_b]
         ])  # fmt: skip

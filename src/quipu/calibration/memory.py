@@ -29,7 +29,8 @@ def calibrate(
     """Fit how probable a memory's answers are and when they are held back, keep it in the memory, say how well it fits.
 
     examples: questions with accepted answers; None: ``count`` questions of the memory's own pairs, by which the
-    probabilities that ship are bent. So they are by few examples; many replace them. ``rerank``: for asking with the
+    probabilities that ship are bent: how well right and wrong are told apart here, not how many are right, which is as
+    many as were asked. Few examples bend them, too; many replace them. ``rerank``: for asking with the
     reranker; without it look-up is fitted as well.
 
     Where no threshold reaches ``target_precision`` ("reached" is False), the memory stays as it was, and
@@ -51,6 +52,7 @@ def calibrate(
         records, {name: scorer for name, scorer in ordering.items() if name not in own}, answerer.uses,
         Goals(target_precision, before), fitted_on=fitted_on, base=base,
         enough=ENOUGH if examples is not None else len(records) + 1, seed=seed, report=steps.append,
+        keep_level=examples is None,
     )  # fmt: skip
     failed = target_precision is not None and reached is None
     if not failed:

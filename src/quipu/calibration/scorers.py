@@ -23,6 +23,7 @@ from quipu.calibration.fitting import (
     ENOUGH,
     Candidates,
     Flags,
+    bent_by,
     best_precision,
     figures,
     fit_odds,
@@ -60,9 +61,13 @@ class Fit:
 
     def __init__(
         self, records: Sequence[Record], uses: Uses, *, base: Calibration | None = None, enough: int = ENOUGH,
-        seed: int = 0, report: Report = lambda line: None,
+        seed: int = 0, report: Report = lambda line: None, keep_level: bool = False,
     ) -> None:  # fmt: skip
-        """``base``: scorers whose odds are only bent where fewer than ``enough`` answers are right or wrong."""
+        """``base``: scorers whose odds are only bent where fewer than ``enough`` answers are right or wrong.
+
+        ``keep_level``: see ``quipu.calibration.fitting.bent``.
+        """
+        self._keep_level = keep_level
         self.records, self._uses, self._base, self._enough, self._seed = list(records), uses, base, enough, seed
         self._report = report
         self.data = {name: self._candidates(name) for name in SCORERS if name not in (*ORDERING, "cascade")}
@@ -74,14 +79,30 @@ class Fit:
         if not len(data.owner):
             return None  # nor is it asked what models there are: that would load them
         features, models = SCORERS[name].features, self._uses(name)
-        base = None if self._base is None else self._base.scorer(name, features, models)
         try:
-            return fit_scorer(data, features, models, base=base, enough=self._enough, seed=self._seed, curve=curve)
+            return fit_scorer(
+                data, features, models, base=self._known(name), enough=self._enough, seed=self._seed, curve=curve,
+                keep_level=self._keep_level,
+            )  # fmt: skip
         except InputError as error:
             if name in _RARE:
                 return rare(SCORERS[name].unfitted, data, models)
             self._report({"scorer": name, "not fitted": str(error)})
             return None
+
+    def _known(self, name: str) -> LinearScorer | None:
+        """What is bent where there are few questions."""
+        return None if self._base is None else self._base.scorer(name, SCORERS[name].features, self._uses(name))
+
+    def _odds(self, made: LinearScorer, known: Odds | None, left: Candidates, curve: bool) -> Odds | None:
+        """Odds for the questions ``left`` open; None where they are too few. ``known``: what is bent."""
+        right = left.right[left.best(made.weights)]
+        few = min(int(right.sum()), int((~right).sum()))
+        if few < FEW:
+            return None
+        if known is not None and few < self._enough:
+            return bent_by(known, left, made.weights, keep_level=self._keep_level)
+        return fit_odds(left, made.weights, seed=self._seed, curve=curve)
 
     def staged(self, thresholds: Mapping[str, float], *, curve: bool = True) -> dict[str, LinearScorer]:
         """All scorers with these thresholds, and odds for what earlier steps leave open at them."""
@@ -109,11 +130,12 @@ class Fit:
             made = scorers.get(name)
             if made is None or made.after_lookup is not None:
                 continue
-            left = self.data[name].of_questions(open_)
-            right = left.right[left.best(made.weights)]
-            if min(int(right.sum()), int((~right).sum())) >= FEW:
-                odds = fit_odds(left, made.weights, seed=self._seed, curve=curve)
-                scorers[name] = replace(made, after_lookup=odds)
+            known = self._known(name)
+            bends = known is not None and known.weights == made.weights
+            before = known.after_lookup or known.odds if known is not None and bends else None
+            odds = self._odds(made, before, self.data[name].of_questions(open_), curve)
+            kept = known.after_lookup if known is not None and bends else None
+            scorers[name] = replace(made, after_lookup=odds or kept)
 
     def _together(self, scorers: dict[str, LinearScorer], open_: Flags, threshold: float, curve: bool) -> None:
         """Weights of what the steps find, from all questions; their odds from those that no step answers."""
@@ -128,11 +150,11 @@ class Fit:
         whole = self.one("cascade", data, curve=curve)
         if whole is None:
             return
-        left = data.of_questions(open_)
-        right = left.right[left.best(whole.weights)]
-        if min(int(right.sum()), int((~right).sum())) >= FEW:
-            whole = replace(whole, odds=fit_odds(left, whole.weights, seed=self._seed, curve=curve))
-        scorers["cascade"] = replace(whole, threshold=threshold)
+        known = self._known("cascade")
+        bends = known is not None and known.weights == whole.weights
+        before = known.odds if known is not None and bends else None
+        odds = self._odds(whole, before, data.of_questions(open_), curve) or before or whole.odds
+        scorers["cascade"] = replace(whole, odds=odds, threshold=threshold)
 
     def _candidates(self, name: str) -> Candidates:
         rows = [
@@ -184,13 +206,15 @@ def fit(
     enough: int = ENOUGH,
     seed: int = 0,
     report: Report = lambda line: None,
+    keep_level: bool = False,
 ) -> tuple[Calibration, float | None]:
     """Scorers of every step that the records speak of, and the probability from which ``goals.precision`` holds.
 
     The latter is None where no threshold reaches it; then the thresholds are those without a wish for precision.
-    InputError where look-up cannot be fitted: there are too few questions, or all are answered right or all wrong.
+    ``keep_level``: the questions were chosen so that some are right and some wrong; see ``fitting.bent``. InputError
+    where look-up cannot be fitted: there are too few questions, or all are answered right or all wrong.
     """
-    work = Fit(records, uses, base=base, enough=enough, seed=seed, report=report)
+    work = Fit(records, uses, base=base, enough=enough, seed=seed, report=report, keep_level=keep_level)
     if not any(name.startswith("lookup") for name in work.alone):
         raise InputError("there are too few questions, or too few of them answered right or wrong, to fit look-up on")
     thresholds = chosen(work, report) if goals.choose else dict(goals.before or {})

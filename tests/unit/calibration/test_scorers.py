@@ -119,6 +119,8 @@ def test_bending_odds_by_hand() -> None:
     assert bent(odds, scores[:3], right[:3]).probability(scores[0]) > 0.75
     same = bent(odds, np.array([float(np.log(3.0))] * 400), np.arange(400) % 4 > 0)
     assert same.probability(float(np.log(3.0))) == pytest.approx(0.75, abs=0.01)
+    kept = bent(odds, scores, right, keep_level=True)
+    assert kept.probability(scores[0]) == pytest.approx(0.9, abs=0.01), "how many are right was chosen"
     knots = np.array(same.curve)
     assert np.all(np.diff(knots[:, 1]) >= 0)
 
