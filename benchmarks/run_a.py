@@ -90,7 +90,7 @@ def gold_figures(rows: Sequence[dict[str, str]], examples: Sequence[Example]) ->
     for some in batches(list(spans), settings.batch):
         written = model.write(some, [list(spans[text]) for text in some], titles=[titles[text] for text in some])
         asked += [
-            Question(text, titles[text], span, item.question, item.score)
+            Question(text, titles[text], titles[text], span, item.question, item.score)
             for text, of_text in zip(some, written, strict=True)
             for span, of_span in zip(spans[text], of_text, strict=True)
             for item in of_span
