@@ -47,7 +47,7 @@ def benchmarks(found: Sequence[Result]) -> str:
     parts = [
         HEAD, f"Unless said otherwise: {usual}\n", "## Goals\n", goals(found),
         "\n## Ways to answer: questions of SQuAD over a memory of 1,216 paragraphs\n", ways(found),
-        "\n## More figures\n", others(rest),
+        "\n## More figures\n", others(rest, found),
         "\n## Commands\n", commands(found, usual),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
@@ -86,16 +86,15 @@ def ways(found: Sequence[Result], metrics: Sequence[str] = COMPARED) -> str:
     return markdown(rows)
 
 
-def others(found: Sequence[Result]) -> str:
-    """What stands in neither table, a row a system, with the notes of each benchmark."""
+def others(found: Sequence[Result], noted: Sequence[Result]) -> str:
+    """What stands in neither table, a row a system, and the notes of ``noted``."""
     rows = [["benchmark", "system", "figures"]]
-    notes = []
     for item in found:
         for system in dict.fromkeys(figure.system for figure in item.figures):
             own = [figure for figure in item.figures if figure.system == system and figure.goal is None]
             shown = "; ".join(f"{figure.score.metric} {show(figure.score)}" for figure in own)
             rows += [[item.name, system, shown]] if shown else []
-        notes += [f"- {item.name}: {note}" for note in item.notes]
+    notes = [f"- {item.name}: {note}" for item in noted for note in item.notes]
     return "\n".join([markdown(rows), "", *notes])
 
 
