@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from quipu.errors import FormatError
+from quipu.errors import FormatError, InputError
+from quipu.training.lm.checkpoint import shape_of
 
 _PREFIX = "model."  # of every name but lm_head.weight in a Hugging Face file
 
@@ -46,29 +47,15 @@ class LlamaConfig:
         path = folder / "config.json"
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            rope = values.get("rope_parameters") or values.get("rope_scaling") or {}
-            kind = rope.get("rope_type", rope.get("type", "default"))
-            if values["model_type"] != "llama" or values.get("hidden_act", "silu") != "silu" or kind != "default":
-                raise FormatError(f"{path}: only Llama with silu and plain rotary positions can be trained here")
-            if values.get("attention_bias") or values.get("mlp_bias"):
-                raise FormatError(f"{path}: a Llama with biases cannot be trained here")
-            heads = int(values["num_attention_heads"])
-            return cls(
-                vocab_size=int(values["vocab_size"]),
-                hidden_size=int(values["hidden_size"]),
-                intermediate_size=int(values["intermediate_size"]),
-                num_hidden_layers=int(values["num_hidden_layers"]),
-                num_attention_heads=heads,
-                num_key_value_heads=int(values.get("num_key_value_heads") or heads),
-                head_dim=int(values.get("head_dim") or int(values["hidden_size"]) // heads),
-                rope_theta=float(rope.get("rope_theta", values.get("rope_theta", 10_000.0))),
-                rms_norm_eps=float(values["rms_norm_eps"]),
-                tie_word_embeddings=bool(values.get("tie_word_embeddings", False)),
-            )
+            shape, epsilon = shape_of(values), float(values["rms_norm_eps"])
+        except InputError as error:
+            raise FormatError(f"{path}: only Llama can be trained here: {error}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, FormatError):
-                raise
             raise FormatError(f"{path}: not the configuration of a Hugging Face Llama ({error!r})") from error
+        return cls(
+            shape.vocabulary, shape.width, shape.feed_forward, shape.layers, shape.heads, shape.kv_heads,
+            shape.head_width, shape.rope_base, epsilon, shape.tied,
+        )  # fmt: skip
 
     def to_json(self, dtype: torch.dtype) -> dict[str, Any]:
         """The content of ``config.json``."""
