@@ -178,19 +178,22 @@ def threshold_for(given: Floats, right: Flags, precision: float, least: int = 20
 
     None where no threshold reaches it.
     """
-    order = np.argsort(-given, kind="stable")
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    ranked = given[order]
+    ranked, share = _by_probability(given, right)
     ends = np.append(ranked[1:] != ranked[:-1], True)  # a threshold takes all of equal probability or none
-    fits = np.flatnonzero((share >= precision) & ends & (np.arange(1, len(order) + 1) >= least))
+    fits = np.flatnonzero((share >= precision) & ends & (np.arange(1, len(ranked) + 1) >= least))
     return float(ranked[fits[-1]]) if len(fits) else None
 
 
 def best_precision(given: Floats, right: Flags, least: int = 20) -> float:
     """The highest share of right answers that a threshold reaches over ``least`` answers or more."""
-    order = np.argsort(-given, kind="stable")
-    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    _, share = _by_probability(given, right)
     return float(share[min(least, len(share)) - 1 :].max()) if len(share) else 0.0
+
+
+def _by_probability(given: Floats, right: Flags) -> tuple[Floats, Floats]:
+    """Probabilities from the highest on, and the share of right answers down to each."""
+    order = np.argsort(-given, kind="stable")
+    return given[order], np.cumsum(right[order]) / np.arange(1, len(order) + 1)
 
 
 def figures(given: Floats, right: Flags, threshold: float) -> dict[str, Any]:

@@ -52,10 +52,11 @@ _FUSED = _set("is are was were do does did has have had the of in on at to for w
 _DASHES = re.compile("[–—‐‑−]")
 _GENITIVE = re.compile(r"['’]s?(?!\w)")
 _DIGIT = re.compile(r"\d")
-_MONTH = re.compile("january|february|march|april|may|june|july|august|september|october|november|december")
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_MONTH = re.compile(_MONTHS)
 _TIME = re.compile(
     r"\d|century|decade|year|month|week|day|hour|night|morning|evening|spring|summer|autumn|fall|winter|season|"
-    r"january|february|march|april|may|june|july|august|september|october|november|december|"
+    rf"{_MONTHS}|"
     r"after|before|during|until|since|when|while|once|age|era|period|war|today|now|early|late|time|always|never|every",
     re.I,
 )
