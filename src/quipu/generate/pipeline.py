@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal, cast
+from typing import Literal
 
 from quipu.corpus.passages import sentences
 from quipu.errors import SettingsError
@@ -20,7 +20,7 @@ from quipu.models.protocols import (
     SupportsRead,
     SupportsReadMany,
     SupportsWrite,
-    SupportsWriteTitled,
+    SupportsWriteAndRead,
     Written,
 )
 from quipu.records import Candidate, Passage, QAPair, Span, Verdict
@@ -213,11 +213,9 @@ def _write(
 ) -> list[list[list[Written]]]:
     """The writer's questions; a language model is told the titles."""
     mixed = (settings.seed * 1_000_003 + seed) % 2**32  # what every writer's random numbers can be seeded with
-    if isinstance(writer, SupportsReadMany):
+    if isinstance(writer, SupportsWriteAndRead):
         told = [title or None for title in titles]
-        return cast(SupportsWriteTitled, writer).write(
-            texts, spans, titles=told, per_span=settings.per_span, seed=mixed, top_p=settings.top_p
-        )
+        return writer.write(texts, spans, titles=told, per_span=settings.per_span, seed=mixed, top_p=settings.top_p)
     return writer.write(texts, spans, per_span=settings.per_span, seed=mixed, top_p=settings.top_p)
 
 

@@ -102,26 +102,6 @@ class SupportsWrite(Protocol):
         """Questions a span of each text; greedy for one a span without ``top_p``, else nucleus sampling."""
 
 
-class SupportsWriteTitled(Protocol):
-    """A writer that is told of each passage what stands above it."""
-
-    @property
-    def name(self) -> str:
-        """Which model this is."""
-
-    def write(
-        self,
-        texts: Sequence[str],
-        spans: Sequence[Sequence[Span]],
-        *,
-        titles: Sequence[str | None] | None = None,
-        per_span: int = 1,
-        seed: int = 0,
-        top_p: float | None = None,
-    ) -> list[list[list[Written]]]:
-        """As ``SupportsWrite``, with the title and heading of each text."""
-
-
 class SupportsRead(Protocol):
     """Question and passage to answer span."""
 
@@ -150,6 +130,23 @@ class SupportsReadMany(Protocol):
         always: bool = False,
     ) -> list[list[Reading]]:
         """What ``texts[i]`` answers to each of ``questions[i]``; ``always``: even where nothing is likelier."""
+
+
+@runtime_checkable
+class SupportsWriteAndRead(SupportsReadMany, Protocol):
+    """A language model: it writes and reads, and is told of each passage what stands above it."""
+
+    def write(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        *,
+        titles: Sequence[str | None] | None = None,
+        per_span: int = 1,
+        seed: int = 0,
+        top_p: float | None = None,
+    ) -> list[list[list[Written]]]:
+        """As ``SupportsWrite``, with the title and heading of each text."""
 
 
 @runtime_checkable
