@@ -181,11 +181,17 @@ def session(path: Path) -> Any:
     """An ONNX Runtime session on the CPU that uses one core a call; ``parallel`` gives every core its own batch."""
     import onnxruntime
 
+    return onnxruntime.InferenceSession(str(path), session_options(), providers=["CPUExecutionProvider"])
+
+
+def session_options(threads: int = 1) -> Any:
+    """Quiet, with so many threads for one call."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return options
 
 
 def cores() -> int:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.models.hub import session_options
 from quipu.models.lm.shape import DecoderShape
 from quipu.models.lm.weights import load_weights
 
@@ -220,9 +221,7 @@ def _session(graph: Path, weights: dict[str, NDArray[Any]], threads: int) -> Any
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
+    options = session_options(threads)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in weights.values()]
