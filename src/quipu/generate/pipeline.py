@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from quipu.corpus.passages import sentences
+from quipu.corpus.passages import sentence_at
 from quipu.errors import SettingsError
 from quipu.generate.answers import LIMIT, candidates
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
@@ -327,20 +327,11 @@ def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Suppo
 
 def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str]:
     """The key text of each pair, from the sentence of its passage in which its span begins."""
-    bounds: dict[str, list[Span]] = {}
-    texts = []
-    for pair, passage in kept:
-        if passage.id not in bounds:
-            bounds[passage.id] = sentences(passage.text)
-        texts.append(
-            key_text(pair.question, pair.answer, _sentence(pair, passage, bounds[passage.id]), passage.title, kind)
+    return [
+        key_text(
+            pair.question, pair.answer,
+            sentence_at(passage.text, pair.span.start - passage.span.start) if pair.span is not None else "",
+            passage.title, kind,
         )
-    return texts
-
-
-def _sentence(pair: QAPair, passage: Passage, bounds: Sequence[Span]) -> str:
-    if pair.span is None:
-        return ""
-    start = pair.span.start - passage.span.start
-    inside = [span for span in bounds if span.start <= start < span.end]
-    return passage.text[inside[0].start : inside[0].end] if inside else passage.text
+        for pair, passage in kept
+    ]  # fmt: skip
