@@ -104,6 +104,8 @@ class Answerer:
                 for name in self.steps(rerank)
             )
             answers = cascade(questions, steps, bar, budget_ms, lambda: self.fitted("cascade"))
+        if all(answer.text is not None for answer in answers) or self.where.ready():
+            return answers
         return [answer if answer.text is not None else self._with_nearest(answer, context) for answer in answers]
 
     def steps(self, rerank: bool = False) -> Iterator[Route]:
@@ -200,8 +202,6 @@ class Answerer:
 
     def _with_nearest(self, answer: Answer, context: Context) -> Answer:
         """An answer that was held back, with the sentence where it probably stands."""
-        if self.where.ready():
-            return answer
         began = time.perf_counter()
         found = self._nearest(answer.question, context)
         spent = 1000 * (time.perf_counter() - began)

@@ -73,15 +73,15 @@ class Hops:
     def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:
         """Comparisons from pairs or by two readings; of other questions what two passages say together."""
         found = self._compare.propose(questions, context)
-        for at, question in enumerate(questions):
-            parsed = parse(question) if not found[at] else None
-            if parsed is not None:
-                found[at] = self._compared(question, parsed, context)
-        single = self._passages.propose(questions, context)
-        others = [
-            at for at, question in enumerate(questions)
-            if not found[at] and parse(question) is None and not _settled(single[at])
-        ]  # fmt: skip
+        alone: list[int] = []  # questions that compare nothing
+        for at in [at for at, row in enumerate(found) if not row]:
+            parsed = parse(questions[at])
+            if parsed is None:
+                alone.append(at)
+            else:
+                found[at] = self._compared(questions[at], parsed, context)
+        single = self._passages.propose([questions[at] for at in alone], context)
+        others = [at for at, row in zip(alone, single, strict=True) if not _settled(row)]
         for at, row in zip(others, self._bridged([questions[at] for at in others], context), strict=True):
             found[at] = row
         return found
