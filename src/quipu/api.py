@@ -105,9 +105,7 @@ def open(
     if settings is not None:
         try:
             memory.settings = (
-                AnswerSettings.of(settings)
-                if isinstance(settings, AnswerSettings)
-                else (memory.settings.changed(settings, "settings"))
+                settings if isinstance(settings, AnswerSettings) else memory.settings.changed(settings, "settings")
             )
         except BaseException:
             store.close()

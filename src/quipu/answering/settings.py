@@ -41,15 +41,14 @@ class AnswerSettings:
                 raise SettingsError(f"the setting {item.name} must be 1 or more, not {value}")
 
     @classmethod
-    def of(cls, value: AnswerSettings | Mapping[str, Any] | None, where: str = "settings") -> AnswerSettings:
-        """Settings as they are, or from a mapping of names to values; SettingsError names an unknown one."""
-        if isinstance(value, AnswerSettings):
-            return value
-        return from_mapping(cls, value or {}, where)
+    def of(cls, values: Mapping[str, Any] | None, where: str = "settings") -> AnswerSettings:
+        """From a mapping of names to values, the defaults for the rest; SettingsError names an unknown one."""
+        return from_mapping(cls, values or {}, where)
 
     def changed(self, values: Mapping[str, Any], where: str) -> AnswerSettings:
         """These settings with some replaced; SettingsError as for ``of``."""
-        return replace(self, **{name: getattr(from_mapping(type(self), values, where), name) for name in values})
+        made = from_mapping(type(self), values, where)
+        return replace(self, **{name: getattr(made, name) for name in values})
 
     def to_json(self) -> dict[str, Any]:
         """The settings that differ from the defaults, by name."""
