@@ -15,7 +15,7 @@ from quipu.models.lm.cache import PrefixCache
 from quipu.models.lm.decoding import Branch, Decoding
 from quipu.models.lm.engine import Engine, Prefix
 from quipu.models.lm.locate import locate
-from quipu.models.lm.prompts import Prompts
+from quipu.models.lm.prompts import Prompts, pair_line
 from quipu.models.lm.sampling import Nucleus
 from quipu.models.lm.scheduling import CAPACITY, Job, Queue
 from quipu.models.lm.shape import DecoderShape
@@ -157,7 +157,7 @@ class LanguageModel:
         for question, memory in zip(questions, pairs, strict=True):
             ids: list[int] = []
             for asked, answer in memory[: self.k]:  # as many whole lines as fit
-                line = self.prompts.encode(("\n" if ids else "") + " ".join(f"{asked} {answer}".split()))
+                line = self.prompts.encode(("\n" if ids else "") + pair_line(asked, answer))
                 if len(ids) + len(line) > self._window:
                     break
                 ids += line

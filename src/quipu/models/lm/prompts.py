@@ -86,6 +86,11 @@ def clean(text: str) -> str:
     return text
 
 
+def pair_line(question: str, answer: str) -> str:
+    """A stored pair as it is read among others, a line for each."""
+    return " ".join(f"{question} {answer}".split())
+
+
 def place(text: str, start: int, end: int) -> str:
     """A span as the writer is given it: alone where it stands once, else with the words around it."""
     span = text[start:end]

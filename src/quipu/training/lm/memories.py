@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from quipu.models.lm.prompts import Prompts
+from quipu.models.lm.prompts import Prompts, pair_line
 from quipu.training.corpora import Context
 from quipu.training.lm.data import READ, Branch, Tree
 from quipu.training.written import WrittenPassage
@@ -43,7 +43,7 @@ class Memories:
             pair = rng.choice(other.pairs)
             lines.append((pair.question, other.span(pair)))
         rng.shuffle(lines)
-        prefix = self.prompts.prefix("\n".join(" ".join(f"{asked} {answer}".split()) for asked, answer in lines))
+        prefix = self.prompts.prefix("\n".join(pair_line(asked, answer) for asked, answer in lines))
         if len(prefix) > self.longest:
             return None
         answers = [answer.lower() for _, answer in lines]

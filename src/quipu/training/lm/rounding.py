@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from quipu.models.lm.shape import DecoderShape
+from quipu.models.lm.weights import rotary_tables
 from quipu.training.lm.rotation import Tensors, hadamard
 
 DAMPING = 0.01
@@ -109,10 +110,11 @@ class _Calibration:
         self.lengths = [len(row) for row in rows]
         self.ids = torch.tensor([token for row in rows for token in row])
         self.turn = torch.from_numpy(hadamard(block).astype(np.float32)) if block else None
-        inverse = shape.rope_base ** (-torch.arange(0, shape.head_width, 2, dtype=torch.float64) / shape.head_width)
-        places = torch.cat([torch.arange(length) for length in self.lengths])
-        angles = (places[:, None] * inverse).repeat(1, 2)[:, None]  # (T, 1, head_width)
-        self.cos, self.sin = angles.cos().float(), angles.sin().float()
+        places = np.concatenate([np.arange(length) for length in self.lengths])
+        tables = rotary_tables(shape, max(self.lengths))
+        self.cos, self.sin = (
+            torch.from_numpy(tables[name][places]).repeat(1, 2)[:, None] for name in ("cos", "sin")
+        )  # (T, 1, head_width)
 
     def run(self, progress: Callable[[str], None]) -> dict[str, Rounded]:
         """Round layer by layer, then the output layer (and with it the embedding where they are tied)."""
