@@ -7,7 +7,7 @@ text, end exclusive, so that passages can be cut again without moving any eviden
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from quipu.text import is_unicode, normalize_answer
 Origin = Literal["generated", "imported", "user"]
 Stage = Literal["well_formed", "local", "global", "dedup"]
 Via = Literal["vector", "words", "both"]
+BlockKind = Literal["heading", "paragraph", "item", "row", "code", "question", "term", "definition", "note"]
 Route = Literal["lookup", "passage", "read", "hops", "chain", "span", "abstain"]
 
 
@@ -47,8 +48,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What the characters ``span`` of a document are, and where they stand in its file.
+
+    ``level``: of a heading, 1 the highest; of an item of a list, 1 the outermost. ``page`` and ``line`` count from 1.
+    """
+
+    span: Span
+    kind: BlockKind = "paragraph"
+    level: int = 0
+    page: int | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """One source text as a reader extracted it. ``source`` is a path or URL; very long files come in parts."""
+    """One source text as a reader extracted it. ``source`` is a path or URL; very long files come in parts.
+
+    ``marks``: its blocks, in order and apart from one another; none where nothing is known of its structure.
+    """
 
     id: str
     source: str
@@ -56,12 +74,20 @@ class Document:
     text: str
     sha256: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
 
     @classmethod
-    def make(cls, source: str, title: str, text: str, metadata: Mapping[str, Any] | None = None) -> Document:
+    def make(
+        cls,
+        source: str,
+        title: str,
+        text: str,
+        metadata: Mapping[str, Any] | None = None,
+        marks: Sequence[Mark] = (),
+    ) -> Document:
         """A document with its hashes computed; the id binds the source and the text."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls(content_id(source, digest), source, title, text, digest, dict(metadata or {}))
+        return cls(content_id(source, digest), source, title, text, digest, dict(metadata or {}), tuple(marks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quipu.corpus.readers import SUFFIXES, Bad, reader_for
+from quipu.corpus.readers import SUFFIXES, Bad, Block, reader_for
 from quipu.errors import InputError, ReadError
-from quipu.records import Document
+from quipu.records import Document, Mark, Span
 from quipu.text import is_unicode
 
 __all__ = ["SUFFIXES", "Skipped", "files_of", "read_documents"]
+
+BETWEEN = "\n\n"  # two blocks of a document
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,30 @@ def _read(file: Path, name: str) -> Iterator[Document | Skipped]:
             source = f"{name}#{item.part}" if item.part else name
             if isinstance(item, Bad):
                 yield Skipped(source, item.reason)
-            elif not item.text.strip():
+                continue
+            text, marks = _joined(item.blocks)
+            if not text:
                 yield Skipped(source, "no text")
-            elif not is_unicode(item.title + item.text + source):
+            elif not is_unicode(item.title + text + source):
                 yield Skipped(source.encode(errors="replace").decode(), "no Unicode text (half of a character pair)")
             else:
-                yield Document.make(source, item.title, item.text, {**item.metadata, "file": name})
+                yield Document.make(source, item.title, text, {**item.metadata, "file": name}, marks)
     except ReadError as error:
         yield Skipped(name, str(error))
     except OSError as error:
         yield Skipped(name, error.strerror or type(error).__name__)
+
+
+def _joined(blocks: Sequence[Block]) -> tuple[str, list[Mark]]:
+    """Blocks as one text, an empty line between two, and where each stands in it."""
+    texts: list[str] = []
+    marks: list[Mark] = []
+    start = 0
+    for block in blocks:
+        text = block.text.strip()
+        if not text:
+            continue
+        marks.append(Mark(Span(start, start + len(text)), block.kind, block.level, block.page, block.line))
+        texts.append(text)
+        start += len(text) + len(BETWEEN)
+    return BETWEEN.join(texts), marks

@@ -6,7 +6,7 @@ import sqlite3
 
 from quipu.errors import FormatError
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 5
 
 _FIRST = """
 CREATE TABLE documents (
@@ -102,6 +102,34 @@ def _m003_words_and_tokens_of_passages(connection: sqlite3.Connection) -> None:
     index_passages(connection)
 
 
+_FOURTH = """
+-- the blocks of a document: what the characters are, and where they stand in its file
+CREATE TABLE marks (
+    document TEXT NOT NULL REFERENCES documents (id) ON DELETE CASCADE, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    kind TEXT NOT NULL, level INTEGER NOT NULL, page INTEGER, line INTEGER, PRIMARY KEY (document, start)
+) WITHOUT ROWID;
+"""
+
+
+def _m004_marks_of_documents(connection: sqlite3.Connection) -> None:
+    connection.executescript(_FOURTH)
+
+
+_FIFTH = """
+-- files that were read: "path" is the real one, "name" how it is shown; documents.file is the name
+CREATE TABLE files (
+    path TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, size INTEGER NOT NULL,
+    modified INTEGER NOT NULL, sha256 TEXT NOT NULL, read TEXT NOT NULL, note TEXT NOT NULL DEFAULT '{}'
+);
+-- the line of the file of ready pairs in which a pair stands; its document is the file's
+ALTER TABLE pairs ADD COLUMN line INTEGER;
+"""
+
+
+def _m005_files(connection: sqlite3.Connection) -> None:
+    connection.executescript(_FIFTH)
+
+
 def index_passages(connection: sqlite3.Connection) -> None:
     """Fill the words of the passages, document by document."""
     connection.execute("INSERT INTO passage_words (passage_words) VALUES ('delete-all')")
@@ -121,6 +149,8 @@ MIGRATIONS = (
     _m001_first_tables,
     _m002_gone_support_and_places_of_verdicts,
     _m003_words_and_tokens_of_passages,
+    _m004_marks_of_documents,
+    _m005_files,
 )
 
 

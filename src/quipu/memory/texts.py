@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from quipu.errors import InputError
 from quipu.memory.transactions import Transactions
-from quipu.records import Document, Passage, Span
+from quipu.records import Document, Mark, Passage, Span
 
 
 class Texts(Transactions):
@@ -18,21 +18,31 @@ class Texts(Transactions):
         new = 0
         with self.transaction():
             for item in documents:
-                new += self._db.execute(
+                added = self._db.execute(
                     "INSERT OR IGNORE INTO documents (id, source, file, title, text, sha256, metadata)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (item.id, item.source, str(item.metadata.get("file", item.source)), item.title, item.text,
                      item.sha256, json.dumps(dict(item.metadata), ensure_ascii=False)),
                 ).rowcount  # fmt: skip
+                new += added
+                if added:
+                    self._db.executemany(
+                        "INSERT INTO marks (document, start, end, kind, level, page, line)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                        [
+                            (item.id, mark.span.start, mark.span.end, mark.kind, mark.level, mark.page, mark.line)
+                            for mark in item.marks
+                        ],
+                    )
             for passage in passages:
-                added = self._db.execute(
+                stored = self._db.execute(
                     "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
                     (passage.id, passage.document_id, passage.span.start, passage.span.end),
                 )
-                if added.rowcount:
+                if stored.rowcount:
                     self._db.execute(
                         "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
-                        (added.lastrowid, f"{passage.title} {passage.text}"),
+                        (stored.lastrowid, f"{passage.title} {passage.text}"),
                     )
         return new
 
@@ -43,7 +53,13 @@ class Texts(Transactions):
         ).fetchone()
         if row is None:
             raise InputError(f"{self.path} has no document {document_id!r}")
-        return Document(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+        marks = self._db.execute(
+            'SELECT start, "end", kind, level, page, line FROM marks WHERE document = ? ORDER BY start', (document_id,)
+        )
+        return Document(
+            row[0], row[1], row[2], row[3], row[4], json.loads(row[5]),
+            tuple(Mark(Span(start, end), *rest) for start, end, *rest in marks),
+        )  # fmt: skip
 
     def documents(self) -> Iterator[Document]:
         """Every document, in the order in which they were added, one at a time."""

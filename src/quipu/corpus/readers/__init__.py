@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from quipu.records import BlockKind
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One paragraph as a person sees it: a heading, an item of a list, a row of a table in words, a whole code block.
+
+    ``level``: of a heading, 1 the highest; of an item, 1 the outermost. ``page`` and ``line`` count from 1 and are
+    those of the file, None where it has none.
+    """
+
+    text: str
+    kind: BlockKind = "paragraph"
+    level: int = 0
+    page: int | None = None
+    line: int | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """What a reader finds: text with its title; ``part`` names a row or a part of the file, "" is the whole file."""
+    """What a reader finds: blocks in the order of the page, with their title.
+
+    ``part`` names a row or a part of the file, "" is the whole file. ``left_out``: how many things were not read, by
+    kind ("picture", "hidden text"); a person is told.
+    """
 
     title: str
-    text: str
+    blocks: tuple[Block, ...]
     part: str = ""
-    metadata: dict[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from quipu.corpus.readers import Bad, Extract
+from quipu.corpus.readers import Bad, Block, Extract
 from quipu.corpus.readers.plain import title_of
 from quipu.errors import ReadError
 
@@ -40,4 +40,4 @@ def read(path: Path) -> Iterator[Extract | Bad]:
         ) from error
     except (zipfile.BadZipFile, KeyError, ValueError, SyntaxError, OSError) as error:
         raise ReadError(f"broken docx ({type(error).__name__})") from error
-    yield Extract(title or title_of(path), "\n\n".join(paragraph for paragraph in paragraphs if paragraph))
+    yield Extract(title or title_of(path), tuple(Block(paragraph) for paragraph in paragraphs))

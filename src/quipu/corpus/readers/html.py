@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import html as lxml_html
 
-from quipu.corpus.readers import Bad, Extract
+from quipu.corpus.readers import Bad, Block, Extract
 from quipu.corpus.readers.plain import encoding_of, title_of
 from quipu.errors import ReadError
 
@@ -60,7 +60,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     body = root.find("body")
     _walk(body if body is not None else root, paragraphs)
     kept = [paragraph.strip() for paragraph in paragraphs if paragraph.strip()]
-    yield Extract(title or title_of(path), "\n\n".join(kept))
+    yield Extract(title or title_of(path), tuple(Block(paragraph) for paragraph in kept))
 
 
 def _walk(root: lxml_html.HtmlElement, paragraphs: list[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from quipu.corpus.readers import Bad, Extract
+from quipu.corpus.readers import Bad, Block, Extract
 from quipu.corpus.readers.plain import title_of, whole
 
 
@@ -37,7 +37,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
                 title = text
         elif token.type in ("fence", "code_block"):
             paragraphs.append(token.content.rstrip())
-    yield Extract(title or title_of(path), "\n\n".join(paragraph for paragraph in paragraphs if paragraph))
+    yield Extract(title or title_of(path), tuple(Block(paragraph) for paragraph in paragraphs))
 
 
 def _inline(token: Token) -> str:

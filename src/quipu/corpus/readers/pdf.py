@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from quipu.corpus.readers import Bad, Extract
+from quipu.corpus.readers import Bad, Block, Extract
 from quipu.corpus.readers.plain import title_of
 from quipu.errors import ReadError
 
@@ -31,7 +31,11 @@ def read(path: Path) -> Iterator[Extract | Bad]:
         raise
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError) as error:
         raise ReadError(f"broken PDF ({type(error).__name__})") from error
-    text = "\n\n".join(_LINE.sub(" ", _CUT_WORD.sub("", page)) for page in pages if page.strip())
-    if not text.strip():
+    blocks = tuple(
+        Block(_LINE.sub(" ", _CUT_WORD.sub("", page)), page=number)
+        for number, page in enumerate(pages, start=1)
+        if page.strip()
+    )
+    if not blocks:
         raise ReadError("no text in the PDF (scanned pages need text recognition first)")
-    yield Extract(title or title_of(path), text)
+    yield Extract(title or title_of(path), blocks)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from quipu.corpus.readers import Bad, Extract
+from quipu.corpus.readers import Bad, Block, Extract
 from quipu.errors import ReadError
 
 PART = 1_000_000  # characters
@@ -68,14 +69,19 @@ def read(path: Path) -> Iterator[Extract | Bad]:
             cut = cut if cut > 1 else held.rfind("\n", PART // 2, PART) + 1
             cut = cut if cut > 0 else PART
             number += 1
-            yield Extract(title, held[:cut], f"part-{number}", {"part": number})
+            yield Extract(title, paragraphs(held[:cut]), f"part-{number}", {"part": number})
             held = held[cut:]
     if number == 0:
-        yield Extract(title, held)
+        yield Extract(title, paragraphs(held))
     elif held.strip():
-        yield Extract(title, held, f"part-{number + 1}", {"part": number + 1})
+        yield Extract(title, paragraphs(held), f"part-{number + 1}", {"part": number + 1})
 
 
 def title_of(path: Path) -> str:
     """A file's name as a title."""
     return path.stem.replace("_", " ").strip()
+
+
+def paragraphs(text: str) -> tuple[Block, ...]:
+    """The paragraphs of a text: what stands between empty lines."""
+    return tuple(Block(part) for part in re.split(r"\n[ \t\r]*\n\s*", text) if part.strip())

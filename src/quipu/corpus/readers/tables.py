@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from quipu.corpus.readers import Bad, Extract
-from quipu.corpus.readers.plain import blocks, title_of
+from quipu.corpus.readers.plain import blocks, paragraphs, title_of
 
 LONGEST_LINE = 20_000_000  # characters; a longer one is reported, not held in memory
 
@@ -52,7 +52,7 @@ def _jsonl(path: Path) -> Iterator[Extract | Bad]:
             continue
         title = row.get("title")
         part = row.get("id", row.get("_id", number))
-        yield Extract(str(title) if title else title_of(path), text, str(part))
+        yield Extract(str(title) if title else title_of(path), paragraphs(text), str(part))
 
 
 def _tsv(path: Path) -> Iterator[Extract | Bad]:
@@ -70,4 +70,4 @@ def _tsv(path: Path) -> Iterator[Extract | Bad]:
             yield Bad(f"line {number}", f"{len(row)} columns, no text in column {columns['text'] + 1}")
             continue
         cell = {name: row[at] for name, at in columns.items() if at < len(row)}
-        yield Extract(cell.get("title") or title_of(path), cell["text"], cell.get("id") or str(number))
+        yield Extract(cell.get("title") or title_of(path), paragraphs(cell["text"]), cell.get("id") or str(number))
