@@ -62,6 +62,6 @@ def test_quipus_own_wheel_holds_code_alone() -> None:
     """Whoever installs a new version of the code need not fetch the models again."""
     wheel = settings(ROOT)["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["src/quipu"] and set(wheel["force-include"]) == {"examples"}
-    files = [path for path in (ROOT / "src" / "quipu").rglob("*") if path.is_file() and "bundled" not in path.parts]
+    files = [path for path in (ROOT / "src" / "quipu").rglob("*") if path.is_file()]
     assert not [path for path in files if path.suffix in WEIGHTS]
     assert sum(path.stat().st_size for path in files if path.suffix != ".pyc") < 3_000_000

@@ -13,7 +13,8 @@ _WORD = re.compile(r"\w+")
 
 def locate(passage: str, answer: str, question: str = "") -> Span | None:
     """The occurrence of ``answer`` as whole words whose surroundings share most words with ``question``; the first of
-    several that are equal. First as it is, then without regard to case and white space, then to punctuation within."""
+    several that are equal. First as it is, then without regard to case and white space, then to punctuation within,
+    then as the end of words whose first letters were not said."""
     for pattern in _patterns(answer):
         found = [Span(*match.span()) for match in pattern.finditer(passage)]
         if found:
@@ -31,6 +32,8 @@ def _patterns(answer: str) -> Iterator[re.Pattern[str]]:
     if words:
         inner = r"[^\w\n]{1,3}".join(map(re.escape, words))
         yield re.compile(_whole(inner, "".join(words)), re.IGNORECASE)
+    if len(words) > 1 and answer[0].islower():
+        yield re.compile(r"(?<!\w)\w{1,2}" + r"\s+".join(map(re.escape, parts)) + r"(?!\w)")
 
 
 def _whole(pattern: str, answer: str) -> str:

@@ -16,6 +16,7 @@ TEXT = "Ada met Bo in Paris. Later Bo left Paris for Rome, where the U.S. missio
         ("the  u.s. mission", "", "the U.S. mission"),
         ("U S mission", "", "U.S. mission"),
         ("Norman", "", None),  # part of a word
+        ("ormans came", "", "Normans came"),  # the model left out the first letter
         ("106", "", None),
         ("Lisbon", "", None),
         ("", "", None),
