@@ -119,7 +119,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class QAPair:
-    """A question, its answer and where the answer stands; the passage is looked up from document and span."""
+    """A question, its answer and where the answer stands; the passage is looked up from document and span.
+
+    ``line``: of a ready pair, the line of its file (counted from 1), which is its document then.
+    """
 
     id: str
     question: str
@@ -130,6 +133,7 @@ class QAPair:
     generator: str | None = None
     generator_score: float | None = None
     filter_score: float | None = None
+    line: int | None = None
 
     @classmethod
     def make(
@@ -143,6 +147,7 @@ class QAPair:
         generator: str | None = None,
         generator_score: float | None = None,
         filter_score: float | None = None,
+        line: int | None = None,
     ) -> QAPair:
         """A pair with its id: hash(normalised question, normalised answer, document, span).
 
@@ -155,7 +160,7 @@ class QAPair:
             raise InputError(f"a pair must be Unicode text, not half of a character pair: {question!r}, {answer!r}")
         place = (document_id, span.start, span.end) if span else (document_id,)
         pair_id = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
-        return cls(pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score)
+        return cls(pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score, line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ Rows = NDArray[np.int64]
 _BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
 _Origin = Literal["generated", "imported", "user"]
 _LARGEST = float(np.finfo(np.float16).max)
-_PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score"
+_PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score, line"
 
 
 class Store(Texts, Journal):
@@ -51,6 +51,7 @@ class Store(Texts, Journal):
             self._db = connect(path, read_only=read_only)
             if not read_only:
                 migrate(self._db)
+            self._pair = _PAIR if self.format >= 5 else _PAIR.replace("line", "NULL")
         except BaseException:
             self._unlock()
             raise
@@ -128,9 +129,9 @@ class Store(Texts, Journal):
             for pair, vector, key_text in zip(pairs, halves, key_texts, strict=True):
                 place = (pair.span.start, pair.span.end) if pair.span else (None, None)
                 cursor = self._db.execute(
-                    f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                    f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     (pair.id, pair.question, pair.answer, pair.document_id, *place, pair.origin, pair.generator,
-                     pair.generator_score, pair.filter_score, key_text, normalized(pair.question, pair.answer)),
+                     pair.generator_score, pair.filter_score, pair.line, key_text, normalized(pair.question, pair.answer)),
                 )  # fmt: skip
                 if cursor.rowcount:
                     self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
@@ -159,7 +160,7 @@ class Store(Texts, Journal):
 
     def pair(self, pair_id: str) -> QAPair:
         """The pair; InputError where there is none."""
-        row = self._db.execute(f"SELECT {_PAIR} FROM pairs WHERE id = ?", (pair_id,)).fetchone()
+        row = self._db.execute(f"SELECT {self._pair} FROM pairs WHERE id = ?", (pair_id,)).fetchone()
         if row is None:
             raise InputError(f"{self.path} has no pair {pair_id!r}")
         return _pair(row)
@@ -168,7 +169,7 @@ class Store(Texts, Journal):
         """Every pair with its row number, in order, streamed."""
         while True:
             found = self._db.execute(
-                f"SELECT row, {_PAIR} FROM pairs WHERE row > ? ORDER BY row LIMIT 1024", (after_row,)
+                f"SELECT row, {self._pair} FROM pairs WHERE row > ? ORDER BY row LIMIT 1024", (after_row,)
             ).fetchall()
             for row in found:
                 after_row = row[0]
@@ -183,7 +184,7 @@ class Store(Texts, Journal):
         for start in range(0, len(wanted), 900):
             part = wanted[start : start + 900]
             marks = ",".join("?" * len(part))
-            for row in self._db.execute(f"SELECT row, {_PAIR} FROM pairs WHERE row IN ({marks})", part):
+            for row in self._db.execute(f"SELECT row, {self._pair} FROM pairs WHERE row IN ({marks})", part):
                 found[row[0]] = _pair(row[1:])
         return [found.get(row) for row in wanted]
 
@@ -345,7 +346,7 @@ class Store(Texts, Journal):
 def _pair(row: Sequence[Any]) -> QAPair:
     span = Span(row[4], row[5]) if row[4] is not None else None
     origin = cast(_Origin, row[6])
-    return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9])
+    return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9], row[10])
 
 
 def normalized(question: str, answer: str) -> str:
