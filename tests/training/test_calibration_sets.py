@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from quipu.training.calibration.data import HELD, SETS, Wanted
+from quipu.training.calibration.data import HELD, SETS, Wanted, question_id
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -31,6 +31,10 @@ def wanted(tmp_path: Path) -> Wanted:
          "asked": [[f"How many bridges has town {at}?", 11, 11 + len(f"Town {at} has {at} bridges.")]]}
         for at in range(60)
     ])  # fmt: skip
+    write(tmp_path / "answers.jsonl", [
+        {"question": question_id(f"How many bridges has town {at}?"), "answers": [f"{at} bridges"]}
+        for at in range(60) if at % 3
+    ])  # fmt: skip
     write(data / "opentriviaqa" / "questions.jsonl.gz", [
         {"question": f"Which was the {at}th river that Mary Stone crossed?", "answer": f"River {at}"}
         for at in range(200)
@@ -44,7 +48,7 @@ def wanted(tmp_path: Path) -> Wanted:
     ]  # fmt: skip
     for name in ("hotpotqa/train-100.json.gz", "2wiki/train-500.jsonl.gz", "musique/train-100.json.gz"):
         write(data / name, hotpot)
-    return Wanted(data, tmp_path / "run", 60, 90, 3)
+    return Wanted(data, tmp_path / "run", tmp_path / "answers.jsonl", 60, 90, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +86,11 @@ def test_multi_hop_questions_bring_the_paragraphs_that_they_need(wanted: Wanted)
     titles = {json.loads(line)["title"] for line in made.documents[0].read_text(encoding="utf-8").splitlines()}
     assert sum(title.startswith("Song") for title in titles) == sum(title.startswith("Band") for title in titles)
     assert not any(title.startswith("Dog") for title in titles), "one paragraph more each, no further"
+
+
+def test_of_sentences_only_what_was_marked_is_asked(wanted: Wanted) -> None:
+    """Any word of a sentence would count as right, and probabilities would promise too much."""
+    made = SETS["selqa"](wanted)
+    answered = [item for item in made.questions if item.answers]
+    assert answered and all(item.right(item.answers[0]) and not item.right("Town") for item in answered)
+    assert not any(f"town {at}?" in item.question for item in answered for at in range(0, 60, 3))

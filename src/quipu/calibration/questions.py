@@ -9,38 +9,29 @@ from quipu.api import Memory
 from quipu.errors import InputError
 from quipu.evaluation.metrics import passage_holds
 from quipu.records import Example, QAPair
-from quipu.text import exact_match, normalize_answer
+from quipu.text import exact_match
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
     """A question with its accepted answers; none: the memory does not answer it.
 
-    ``sentences``: the accepted answers are whole sentences, and what stands in one of them is right. ``group``: the
-    document or story that it is about; figures are measured on groups that nothing was fitted on. ``without``: a stored
-    pair that is left out of all searches, with everything of its document.
+    ``group``: the document or story that it is about; figures are measured on groups that nothing was fitted on.
+    ``without``: a stored pair that is left out of all searches, with everything of its document.
     """
 
     question: str
     answers: tuple[str, ...]
     group: str = ""
-    sentences: bool = False
     without: QAPair | None = None
 
     def right(self, text: str) -> bool:
         """Whether an answer is accepted."""
-        if not self.sentences:
-            return bool(exact_match(text, self.answers))
-        said = normalize_answer(text)
-        return bool(said) and any(f" {said} " in f" {normalize_answer(sentence)} " for sentence in self.answers)
+        return bool(exact_match(text, self.answers))
 
     def stands_in(self, passage: str) -> bool:
-        """Whether a passage holds an accepted answer; of a sentence that a passage cuts, its greater part."""
-        if not self.sentences:
-            return passage_holds(passage, self.answers)
-        words = set(normalize_answer(passage).split())
-        wanted = [set(normalize_answer(sentence).split()) for sentence in self.answers]
-        return any(row and len(row & words) >= 0.8 * len(row) for row in wanted)
+        """Whether a passage holds an accepted answer."""
+        return passage_holds(passage, self.answers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,3 @@ def test_what_counts_as_right() -> None:
     short = Labelled("When?", ("17 November 1869", "1869"))
     assert short.right("the 1869") and not short.right("in 1869") and short.stands_in("It was opened in 1869.")
     assert not Labelled("When?", ()).right("1869") and not Labelled("When?", ()).stands_in("1869")
-    whole = Labelled("When?", ("The canal was opened in 1869 by Lesseps.",), sentences=True)
-    assert whole.right("1869") and whole.right("opened in 1869") and not whole.right("1870") and not whole.right("")
-    assert whole.stands_in("Tea. The canal was opened in 1869 by Lesseps.") and not whole.stands_in("A canal.")
