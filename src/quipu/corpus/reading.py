@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from quipu.corpus.files import FileRead, FoundFile, Skipped, shown
+from quipu.corpus.normalise import normalise
 from quipu.corpus.readers import Bad, Block, reader_for
 from quipu.errors import ReadError
 from quipu.records import Document, Mark, Span
@@ -79,10 +80,11 @@ class _Read:
                 text, marks = _joined(item.blocks)
                 if not text:
                     yield Skipped(_unicode(source), "no text")
-                elif not is_unicode(item.title + text + source):
-                    yield Skipped(_unicode(source), "no Unicode text (half of a character pair)")
+                elif not is_unicode(source):
+                    yield Skipped(_unicode(source), "a name that is not Unicode text (half of a surrogate pair)")
                 else:
-                    yield Document.make(source, item.title, text, {**item.metadata, "file": name}, marks)
+                    title = " ".join(normalise(item.title).split())
+                    yield Document.make(source, title, text, {**item.metadata, "file": name}, marks)
             if bad > _NAMED:
                 yield Skipped(name, f"and {bad - _NAMED:,} further rows that cannot be read")
         after = file.stat()
@@ -116,7 +118,7 @@ def _joined(blocks: Sequence[Block]) -> tuple[str, list[Mark]]:
     marks: list[Mark] = []
     start = 0
     for block in blocks:
-        text = block.text.strip()
+        text = normalise(block.text).strip()
         if not text:
             continue
         marks.append(Mark(Span(start, start + len(text)), block.kind, block.level, block.page, block.line))
