@@ -1,11 +1,16 @@
-"""Text rules that several rooms share: SQuAD's normalisation, token F1, and sentence boundaries."""
+"""Text rules that several rooms share: SQuAD's normalisation, token F1, JSON from outside, sentence boundaries."""
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
+
+LONGEST_QUESTION = 10_000
+"""Characters of a question that is asked or stored: the models read the first few hundred words of a text."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -23,6 +28,24 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def from_json(text: str) -> Any:
+    """The value that ``text`` writes; ValueError, whose text is the reason, for all that Python's reader raises."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(why_not_json(error)) from error
+
+
+def why_not_json(error: ValueError | RecursionError) -> str:
+    """In a few words why Python's reader of JSON refused a text."""
+    if isinstance(error, json.JSONDecodeError):
+        place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        return f"not JSON ({error.msg[:1].lower()}{error.msg[1:]}, {place})"
+    if isinstance(error, RecursionError):
+        return "JSON that is nested too deeply"
+    return "JSON with a number of too many digits"
 
 
 def exact_match(prediction: str, answers: Iterable[str]) -> float:

@@ -1,0 +1,83 @@
+"""A file as characters and numbered lines, streamed: in any encoding, plain or compressed by gzip."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from quipu.corpus.readers.plain import encoding_of
+from quipu.errors import InputError, ReadError
+
+LONGEST_LINE = 1_000_000  # characters; what is longer is named, not held
+_BLOCK = 1 << 18  # bytes
+
+
+def characters(path: Path) -> Iterator[str]:
+    """The text of a file, a block at a time; a byte that is not text becomes U+FFFD. InputError names the file."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    packed = path.suffix.lower() == ".gz"
+    try:
+        encoding = "utf-8-sig" if packed else encoding_of(path)
+        decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+        with cast(IO[bytes], gzip.open(path) if packed else path.open("rb")) as file:
+            while data := file.read(_BLOCK):
+                yield decoder.decode(data)
+        yield decoder.decode(b"", final=True)
+    except ReadError as error:
+        raise InputError(f"{path}: {error}") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: broken gzip file ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+class Lines(Iterator[tuple[int, str | None]]):
+    """Numbered lines without their ends; None in place of one that is longer than ``LONGEST_LINE``.
+
+    A line ends at a line feed, and in a file that has none in its first block at a carriage return.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is read before the first line is asked for."""
+        self._numbered = _numbered(path)
+        self._ahead: deque[tuple[int, str | None]] = deque()
+
+    def __next__(self) -> tuple[int, str | None]:
+        return self._ahead.popleft() if self._ahead else next(self._numbered)
+
+    def ahead(self, at: int = 0) -> str | None:
+        """The line that comes ``at`` lines after the next; None where there is none or it is too long."""
+        while len(self._ahead) <= at:
+            found = next(self._numbered, None)
+            if found is None:
+                return None
+            self._ahead.append(found)
+        return self._ahead[at][1]
+
+    def skip(self, count: int) -> None:
+        """Pass over so many lines."""
+        for _ in range(count):
+            next(self, None)
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str | None]]:
+    held: list[str] = []  # of the line that has not ended
+    length, number, end = 0, 0, ""
+    for block in characters(path):
+        end = end or ("\r" if "\r" in block and "\n" not in block else "\n")
+        first, *more = block.split(end)
+        if length <= LONGEST_LINE:
+            held.append(first)
+        length += len(first)
+        for part in more:
+            number += 1
+            yield number, None if length > LONGEST_LINE else "".join(held).removesuffix("\r")
+            held, length = [part], len(part)
+    if length:
+        yield number + 1, None if length > LONGEST_LINE else "".join(held)
