@@ -17,7 +17,7 @@ from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
 from quipu.memory import tokens
 from quipu.memory.index import Index, Rebuilding
-from quipu.memory.interchange import export_memory, read_pairs
+from quipu.memory.interchange import export_memory
 from quipu.memory.provenance import coverage, why
 from quipu.memory.store import Store
 from quipu.memory.verify import VerifyReport
@@ -72,7 +72,7 @@ def build(
         builder = Builder(store, models, wanted, progress)
         builder.add_documents(paths, strict=strict)
         if pairs is not None:
-            builder.add_pairs(read_pairs(Path(pairs)))
+            builder.add_pairs_file(Path(pairs), strict=strict)
         builder.ask()
         store.journal_mark("finished")
     except BaseException:
@@ -255,9 +255,12 @@ class Memory:
         """Remember ready pairs; how many were new. Their keys are made of their questions."""
         return self._builder(None).add_pairs(pairs)
 
-    def add_pairs_file(self, path: str | Path, *, progress: Progress | None = None) -> int:
-        """Remember the pairs of a file (see ``quipu.memory.interchange.read_pairs``)."""
-        return self._builder(progress).add_pairs(read_pairs(Path(path)))
+    def add_pairs_file(self, path: str | Path, *, strict: bool = False, progress: Progress | None = None) -> int:
+        """Remember the pairs of a file (see ``quipu.corpus.pairs.read_pairs``); how many were new.
+
+        Rows without a pair are listed in ``report.skipped``; with ``strict`` the first raises InputError.
+        """
+        return self._builder(progress).add_pairs_file(Path(path), strict=strict)
 
     def add_document(self, path: str | Path, *, strict: bool = False) -> BuildReport:
         """Add one document, or replace exactly the pairs of an earlier version of it."""

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.corpus import Skipped, read_documents
+from quipu.corpus.pairs import read_pairs
 from quipu.corpus.passages import heading_before, split
+from quipu.errors import InputError
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
 from quipu.memory import tokens
@@ -36,6 +38,7 @@ from quipu.text import normalize_answer
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
 _PAIRS = 512  # ready pairs a transaction
+_NAMED = 20  # rows of a file of ready pairs that are named one by one when they cannot be used
 _CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
 _ABOVE = 10_000  # characters above a passage in which its heading is looked for
@@ -272,6 +275,27 @@ class Builder:
         self.report.changed |= bool(new)
         self.report.seconds += time.perf_counter() - began
         return new
+
+    def add_pairs_file(self, path: Path, *, strict: bool = False) -> int:
+        """Store the pairs of a file; how many were new. Rows without a pair are reported, the first ones by line.
+
+        InputError where the file cannot be used, and with ``strict`` at the first such row.
+        """
+        return self.add_pairs(self._pairs_of(path, strict))
+
+    def _pairs_of(self, path: Path, strict: bool) -> Iterator[QAPair]:
+        bad = 0
+        for line, made in read_pairs(path):
+            if isinstance(made, QAPair):
+                yield made
+                continue
+            if strict:
+                raise InputError(f"{path}, line {line}: {made}")
+            bad += 1
+            if bad <= _NAMED:
+                self.report.skipped.append(Skipped(f"{path}, line {line}", made))
+        if bad > _NAMED:
+            self.report.skipped.append(Skipped(str(path), f"{bad - _NAMED:,} more rows without a pair"))
 
     def _read(self, paths: Sequence[str | Path], strict: bool) -> Iterator[Document]:
         for item in read_documents(paths, strict=strict):

@@ -11,7 +11,7 @@ import pytest
 from quipu.errors import FormatError, InputError, MemoryLocked
 from quipu.memory import codes
 from quipu.memory.index import Index
-from quipu.memory.interchange import export_memory, import_memory, read_pairs
+from quipu.memory.interchange import export_memory, import_memory
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span, Verdict
@@ -238,45 +238,3 @@ def test_export_and_import_restore_the_memory(tmp_path: Path, suffix: str) -> No
         assert list(old.passages()) == list(new.passages()) and new.journal_has("finished")
         assert old.verdict_counts() == new.verdict_counts()
     assert verify(tmp_path / "n").problems == []
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "expected"),
-    [
-        (
-            "nq.jsonl",
-            '{"question": "when was it opened", "answer": ["1869", "in 1869"]}\n',
-            ("when was it opened", "1869"),
-        ),
-        (
-            "paq.jsonl",
-            '{"question": "who dug it", "subsets": ["L1"], "answer": "Lesseps", "answers": []}\n',
-            ("who dug it", "Lesseps"),
-        ),
-        ("web.json", '[{"qId": "1", "qText": "where is it?", "answers": ["Egypt"]}]', ("where is it?", "Egypt")),
-        ("own.csv", 'question,answer\n"How long, in km?",193\n', ("How long, in km?", "193")),
-        ("own.tsv", "answer\tquestion\n1869\tWhen?\n", ("When?", "1869")),
-    ],
-)
-def test_ready_pairs_are_read_from_every_format(
-    tmp_path: Path, name: str, text: str, expected: tuple[str, str]
-) -> None:
-    """The column or key that holds the answer differs from format to format."""
-    (tmp_path / name).write_text(text)
-    assert [(pair.question, pair.answer) for pair in read_pairs(tmp_path / name)] == [expected]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("bad.jsonl", '{"question": "a?", "answer": "b"}\n{oops', "line 2"),
-        ("bad.jsonl", '{"question": "a?"}', 'line 1: no "answer"'),
-        ("bad.csv", "frage,antwort\na,b\n", "columns"),
-        ("bad.json", "{}", "a list of questions"),
-    ],
-)
-def test_a_bad_file_of_pairs_is_named_with_its_line(tmp_path: Path, name: str, text: str, words: str) -> None:
-    """Without the line, a user searches a file of a million pairs by hand."""
-    (tmp_path / name).write_text(text)
-    with pytest.raises(InputError, match=words):
-        list(read_pairs(tmp_path / name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import json
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import pytest
 
 from quipu.errors import InputError, MissingExtra
 from quipu.memory.index import Index
-from quipu.memory.interchange import export_memory, import_memory, read_pairs
+from quipu.memory.interchange import export_memory, import_memory
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span, Verdict
@@ -191,38 +190,3 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
             export_memory(store, tmp_path / "a.parquet")
         assert not list(tmp_path.glob("a.parquet*"))
         export_memory(store, tmp_path / "a.jsonl")
-
-
-@pytest.mark.parametrize(
-    ("name", "data", "words"),
-    [
-        ("a.jsonl", b'{"question": "a?", "answer": "b"}\n\n[1]\n', "line 3: an object"),
-        ("a.jsonl", b'{"question": "a?", "answer": []}\n', 'line 1: no "answer"'),
-        ("a.jsonl", b'{"question": "\\ud800?", "answer": "b"}\n', "line 1: .*half of a character pair"),
-        ("a.jsonl", b"[" * 100_000, "line 1: not JSON"),
-        ("a.jsonl", b'{"question": "caf\xe9?", "answer": "b"}\n', "not UTF-8"),
-        ("a.json", b'[{"qText": "caf\xe9?"}]', "not UTF-8"),
-        ("a.json", b'[{"qText": "a?", "answers": ["b"]}, {"qText": "c?"}]', "entry 2"),
-        ("a.csv", b'question,answer\na?,b\n"' + b"x" * 200_000 + b'",c\n', "line .*: not a table"),
-        ("a.csv", b"question,answer\na?,b\nc?\n", 'line 3: no "answer"'),
-        ("a.jsonl.gz", b"no gzip at all", "broken gzip"),
-        ("a.jsonl.gz", gzip.compress(b'{"question": "a?", "answer": "b"}\n' * 99)[:-12], "broken gzip"),
-    ],
-)
-def test_a_spoilt_file_of_pairs_is_an_error_in_one_line(tmp_path: Path, name: str, data: bytes, words: str) -> None:
-    """Files of pairs come from everywhere; the error must lead to the line, whatever library met it first."""
-    (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match=words) as raised:
-        list(read_pairs(tmp_path / name))
-    assert name in str(raised.value) and "\n" not in str(raised.value)
-
-
-def test_a_gzip_with_a_flipped_byte_is_an_error(tmp_path: Path) -> None:
-    """The decompressor has an error of its own for this, which is not that of a truncated file."""
-    data = bytearray(gzip.compress(b"".join(b'{"question": "q%d?", "answer": "b"}\n' % n for n in range(3000))))
-    for at in range(20, len(data), 97):
-        spoilt = bytearray(data)
-        spoilt[at] ^= 0xFF
-        (tmp_path / "a.jsonl.gz").write_bytes(bytes(spoilt))
-        with pytest.raises(InputError, match=r"a\.jsonl\.gz"):
-            list(read_pairs(tmp_path / "a.jsonl.gz"))

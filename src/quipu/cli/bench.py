@@ -62,8 +62,9 @@ def memory(
 
     For each size: time, bytes a pair, recall against exact search, and what a question takes beside the floor.
     """
+    from quipu.corpus.pairs import read_pairs
     from quipu.evaluation import scale
-    from quipu.memory.interchange import read_pairs
+    from quipu.records import QAPair
 
     try:
         sizes = [int(size) for size in pairs.replace("_", "").split(",")]
@@ -75,7 +76,8 @@ def memory(
         folder = work or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         if questions is not None:
-            real = list({pair.question: pair.answer for pair in read_pairs(questions)}.items())
+            ready = (made for _, made in read_pairs(questions) if isinstance(made, QAPair))
+            real = list({pair.question: pair.answer for pair in ready}.items())
         else:
             _, asked = _world(Path(temporary) / "world", 1000, seed)
             real = [(question, str(number)) for number, question in enumerate(dict.fromkeys(asked))]

@@ -19,7 +19,8 @@ Pairs = Annotated[
     typer.Option(
         "--pairs",
         metavar="FILE",
-        help="Import ready pairs: NQ-open or PAQ JSONL, WebQuestions JSON, CSV or TSV with question and answer.",
+        help="Import ready pairs: a table (.csv, .tsv) whose first row names the columns question and answer, or JSON "
+        "(.jsonl, .json) as of NQ-open, PAQ, WebQuestions or SQuAD; also .gz. Rows without a pair are named.",
     ),
 ]
 
@@ -112,7 +113,7 @@ def add(
             if documents:
                 opened.add_documents(documents, strict=strict, progress=report)
             if pairs is not None:
-                opened.add_pairs_file(pairs, progress=report)
+                opened.add_pairs_file(pairs, strict=strict, progress=report)
             result = _result(opened)
     except KeyboardInterrupt:
         remark("interrupted; what is finished is kept, and the same command adds the rest")

@@ -9,4 +9,6 @@ import typer
 
 MemoryPath = Annotated[Path, typer.Argument(metavar="MEMORY", help="The folder of the memory.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Stop at the first file, or row of ready pairs, that cannot be read.")
+]

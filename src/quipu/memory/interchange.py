@@ -1,22 +1,15 @@
-"""Pairs from other people's files, and whole memories to files and back.
-
-Read: NQ-open JSONL, PAQ metadata JSONL, plain JSONL, WebQuestions JSON, CSV and TSV with question and answer columns;
-each also compressed by gzip. Written: JSONL or Parquet, one record a line, from which a memory is restored exactly.
-"""
+"""Whole memories to files and back: JSONL or Parquet, one record a line, from which a memory is restored exactly."""
 
 from __future__ import annotations
 
 import base64
-import csv
-import gzip
 import itertools
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 import numpy as np
 
@@ -32,85 +25,6 @@ Record = tuple[str, str, dict[str, Any]]
 
 _BATCH = 1024
 _UNUSABLE = (KeyError, TypeError, ValueError, AttributeError, QuipuError)
-_QUESTION, _ANSWER = ("question", "qText", "query"), ("answer", "answers")
-
-
-def read_pairs(path: Path) -> Iterator[QAPair]:
-    """The pairs of a file, streamed; the first answer is the answer. InputError names the file and the line."""
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
-    with cast(
-        TextIO,
-        gzip.open(path, "rt", encoding="utf-8-sig")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8-sig", newline=""),
-    ) as file:
-        try:
-            yield from {".csv": _table, ".tsv": _table, ".json": _json}.get(kind, _lines)(file, path, kind)
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not UTF-8 text ({error.reason}); convert it first") from error
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError(f"{path}: broken gzip file ({error})") from error
-
-
-def _lines(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}, line {number}: not JSON ({error})") from error
-        yield _made(row, f"{path}, line {number}")
-
-
-def _json(file: TextIO, path: Path, _: str) -> Iterator[QAPair]:
-    try:
-        rows = json.load(file)
-    except UnicodeDecodeError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
-    if not isinstance(rows, list):
-        raise InputError(f"{path}: a list of questions is needed, not {type(rows).__name__}")
-    for number, row in enumerate(rows, start=1):
-        yield _made(row, f"{path}, entry {number}")
-
-
-def _table(file: TextIO, path: Path, kind: str) -> Iterator[QAPair]:
-    rows = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
-    try:
-        names = [name for name in rows.fieldnames or [] if name]
-        if not set(names) & set(_QUESTION) or not set(names) & set(_ANSWER):
-            raise InputError(f'{path}: columns "question" and "answer" are needed, found {", ".join(names) or "none"}')
-        for row in rows:
-            yield _made(row, f"{path}, line {rows.line_num}")
-    except csv.Error as error:
-        raise InputError(f"{path}, line {rows.line_num}: not a table that can be read ({error})") from error
-
-
-def _made(row: Any, where: str) -> QAPair:
-    """The pair of one record."""
-    if not isinstance(row, dict):
-        raise InputError(f"{where}: an object with question and answer is needed")
-    question = next((row[name] for name in _QUESTION if row.get(name)), None)
-    answer = next((row[name] for name in _ANSWER if row.get(name)), None)
-    if isinstance(answer, list):
-        first = answer[0] if answer else None
-        answer = first.get("text") if isinstance(first, dict) else first
-    if not isinstance(question, str) or not question.strip():
-        raise InputError(f'{where}: no "question"')
-    if isinstance(answer, int | float) and not isinstance(answer, bool):
-        answer = str(answer)
-    if not isinstance(answer, str) or not answer.strip():
-        raise InputError(f'{where}: no "answer"')
-    try:
-        (question + answer).encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InputError(f"{where}: the text holds half of a character pair ({error.reason})") from error
-    return QAPair.make(question, answer, origin="imported")
 
 
 def export_memory(store: Store, path: Path) -> int:

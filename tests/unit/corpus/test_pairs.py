@@ -125,7 +125,8 @@ def test_a_quote_that_closes_many_rows_below_keeps_those_rows(tmp_path: Path) ->
 
 def test_blanks_around_quotes(tmp_path: Path) -> None:
     """People write a blank after the comma."""
-    assert found(tmp_path, "a.csv", 'question, answer\n"Who, then?" , "Ann, Bob"\n') == [(2, ("Who, then?", "Ann, Bob"))]
+    table = 'question, answer\n"Who, then?" , "Ann, Bob"\n'
+    assert found(tmp_path, "a.csv", table) == [(2, ("Who, then?", "Ann, Bob"))]
 
 
 def test_json_lines_of_many_makers(tmp_path: Path) -> None:
@@ -139,11 +140,12 @@ def test_json_lines_of_many_makers(tmp_path: Path) -> None:
         {"id": "x", "question": "Who won?", "answers": {"text": ["Ann", "Bo"], "answer_start": [4, 9]}},
         {"Question": "Who lost?", "Answer": {"Value": "Bo", "Aliases": ["Bob"]}},
         {"question": "What is inside?", "content": "A bar"},
-        {"title": "Pool", "paragraphs": [{"context": "…", "qas": [{"question": "Who?", "answers": [{"text": "Ann"}]}]}]},
+        {"title": "Pool", "paragraphs": [{"qas": [{"question": "Who?", "answers": [{"text": "Ann"}]}]}]},
     ]
     assert [made for _, made in found(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))] == [
         ("when was it opened", "1869"), ("who dug it", "Lesseps"), ("How deep?", "1.8"), ("How many lanes?", "0"),
-        ("Is it heated?", "yes"), ("Who won?", "Ann"), ("Who lost?", "Bo"), ("What is inside?", "A bar"), ("Who?", "Ann"),
+        ("Is it heated?", "yes"), ("Who won?", "Ann"), ("Who lost?", "Bo"), ("What is inside?", "A bar"),
+        ("Who?", "Ann"),
     ]  # fmt: skip
 
 
@@ -177,8 +179,8 @@ def test_bad_json_lines_are_named_and_the_others_read(tmp_path: Path) -> None:
 def test_a_list_of_pairs_with_broken_entries(tmp_path: Path, name: str) -> None:
     """An entry has the line on which it begins, and its number where all stand on one line."""
     text = (
-        '[\n  {"qText": "where is it?", "answers": ["Egypt"]},\n  {"qText": "who?"},\n  {"qText": oops, "answers": 1},\n'
-        '  {"qText": "when?",\n   "answers": [1869]}\n]\n'
+        '[\n  {"qText": "where is it?", "answers": ["Egypt"]},\n  {"qText": "who?"},\n'
+        '  {"qText": oops, "answers": 1},\n  {"qText": "when?",\n   "answers": [1869]}\n]\n'
     )
     assert found(tmp_path, name, text) == [
         (2, ("where is it?", "Egypt")), (3, "entry 2: no answer"),
@@ -196,7 +198,8 @@ def test_an_object_around_the_pairs(tmp_path: Path) -> None:
     assert [made for _, made in rows] == [("Who is é?", "Ann"), "no answer"]
     line = rows[0][0]
     assert "Who is" in (tmp_path / "squad.json").read_text().splitlines()[line - 1]
-    assert len(found(tmp_path, "lines.json", '{"question": "a?", "answer": "b"}\n{"question": "c?", "answer": "d"}\n')) == 2
+    lines = '{"question": "a?", "answer": "b"}\n{"question": "c?", "answer": "d"}\n'
+    assert len(found(tmp_path, "lines.json", lines)) == 2
 
 
 @pytest.mark.parametrize(
@@ -227,12 +230,23 @@ def test_a_missing_file(tmp_path: Path) -> None:
         list(read_pairs(tmp_path / "none.csv"))
 
 
+def test_a_gzip_with_a_flipped_byte_is_an_error(tmp_path: Path) -> None:
+    """The decompressor has an error of its own for this, which is not that of a truncated file."""
+    data = bytearray(gzip.compress(b"".join(b'{"question": "q%d?", "answer": "b"}\n' % n for n in range(3000))))
+    for at in range(20, len(data), 397):
+        spoilt = bytearray(data)
+        spoilt[at] ^= 0xFF
+        with pytest.raises(InputError, match=r"a\.jsonl\.gz"):
+            found(tmp_path, "a.jsonl.gz", bytes(spoilt))
+
+
 def test_bytes_that_are_not_text_are_named_by_row(tmp_path: Path) -> None:
     """Beyond the sample by which the encoding is told, a cell in another encoding must not be stored garbled."""
     good = "Who is it?,Ann\n" * 20_000
     rows = found(tmp_path, "a.csv", b"question,answer\n" + good.encode() + b"Where?,caf\xe9\nWho?,Bob\n")
     assert rows[-2:] == [
-        (20_002, "the answer holds a character that cannot be read in the encoding of the file"), (20_003, ("Who?", "Bob")),
+        (20_002, "the answer holds a character that cannot be read in the encoding of the file"),
+        (20_003, ("Who?", "Bob")),
     ]  # fmt: skip
 
 
