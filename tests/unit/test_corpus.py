@@ -26,15 +26,6 @@ def read(*paths: Path) -> tuple[dict[str, Document], dict[str, str]]:
     return found, skipped
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
-def test_text_is_read_in_any_encoding(tmp_path: Path, encoding: str) -> None:
-    """A wrong guess fills the memory with garbled names that no question can find."""
-    text = "Der Kanal von Suez wurde 1869 eröffnet. Die Straße führt über Zürich.\n" * 20
-    (tmp_path / "suez.txt").write_bytes(text.encode(encoding))
-    found, skipped = read(tmp_path)
-    assert not skipped and found["suez.txt"].text == text.strip()
-
-
 def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
     """Menus and scripts would become questions; lost table cells would become missing answers."""
     (tmp_path / "canal.html").write_text(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, cast
 
-from quipu.corpus.readers.plain import encoding_of
+from quipu.corpus.encoding import encoding_of
 from quipu.errors import InputError, ReadError
 
 LONGEST_LINE = 1_000_000  # characters; what is longer is named, not held

@@ -9,8 +9,9 @@ from typing import Any
 
 from lxml import html as lxml_html
 
+from quipu.corpus.encoding import encoding_of
 from quipu.corpus.readers import Bad, Block, Extract
-from quipu.corpus.readers.plain import encoding_of, title_of
+from quipu.corpus.readers.plain import title_of
 from quipu.errors import ReadError
 
 _LEFT_OUT = {

@@ -8,8 +8,9 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from quipu.corpus.encoding import whole
 from quipu.corpus.readers import Bad, Block, Extract
-from quipu.corpus.readers.plain import title_of, whole
+from quipu.corpus.readers.plain import title_of
 
 
 def read(path: Path) -> Iterator[Extract | Bad]:

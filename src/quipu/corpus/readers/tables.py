@@ -7,8 +7,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from quipu.corpus.encoding import decoded
 from quipu.corpus.readers import Bad, Extract
-from quipu.corpus.readers.plain import blocks, paragraphs, title_of
+from quipu.corpus.readers.plain import paragraphs, title_of
 
 LONGEST_LINE = 20_000_000  # characters; a longer one is reported, not held in memory
 
@@ -21,7 +22,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
 def lines(path: Path) -> Iterator[tuple[int, str | None]]:
     """Numbered lines (split at \\n only), None in place of one that is too long."""
     held, number, dropping = "", 0, False
-    for block in blocks(path):
+    for block in decoded(path, newlines=False):
         parts = (held + block).split("\n")
         held = parts.pop()
         for part in parts:
