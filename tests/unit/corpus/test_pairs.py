@@ -241,8 +241,8 @@ def test_a_gzip_with_a_flipped_byte_is_an_error(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_not_text_are_named_by_row(tmp_path: Path) -> None:
-    """Beyond the sample by which the encoding is told, a cell in another encoding must not be stored garbled."""
-    good = "Who is it?,Ann\n" * 20_000
+    """In a file of UTF-8 a cell in another encoding must not be stored garbled."""
+    good = "Who is it?,Zoë\n" * 20_000
     rows = found(tmp_path, "a.csv", b"question,answer\n" + good.encode() + b"Where?,caf\xe9\nWho?,Bob\n")
     assert rows[-2:] == [
         (20_002, "the answer holds a character that cannot be read in the encoding of the file"),
