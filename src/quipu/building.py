@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.pairs import read_pairs
-from quipu.corpus.passages import heading_before, split
+from quipu.corpus.passages import split, structured
 from quipu.errors import InputError
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
@@ -33,7 +33,6 @@ from quipu.memory.store import Store
 from quipu.models.loaded import Models
 from quipu.models.protocols import Reading
 from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
-from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
@@ -41,7 +40,6 @@ _PAIRS = 512  # ready pairs a transaction
 _NAMED = 20  # rows of a file of ready pairs that are named one by one when they cannot be used
 _CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
-_ABOVE = 10_000  # characters above a passage in which its heading is looked for
 
 
 @dataclass(slots=True)
@@ -96,7 +94,7 @@ class Builder:
                 seen.update(document.id for document in some)
                 new = [document for document in some if not self._store.journal_has(f"document:{document.id}")]
                 with self._store.transaction():
-                    for document in new:
+                    for document in map(structured, new):
                         self._store.add_documents([document], split(document))
                         self._store.journal_mark(f"document:{document.id}", document=document.id)
                 self.report.documents += len(new)
@@ -134,7 +132,6 @@ class Builder:
                 batch, extractor=self._models.extractor(), writer=self._models.writer(), reader=self._models.reader(),
                 encoder=self._models.encoder(), settings=self._settings,
                 is_known=self._store.question_answer_exists, seed=int(batch[0].id[:8], 16),
-                titles=[self._titled(passage) for passage in batch],
             )  # fmt: skip
             added = self._keep(made, batch)
             done += len(batch)
@@ -160,14 +157,6 @@ class Builder:
         self._grew(len(added))
         return len(added)
 
-    def _titled(self, passage: Passage) -> str:
-        """What a model is told of a passage beside its text: its document's title and the nearest heading above it."""
-        start = passage.span.start
-        before = self._store.quote(passage.document_id, Span(max(0, start - _ABOVE), start)) if start else ""
-        heading = heading_before(before)
-        known = normalize_answer(heading) in normalize_answer(passage.title)
-        return passage.title if known else f"{passage.title}: {heading}" if passage.title else heading
-
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """What the local filter's reader finds."""
         return self._models.reader().read(questions, passages)
@@ -177,7 +166,6 @@ class Builder:
         made = targeted(
             passage, span, question, writer=self._models.writer(), reader=self._models.reader(),
             encoder=self._models.encoder(), settings=self._settings, is_known=self._store.question_answer_exists,
-            title=self._titled(passage),
         )  # fmt: skip
         added = self._keep(made)
         self._count(made, added, 0)

@@ -7,6 +7,7 @@ text, end exclusive, so that passages can be cut again without moving any eviden
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -14,11 +15,13 @@ from typing import Any, Literal
 from quipu.errors import InputError
 from quipu.text import is_unicode, normalize_answer
 
-Origin = Literal["generated", "imported", "user"]
+Origin = Literal["generated", "document", "imported", "user"]
 Stage = Literal["well_formed", "local", "global", "dedup"]
 Via = Literal["vector", "words", "both"]
 BlockKind = Literal["heading", "paragraph", "item", "row", "code", "question", "term", "definition", "note"]
 Route = Literal["lookup", "passage", "read", "hops", "chain", "span", "abstain"]
+
+_BELOW = 99  # the level of a question that is no heading
 
 
 def content_id(*parts: object) -> str:
@@ -60,6 +63,14 @@ class Mark:
     page: int | None = None
     line: int | None = None
 
+    @property
+    def over(self) -> int:
+        """The level at which the block stands over those that follow, 1 the highest; 0: it is no heading.
+
+        A question that is no heading stands over its answer, below all headings.
+        """
+        return max(1, self.level) if self.kind == "heading" else _BELOW if self.kind == "question" else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -91,20 +102,66 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a document; 1 is the highest ``level``."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
-    """A window of about 100 words of a document; ``text == document.text[span.start:span.end]``, exactly."""
+    """A window of about 100 words of a document; ``text == document.text[span.start:span.end]``, exactly.
+
+    ``marks``: the document's blocks that reach into it. ``headings``: those that stand above it, highest first, and
+    ``lead``: what introduces the list in which it begins, "" elsewhere; a store fills both.
+    """
 
     id: str
     document_id: str
     title: str
     text: str
     span: Span
+    marks: tuple[Mark, ...] = ()
+    headings: tuple[Heading, ...] = ()
+    lead: str = ""
 
     @classmethod
     def make(cls, document: Document, span: Span) -> Passage:
         """The passage that ``span`` cuts out of ``document``."""
         text = document.text[span.start : span.end]
-        return cls(content_id(document.id, span.start, span.end), document.id, document.title, text, span)
+        first = bisect_right(document.marks, span.start, key=lambda mark: mark.span.end)
+        last = bisect_left(document.marks, span.end, lo=first, key=lambda mark: mark.span.start)
+        return cls(
+            content_id(document.id, span.start, span.end), document.id, document.title, text, span,
+            document.marks[first:last],
+        )  # fmt: skip
+
+    def path(self, at: int | None = None) -> tuple[str, ...]:
+        """The headings over the document's character ``at``, highest first; without it, those over the passage."""
+        found = list(self.headings)
+        for mark in self.marks:
+            if at is not None and mark.span.start <= at and mark.over:
+                found = [heading for heading in found if heading.level < mark.over]
+                if mark.span.end <= at:  # a heading does not stand over itself
+                    text = self.text[max(0, mark.span.start - self.span.start) : mark.span.end - self.span.start]
+                    found.append(Heading(mark.over, " ".join(text.split())))
+        return tuple(heading.text for heading in found)
+
+    def about(self, at: int | None = None) -> str:
+        """What is told of the passage, or of the character ``at``, beside its words: title, headings, what leads in.
+
+        A part that only repeats what stands before it is left out.
+        """
+        parts: list[str] = []
+        for part in (self.title, *self.path(at), self.lead.rstrip(":")):
+            if part and f" {normalize_answer(part)} " not in f" {normalize_answer(' '.join(parts))} ":
+                parts.append(part)
+        return ": ".join(parts)
+
+    def mark(self, at: int) -> Mark | None:
+        """The block in which the document's character ``at`` stands."""
+        return next((mark for mark in self.marks if mark.span.start <= at < mark.span.end), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +243,21 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a file: page and line from 1, None where the file has none; headings, highest first."""
+
+    page: int | None = None
+    line: int | None = None
+    headings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, passage: Passage, at: int) -> Place:
+        """Of the document's character ``at``, which stands in ``passage``."""
+        mark = passage.mark(at)
+        return cls(mark.page if mark else None, mark.line if mark else None, passage.path(at))
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What an answer rests on: a pair, the passage around it, and the exact span in the document."""
 
@@ -195,6 +267,13 @@ class Evidence:
     score: float
     document: str | None = None
     quote: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where the span stands for a person who opens the file; of a passage as a whole, where it begins."""
+        if self.passage is None:
+            return Place()
+        return Place.of(self.passage, self.passage.span.start if self.span is None else self.span.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +285,9 @@ class NearestSentence:
     title: str
     start: int
     end: int
+    page: int | None = None
+    line: int | None = None
+    headings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +353,7 @@ class Answer:
                     "title": item.passage.title if item.passage else None,
                     "start": item.span.start if item.span else None,
                     "end": item.span.end if item.span else None,
+                    **asdict(item.place),
                     "quote": item.quote,
                     "passage": item.passage.text if item.passage else None,
                 }

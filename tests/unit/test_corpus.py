@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from quipu.corpus import Skipped, read_documents
-from quipu.corpus.passages import heading_before, sentence_at, sentences, split
 from quipu.errors import InputError, ReadError
 from quipu.records import Document
 
@@ -98,69 +95,3 @@ def test_a_long_text_comes_in_parts_that_add_up(tmp_path: Path) -> None:
     assert len(parts) > 2 and all(len(part.text) <= 1_000_000 for part in parts)
     assert "\n\n".join(part.text for part in parts) == text.strip()
     assert {part.metadata["file"] for part in parts} == {(tmp_path / "long.txt").as_posix()}
-
-
-def test_sentences_end_where_a_reader_would_end_them() -> None:
-    """A sentence cut at "Dr." loses its subject, and with it the words of the key."""
-    text = "Dr. Lesseps paid $3.5 million. He left.\n\nA heading\n\nThe canal opened."
-    assert [text[span.start : span.end] for span in sentences(text)] == [
-        "Dr. Lesseps paid $3.5 million.", "He left.", "A heading", "The canal opened.",
-    ]  # fmt: skip
-
-
-def test_windows_are_about_a_hundred_words_and_end_with_sentences() -> None:
-    """Longer windows are cut off by the reader's input, shorter ones hold too little to answer from."""
-    document = Document.make(
-        "canal.txt", "Canal", " ".join(f"Ship {n} passed the canal in the spring." for n in range(60))
-    )
-    sizes = [len(passage.text.split()) for passage in split(document)]
-    assert all(passage.text.endswith("spring.") for passage in split(document))
-    assert sum(sizes) == 480 and all(90 <= size <= 110 for size in sizes[:-1])
-
-
-@given(st.lists(st.text(alphabet="ab .!?\n\r\té東。", max_size=60), max_size=12))
-def test_every_visible_character_is_in_exactly_one_passage(parts: list[str]) -> None:
-    """An offset that is off by one shows the wrong quote; an uncovered character is a fact that can never be asked."""
-    document = Document.make("x", "x", " word" * 3 + "".join(parts))
-    covered = [0] * len(document.text)
-    for passage in split(document, words=4):
-        assert document.text[passage.span.start : passage.span.end] == passage.text
-        for place in range(passage.span.start, passage.span.end):
-            covered[place] += 1
-    assert all(
-        count <= 1 and (count == 1 or letter.isspace()) for count, letter in zip(covered, document.text, strict=True)
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "heading"),
-    [
-        ("Pump\n\nUse\n\nStand on the base with both feet.", "Use"),
-        ("Pump\n\nStand on the base.\n\nCare\n\n", "Care"),
-        ("Stand on the base.", ""),
-        ("", ""),
-        ("Tools\n\nYou need:\n\na key\n\na cloth\n\nsome oil\n\nThen grease the piston.", "Tools"),  # a list is none
-        ("Use\n\nPress the head.\n\n1,066.8\n\nIt is long.", "Use"),  # nor is a number
-    ],
-)
-def test_the_nearest_heading_above(text: str, heading: str) -> None:
-    """ "Guarantee" stands far above "It lasts five years", and without it nobody knows what lasts."""
-    assert heading_before(text) == heading
-
-
-def test_a_heading_goes_with_what_it_heads() -> None:
-    """A heading at the end of a passage is noise there, and is missing in the next one."""
-    body = " ".join(["The pump reaches eleven bar."] * 18)
-    document = Document.make("m", "Manual", f"Use\n\n{body}\n\nCare\n\nGrease the piston every six months. {body}")
-    passages = split(document)
-    assert len(passages) > 1 and passages[1].text.startswith("Care\n\nGrease")
-    assert not passages[0].text.endswith("Care") and passages[0].text.startswith("Use")
-    joined = "".join(passage.text for passage in passages)
-    assert "".join(joined.split()) == "".join(document.text.split())
-
-
-def test_the_sentence_of_a_place() -> None:
-    """The evidence of an answer is the sentence that it stands in, not the one before."""
-    text = "It opened in 1869. It cost ten francs."
-    assert sentence_at(text, 0) == sentence_at(text, 17) == "It opened in 1869."
-    assert sentence_at(text, 22) == "It cost ten francs." and sentence_at(text, 18) == text

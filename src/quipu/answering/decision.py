@@ -193,7 +193,7 @@ def _why_unsure(question: str, best: Proposal, evidence: Sequence[Evidence], sto
     of = dict(zip(FEATURES, best.features, strict=True))
     pair, passage = evidence[0].pair, evidence[0].passage
     text = f"{pair.question} {pair.answer}" if pair else ""
-    text += f" {passage.title} {passage.text}" if passage else ""
+    text += f" {passage.about()} {passage.text}" if passage else ""
     nearest = "the nearest pair" + (" and its passage do" if passage else " does")
     if of["similarity"] < 0.5:
         return "nothing similar is stored"

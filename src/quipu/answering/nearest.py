@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from quipu.answering.features import content_words
-from quipu.corpus.passages import sentences
+from quipu.corpus.passages import sentences_of, statements_of
 from quipu.memory.store import Store
-from quipu.records import NearestSentence, Passage, Span
+from quipu.records import NearestSentence, Passage, Place, Span
 
 
 def nearest_sentence(
@@ -15,15 +15,17 @@ def nearest_sentence(
 
     The first of equals; None where the passage has no sentence.
     """
-    spans = sentences(passage.text)
+    spans = statements_of(passage)
     if not spans:
         return None
     if answer is not None:
-        spans = [span for span in spans if span.overlaps(answer)] or spans
+        spans = [span for span in sentences_of(passage) if span.overlaps(answer)] or spans
     asked = content_words(question)
     shared = [len(asked & content_words(passage.text[span.start : span.end])) for span in spans]
     span = spans[shared.index(max(shared))]
+    start, end = passage.span.start + span.start, passage.span.start + span.end
+    place = Place.of(passage, start)
     return NearestSentence(
         " ".join(passage.text[span.start : span.end].split()), store.source(passage.document_id), passage.title,
-        passage.span.start + span.start, passage.span.start + span.end,
+        start, end, place.page, place.line, place.headings,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from quipu.records import Hit, Passage
 
 # Of a passage: its place by words, by its vector and by the pairs found (3 / (2 + rank), 0 where it was not found so);
 # BM25 over 10 and as a share of the best one's, its cosine, the score of the best pair that stands in it, how many of
-# the pairs do; shares of the question's words, names and numbers that stand in it or in its title.
+# the pairs do; shares of the question's words, names and numbers that stand in it, in its title or its headings.
 FEATURES = (
     "by_words", "by_vector", "by_pairs", "bm25", "bm25_share", "vector", "pair", "pairs", "covered", "names",
     "numbers",
@@ -169,7 +169,7 @@ def _features(
     pairs: Mapping[str, tuple[float, int]],
 ) -> tuple[float, ...]:
     """What ``FEATURES`` names; the mappings are in the order of their ranks."""
-    text = f"{passage.title} {passage.text}"
+    text = f"{passage.about()} {passage.text}"
     own, asked = content_words(text), content_words(question)
     names = {name.lower() for name in NAME.findall(question)}
     wanted = numbers(question)

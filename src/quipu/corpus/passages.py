@@ -1,85 +1,110 @@
-"""Documents to passages: windows of about 100 words that end where a sentence ends, by offsets into the document."""
+"""Documents to passages: windows of about 100 words that end where a sentence ends, by offsets into the document.
+
+What is known of a document's structure decides: a heading opens a passage and never ends one, rows of tables and blocks
+of code stay whole, a list stays with what introduces it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import sentencex
 
-from quipu.records import Document, Passage, Span
+from quipu.records import BlockKind, Document, Mark, Passage, Span
 
 WORDS = 100
 LONGEST = 150  # words; a longer sentence is cut at white space
+LONGEST_WHOLE = 400  # words of a row or a block of code, which else is cut at the end of a line
+SECTION = 20  # words from which a section is a passage of its own
 HEADING_WORDS = 10  # at most
 HEADINGS_IN_A_ROW = 2  # more short paragraphs in a row are a list
+INTRODUCING = 4  # headings, questions and lines that end with a colon that go with what follows, at most
 _PARAGRAPH = re.compile(r"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)\s*")
 _WORD = re.compile(r"\S+")
+_LINE = re.compile(r"[^\r\n]+")
+_WHOLE: frozenset[BlockKind] = frozenset(["heading", "question", "term", "row", "code"])  # one sentence each
+_LISTED: frozenset[BlockKind] = frozenset(["item", "row", "code"])  # what a line that ends with a colon introduces
 
 
 def sentences(text: str) -> list[Span]:
     """Sentences and headings, trimmed of white space; a blank line always ends one. Offsets into ``text``."""
     found = []
-    start = 0
-    for gap in [*_PARAGRAPH.finditer(text), None]:
-        end = gap.start() if gap else len(text)
-        if end > start:
-            paragraph = text[start:end]
-            for item in sentencex.get_sentence_boundaries("en", paragraph):
-                span = _trimmed(text, start + item["start_index"], start + item["end_index"])
-                if span is not None:
-                    found.append(span)
-        start = gap.end() if gap else end
+    for paragraph in _paragraphs(text, Span(0, len(text))):
+        words = text[paragraph.start : paragraph.end]
+        for item in sentencex.get_sentence_boundaries("en", words):
+            span = _trimmed(text, paragraph.start + item["start_index"], paragraph.start + item["end_index"])
+            if span is not None:
+                found.append(span)
     return found
 
 
-def sentence_at(text: str, start: int) -> str:
-    """The sentence in which the character ``start`` stands; the whole text where it stands in none."""
-    return next((text[span.start : span.end] for span in sentences(text) if span.start <= start < span.end), text)
+def sentences_of(passage: Passage) -> list[Span]:
+    """The sentences of a passage, as offsets into its text; a heading, a row and a block of code are one each."""
+    return [span for _, span in _sentences_by_block(passage)]
+
+
+def statements_of(passage: Passage) -> list[Span]:
+    """The sentences of a passage that say something: all but headings, questions and terms that are explained.
+
+    All of them where there is nothing else.
+    """
+    every = _sentences_by_block(passage)
+    if passage.marks:
+        said = [span for mark, span in every if mark is None or not (mark.over or mark.kind == "term")]
+    else:
+        said = [span for _, span in every if not is_heading(passage.text[span.start : span.end])]
+    return said or [span for _, span in every]
+
+
+def sentence_at(text: str, bounds: Sequence[Span], start: int) -> str:
+    """Of the sentences ``bounds`` the one in which ``start`` stands; the whole text where it stands in none."""
+    return next((text[span.start : span.end] for span in bounds if span.start <= start < span.end), text)
+
+
+def structured(document: Document) -> Document:
+    """The document with marks for all its text; where none of them is a heading, what looks like one becomes one."""
+    text = document.text
+    marks: list[Mark] = []
+    end = 0
+    for mark in (*document.marks, Mark(Span(len(text), len(text)))):
+        marks += [Mark(span) for span in _paragraphs(text, Span(end, max(end, mark.span.start)))]
+        if mark.span.start < mark.span.end:
+            marks.append(mark)
+        end = max(end, mark.span.end)
+    if not any(mark.over for mark in marks):
+        marks = _with_headings(text, marks)
+    return replace(document, marks=tuple(marks))
 
 
 def split(document: Document, *, words: int = WORDS) -> list[Passage]:
     """Passages in order: every character that is not white space belongs to exactly one.
 
-    A window closes at the sentence end nearest to ``words`` words, or at a paragraph's end once it holds 60 % of them.
-    A heading at its end opens the next window, to which it belongs.
+    A window closes at the sentence end nearest to ``words`` words, at a block's end once it holds 60 % of them, or
+    before a heading or a question once it holds ``SECTION`` words. Headings, questions, terms and lines that introduce
+    a list go with what follows.
     """
-    text = document.text
-    pieces = []
-    for span in sentences(text):
-        pieces += _cut(text, span, LONGEST)
+    document = structured(document)
     passages: list[Passage] = []
-    window: list[Span] = []
+    window: list[_Unit] = []
     count = 0
-    for piece in pieces:
-        size = _words(text, piece)
+    for unit in _units(document):
         if window:
-            ends_paragraph = _PARAGRAPH.search(text, window[-1].end, piece.start) is not None
-            overshoot = count + size - words > words - count
-            if (overshoot and count + size > words) or (ends_paragraph and count >= 0.6 * words) or count >= words:
-                kept = len(window) - (_headings_at_end(text, window, piece) if ends_paragraph else 0)
-                passages.append(Passage.make(document, Span(window[0].start, window[kept - 1].end)))
+            last = window[-1]
+            overshoot = count + unit.size - words > words - count and count + unit.size > words
+            full = overshoot or (last.closes and count >= 0.6 * words) or count >= words
+            if full or (unit.opens and unit.mark.over and not last.mark.over and count >= SECTION):
+                kept = len(window) - _introducing(document.text, window, unit)
+                passages.append(Passage.make(document, Span(window[0].span.start, window[kept - 1].span.end)))
                 window = window[kept:]
-                count = sum(_words(text, item) for item in window)
-        window.append(piece)
-        count += size
+                count = sum(item.size for item in window)
+        window.append(unit)
+        count += unit.size
     if window:
-        passages.append(Passage.make(document, Span(window[0].start, window[-1].end)))
+        passages.append(Passage.make(document, Span(window[0].span.start, window[-1].span.end)))
     return passages
-
-
-def heading_before(text: str) -> str:
-    """The last heading of a text, "" where it has none: a short paragraph without a mark at its end, not in a list."""
-    found = ""
-    row: list[str] = []
-    for paragraph in filter(None, (item.strip() for item in _PARAGRAPH.split(text))):
-        if is_heading(paragraph):
-            row.append(paragraph)
-            continue
-        if 0 < len(row) <= HEADINGS_IN_A_ROW:
-            found = row[-1]
-        row = []
-    return row[-1] if 0 < len(row) <= HEADINGS_IN_A_ROW else found
 
 
 def is_heading(paragraph: str) -> bool:
@@ -93,20 +118,80 @@ def is_heading(paragraph: str) -> bool:
     )
 
 
-def _headings_at_end(text: str, window: Sequence[Span], following: Span) -> int:
-    """How many pieces at the end of a window are headings of what follows; never all of them."""
-    count, start = 0, following.start
-    for piece in reversed(window[1:]):
-        before = window[len(window) - count - 2]
-        alone = _PARAGRAPH.search(text, piece.end, start) and _PARAGRAPH.search(text, before.end, piece.start)
-        if not alone or not is_heading(text[piece.start : piece.end]):
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A sentence or a whole block, of ``size`` words: what a passage is made of."""
+
+    span: Span
+    mark: Mark
+    size: int
+    opens: bool  # its block begins with it
+    closes: bool
+
+
+def _units(document: Document) -> Iterator[_Unit]:
+    text = document.text
+    for mark in document.marks:
+        inside = text[mark.span.start : mark.span.end]
+        if mark.kind in _WHOLE:
+            pieces = _cut(text, mark.span, LONGEST_WHOLE, _LINE)
+        else:
+            spans = (span.shifted(mark.span.start) for span in sentences(inside))
+            pieces = [piece for span in spans for piece in _cut(text, span, LONGEST, _WORD)]
+        for at, piece in enumerate(pieces):
+            size = len(_WORD.findall(text, piece.start, piece.end))
+            yield _Unit(piece, mark, size, at == 0, at == len(pieces) - 1)
+
+
+def _introducing(text: str, window: Sequence[_Unit], following: _Unit) -> int:
+    """How many units at the end of a window introduce what follows; never all of them."""
+    count = 0
+    for unit in reversed(window[1:]):
+        whole = unit.opens and unit.closes
+        leads = unit.closes and text[unit.span.end - 1] == ":" and following.mark.kind in _LISTED
+        if not (leads or (whole and (unit.mark.over or unit.mark.kind == "term"))):
             break
-        count, start = count + 1, piece.start
-    return count if count <= HEADINGS_IN_A_ROW else 0
+        count, following = count + 1, unit
+    return count if count <= INTRODUCING else 0
 
 
-def _words(text: str, span: Span) -> int:
-    return len(_WORD.findall(text, span.start, span.end))
+def _with_headings(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """Short paragraphs that end like headings become ones; several in a row are a list, the last heads nothing."""
+    likely = [mark.kind == "paragraph" and is_heading(text[mark.span.start : mark.span.end]) for mark in marks]
+    likely[-1:] = [False] * len(likely[-1:])
+    found = list(marks)
+    starts = [at for at, (before, here) in enumerate(pairwise([False, *likely])) if here and not before]
+    for start in starts:
+        end = likely.index(False, start)
+        if end - start <= HEADINGS_IN_A_ROW:
+            found[start:end] = [replace(mark, kind="heading", level=1) for mark in marks[start:end]]
+    return found
+
+
+def _sentences_by_block(passage: Passage) -> list[tuple[Mark | None, Span]]:
+    """The sentences of a passage, each with its block where the passage has any."""
+    text, begin = passage.text, passage.span.start
+    if not passage.marks:
+        return [(None, span) for span in sentences(text)]
+    found: list[tuple[Mark | None, Span]] = []
+    for mark in passage.marks:
+        start, end = max(0, mark.span.start - begin), min(len(text), mark.span.end - begin)
+        if mark.kind in _WHOLE:
+            span = _trimmed(text, start, end)
+            found += [(mark, span)] if span is not None else []
+        else:
+            found += [(mark, span.shifted(start)) for span in sentences(text[start:end])]
+    return found
+
+
+def _paragraphs(text: str, within: Span) -> Iterator[Span]:
+    """Stretches between blank lines, trimmed of white space."""
+    start = within.start
+    for gap in [*_PARAGRAPH.finditer(text, within.start, within.end), None]:
+        span = _trimmed(text, start, gap.start() if gap else within.end)
+        if span is not None:
+            yield span
+        start = gap.end() if gap else within.end
 
 
 def _trimmed(text: str, start: int, end: int) -> Span | None:
@@ -118,11 +203,24 @@ def _trimmed(text: str, start: int, end: int) -> Span | None:
     return Span(start, end) if start < end else None
 
 
-def _cut(text: str, span: Span, longest: int) -> list[Span]:
-    """A sentence of more than ``longest`` words in pieces of that many."""
-    marks = list(_WORD.finditer(text, span.start, span.end))
-    if len(marks) <= longest:
+def _cut(text: str, span: Span, longest: int, parts: re.Pattern[str]) -> list[Span]:
+    """What has more than ``longest`` words in pieces of about that many: words, or lines that are themselves cut."""
+    if len(_WORD.findall(text, span.start, span.end)) <= longest:
         return [span]
-    return [
-        Span(marks[at].start(), marks[min(at + longest, len(marks)) - 1].end()) for at in range(0, len(marks), longest)
-    ]
+    found: list[Span] = []
+    size = longest
+    for match in parts.finditer(text, span.start, span.end):
+        piece = _trimmed(text, *match.span())
+        if piece is None:
+            continue
+        words = len(_WORD.findall(text, piece.start, piece.end))
+        if words > longest:
+            found += _cut(text, piece, longest, _WORD)
+            size = longest
+        elif size + words > longest:
+            found.append(piece)
+            size = words
+        else:
+            found[-1] = Span(found[-1].start, piece.end)
+            size += words
+    return found

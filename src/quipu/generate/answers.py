@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from quipu.corpus.passages import is_heading, sentences
+from quipu.corpus.passages import statements_of
 from quipu.models.protocols import SupportsExtract
-from quipu.records import Candidate, Span
+from quipu.records import Candidate, Passage, Span
 from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
 
 LIMIT = 14
@@ -52,24 +52,31 @@ _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )  # fmt: skip
 
 
-def candidates(texts: Sequence[str], extractor: SupportsExtract | None, *, limit: int = LIMIT) -> list[list[Candidate]]:
-    """At most ``limit`` spans a text, best first; offsets into the text; none crosses the end of a sentence.
+def candidates(
+    passages: Sequence[Passage], extractor: SupportsExtract | None, *, limit: int = LIMIT
+) -> list[list[Candidate]]:
+    """At most ``limit`` spans a passage, best first; offsets into its text; none crosses the end of a sentence.
 
     A span that stands several times is a candidate at each place whose sentence says something else.
     """
+    texts = [passage.text for passage in passages]
     learned = extractor.extract(texts, limit=POOL * limit) if extractor else [[] for _ in texts]
-    return [choose(text, spans, by_rule(text), limit) for text, spans in zip(texts, learned, strict=True)]
+    return [
+        choose(passage.text, statements_of(passage), spans, by_rule(passage.text), limit)
+        for passage, spans in zip(passages, learned, strict=True)
+    ]
 
 
-def choose(text: str, learned: Sequence[Candidate], ruled: Sequence[Candidate], limit: int = LIMIT) -> list[Candidate]:
-    """The best ``limit`` of what was found, thinned out and spread over the sentences.
+def choose(
+    text: str, bounds: Sequence[Span], learned: Sequence[Candidate], ruled: Sequence[Candidate], limit: int = LIMIT
+) -> list[Candidate]:
+    """The best ``limit`` of what was found in the sentences ``bounds``, thinned out and spread over them.
 
     A place in the queue is what a candidate costs: learned spans in their order, then those of rules by their priors;
     ``CROWDED`` places more for each span that its sentence already has, ``AGAIN`` more for each earlier place where the
     same words stand. Of spans that overlap and share ``ALIKE`` of their words, or are two names or two dates ("1869" in
     "17 November 1869"), the first stays: they would get the same question, and its reader sets the answer's extent.
     """
-    bounds = _bounds(text)
     queue = _places(text, [*learned, *sorted(ruled, key=lambda item: (-item.score, item.span))], bounds)
     kept: list[tuple[Candidate, int]] = []
     crowd = [0] * len(bounds)
@@ -81,12 +88,6 @@ def choose(text: str, learned: Sequence[Candidate], ruled: Sequence[Candidate], 
             kept.append((found, sentence))
             crowd[sentence] += 1
     return [found for found, _ in kept]
-
-
-def _bounds(text: str) -> list[Span]:
-    """Its sentences; headings are left out where there is anything else."""
-    every = sentences(text)
-    return [span for span in every if not is_heading(text[span.start : span.end])] or every
 
 
 def _places(text: str, found: Sequence[Candidate], bounds: Sequence[Span]) -> list[tuple[int, Candidate, int]]:

@@ -22,6 +22,7 @@ class Question:
     passage: str
     title: str  # what is told of the passage beside its text
     subject: str  # the document's title
+    sentences: Sequence[Span]  # of the passage
     span: Span  # in the passage
     text: str
     score: float | None  # None: somebody asked it
@@ -110,7 +111,7 @@ def _judged(item: Question, reading: Reading, agreement: float, threshold: float
     if item.score is None:
         return Judged(item.text, settled, "kept", reading.probability, reading.text)
     plain = item.text[:1].upper() + item.text[1:]
-    sentence = sentence_at(item.passage, settled.span.start)
+    sentence = sentence_at(item.passage, item.sentences, settled.span.start)
     wrong = fault(plain, settled.answer) or written_fault(plain, settled.answer, item.passage, sentence, item.title)
     if wrong:
         return Judged(plain, None, wrong, 0.0, reading.text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from quipu.corpus.passages import sentence_at
+from quipu.corpus.passages import sentence_at, sentences_of
 from quipu.errors import SettingsError
 from quipu.generate.answers import LIMIT, candidates
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
@@ -103,20 +103,19 @@ def generate(
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
     seed: int = 0,
-    titles: Sequence[str] | None = None,
 ) -> Generated:
     """The pairs of one batch. Deterministic for the same batch, models, settings and ``seed``.
 
-    titles: what a language model is told of each passage beside its text; without them, the passage's own title.
+    A language model is told what each passage is about beside its text.
     """
     texts = [passage.text for passage in passages]
-    told = [passage.title for passage in passages] if titles is None else titles
-    found = candidates(texts, extractor, limit=settings.candidates_per_passage)
+    told = [passage.about() for passage in passages]
+    found = candidates(passages, extractor, limit=settings.candidates_per_passage)
     wanted = [row[: settings.questions_per_passage] for row in found]
     spans = [[item.span for item in row] for row in wanted]
     written = _write(writer, texts, spans, told, settings, seed)
     made: list[_Made] = []
-    for passage, title, row, asked in zip(passages, told, wanted, written, strict=True):
+    for passage, row, asked in zip(passages, wanted, written, strict=True):
         turns = [  # the first question of every span, then the second ones
             (item, question)
             for turn in range(settings.per_span)
@@ -124,7 +123,7 @@ def generate(
             for question in questions[turn : turn + 1]
         ]
         made += [
-            _Made.of(passage, title, item.span, question.question, writer.name, question.score, _expected(item))
+            _Made.of(passage, item.span, question.question, writer.name, question.score, _expected(item))
             for item, question in turns[: settings.questions_per_passage]
         ]
     return _filtered(_once(made), writer, reader, encoder, settings, is_known)
@@ -140,34 +139,31 @@ def targeted(
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
-    title: str | None = None,
 ) -> Generated:
     """Pairs about one span of a passage: what somebody asked, and what the writer asks; through the same filters."""
-    told = passage.title if title is None else title
     mark = "" if question.endswith("?") else "?"
-    made = [_Made.of(passage, told, span, question + mark, "log", None)]
-    for row in _write(writer, [passage.text], [[span]], [told], replace(settings, questions_per_passage=None), 0)[0]:
-        made += [_Made.of(passage, told, span, item.question, writer.name, item.score) for item in row]
+    made = [_Made.of(passage, span, question + mark, "log", None)]
+    every = replace(settings, questions_per_passage=None)
+    for row in _write(writer, [passage.text], [[span]], [passage.about()], every, 0)[0]:
+        made += [_Made.of(passage, span, item.question, writer.name, item.score) for item in row]
     return _filtered(_once(made), writer, reader, encoder, settings, is_known)
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A pair that was made of a span of a passage; ``title``: what the models are told of the passage.
+    """A pair that was made of a span of a passage.
 
     ``expected``: log-probability that somebody asks about the span, None where nobody can say.
     """
 
     pair: QAPair
     passage: Passage
-    title: str
     expected: float | None = None
 
     @classmethod
     def of(
         cls,
         passage: Passage,
-        title: str,
         span: Span,
         question: str,
         generator: str,
@@ -179,7 +175,7 @@ class _Made:
             question, passage.text[span.start : span.end], document_id=passage.document_id,
             span=span.shifted(passage.span.start), origin="generated", generator=generator, generator_score=score,
         )  # fmt: skip
-        return cls(pair, passage, title, expected)
+        return cls(pair, passage, expected)
 
     @property
     def span(self) -> Span:
@@ -279,11 +275,14 @@ def _read_back(
 
     Of pairs that become one by that, one stays: the one whose own span it is, else the first.
     """
+    passages = {item.passage.id: item.passage for item in alive}
+    bounds = {name: sentences_of(passage) for name, passage in passages.items()}
     asked = [
         Question(
             passage=item.passage.text,
-            title=item.title,
+            title=item.passage.about(),
             subject=item.passage.title,
+            sentences=bounds[item.passage.id],
             span=item.span,
             text=item.pair.question,
             score=item.pair.generator_score,
@@ -326,12 +325,15 @@ def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Suppo
 
 
 def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str]:
-    """The key text of each pair, from the sentence of its passage in which its span begins."""
-    return [
-        key_text(
-            pair.question, pair.answer,
-            sentence_at(passage.text, pair.span.start - passage.span.start) if pair.span is not None else "",
-            passage.title, kind,
-        )
-        for pair, passage in kept
-    ]  # fmt: skip
+    """The key text of each pair, from the sentence of its passage in which its span begins and what stands over it."""
+    bounds: dict[str, list[Span]] = {}
+    made = []
+    for pair, passage in kept:
+        if pair.span is None:
+            made.append(key_text(pair.question, pair.answer, "", passage.title, kind))
+            continue
+        if passage.id not in bounds:
+            bounds[passage.id] = sentences_of(passage)
+        sentence = sentence_at(passage.text, bounds[passage.id], pair.span.start - passage.span.start)
+        made.append(key_text(pair.question, pair.answer, sentence, passage.about(pair.span.start), kind))
+    return made

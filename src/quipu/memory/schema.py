@@ -99,7 +99,7 @@ CREATE TABLE tokens (
 
 def _m003_words_and_tokens_of_passages(connection: sqlite3.Connection) -> None:
     connection.executescript(_THIRD)
-    index_passages(connection)
+    _index_passages(connection)
 
 
 _FOURTH = """
@@ -130,9 +130,8 @@ def _m005_files(connection: sqlite3.Connection) -> None:
     connection.executescript(_FIFTH)
 
 
-def index_passages(connection: sqlite3.Connection) -> None:
-    """Fill the words of the passages, document by document."""
-    connection.execute("INSERT INTO passage_words (passage_words) VALUES ('delete-all')")
+def _index_passages(connection: sqlite3.Connection) -> None:
+    """Fill the words of passages without marks, document by document."""
     for document, title, text in connection.execute("SELECT id, title, text FROM documents ORDER BY row"):
         connection.executemany(
             "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",

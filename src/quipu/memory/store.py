@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +21,17 @@ from quipu.errors import FormatError, InputError, QuipuError
 from quipu.memory.journal import Journal
 from quipu.memory.manifest import read_manifest, replace_manifest, write_manifest
 from quipu.memory.opening import connect, lock
-from quipu.memory.schema import index_passages, migrate
+from quipu.memory.outline import Outlines
+from quipu.memory.schema import migrate
 from quipu.memory.texts import Texts
 from quipu.memory.words import match_expression
-from quipu.records import QAPair, Span, Verdict
+from quipu.records import Origin, QAPair, Span, Verdict
 from quipu.text import normalize_answer
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 _BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
-_Origin = Literal["generated", "imported", "user"]
 _LARGEST = float(np.finfo(np.float16).max)
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score, line"
 
@@ -46,6 +46,7 @@ class Store(Texts, Journal):
         self.manifest = read_manifest(path)
         self.width = int(self.manifest["width"])
         self.models: dict[str, str] = dict(self.manifest["models"])
+        self._outlines = Outlines()
         self._lock: int | None = None if read_only else lock(path)
         try:
             self._db = connect(path, read_only=read_only)
@@ -315,7 +316,7 @@ class Store(Texts, Journal):
             self._db.execute("INSERT INTO words (words) VALUES ('rebuild')")
             self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
             with self.transaction():
-                index_passages(self._db)
+                self.index_passages()
             self._db.execute("VACUUM")
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError as error:
@@ -345,7 +346,7 @@ class Store(Texts, Journal):
 
 def _pair(row: Sequence[Any]) -> QAPair:
     span = Span(row[4], row[5]) if row[4] is not None else None
-    origin = cast(_Origin, row[6])
+    origin = cast(Origin, row[6])
     return QAPair(row[0], row[1], row[2], row[3], span, origin, row[7], row[8], row[9], row[10])
 
 

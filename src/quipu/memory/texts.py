@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from quipu.errors import InputError
+from quipu.memory.outline import Outline, Outlines
 from quipu.memory.transactions import Transactions
 from quipu.records import Document, Mark, Passage, Span
 
@@ -13,11 +15,15 @@ from quipu.records import Document, Mark, Passage, Span
 class Texts(Transactions):
     """Documents and passages; ``Store`` is one."""
 
+    _outlines: Outlines
+
     def add_documents(self, documents: Iterable[Document], passages: Iterable[Passage]) -> int:
         """Documents with their passages; those that are known stay as they are. How many documents were new."""
         new = 0
+        outlines: dict[str, Outline] = {}
         with self.transaction():
             for item in documents:
+                outlines[item.id] = Outline(item.text, item.marks)
                 added = self._db.execute(
                     "INSERT OR IGNORE INTO documents (id, source, file, title, text, sha256, metadata)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -40,11 +46,24 @@ class Texts(Transactions):
                     (passage.id, passage.document_id, passage.span.start, passage.span.end),
                 )
                 if stored.rowcount:
+                    if passage.document_id in outlines:
+                        above = outlines[passage.document_id].above(passage.span.start)
+                        passage = replace(passage, headings=above.headings, lead=above.lead)
                     self._db.execute(
-                        "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
-                        (stored.lastrowid, f"{passage.title} {passage.text}"),
+                        "INSERT INTO passage_words (rowid, text) VALUES (?, ?)", (stored.lastrowid, searched(passage))
                     )
         return new
+
+    def index_passages(self) -> None:
+        """Fill the words of all passages anew."""
+        self._db.execute("INSERT INTO passage_words (passage_words) VALUES ('delete-all')")
+        after = 0
+        while found := self._passages("WHERE p.row > ? ORDER BY p.row LIMIT 256", (after,)):
+            self._db.executemany(
+                "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
+                [(row, searched(passage)) for row, passage in found],
+            )
+            after = found[-1][0]
 
     def document(self, document_id: str) -> Document:
         """The document; InputError where there is none."""
@@ -137,9 +156,32 @@ class Texts(Transactions):
         return [passage for _, passage in self._passages(condition, values)]
 
     def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
+        """Rows and passages with their blocks and what stands over them: three queries, however many passages."""
         rows = self._db.execute(
             "SELECT p.row, p.id, p.document, d.title, piece(d.text, p.start, p.end), p.start, p.end"
             f" FROM passages p JOIN documents d ON d.id = p.document {condition}",
             values,
-        )
-        return [(row[0], Passage(row[1], row[2], row[3], row[4], Span(row[5], row[6]))) for row in rows]
+        ).fetchall()
+        plain = [(row[0], Passage(row[1], row[2], row[3], row[4], Span(row[5], row[6]))) for row in rows]
+        if not plain or not self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'marks'").fetchone():
+            return plain  # an older quipu's record that is only read
+        blocks: dict[int, list[Mark]] = {row: [] for row, _ in plain}
+        for row, start, end, *rest in self._db.execute(
+            'SELECT p.row, m.start, m."end", m.kind, m.level, m.page, m.line FROM passages p JOIN marks m'
+            ' ON m.document = p.document AND m.start < p."end" AND m.start >= coalesce((SELECT max(start) FROM marks'
+            ' WHERE document = p.document AND start <= p.start), p.start) WHERE m."end" > p.start AND p.row IN'
+            f" ({','.join('?' * len(plain))}) ORDER BY p.row, m.start",
+            tuple(blocks),
+        ):
+            blocks[row].append(Mark(Span(start, end), *rest))
+        outlines = self._outlines.of(self._db, [passage.document_id for _, passage in plain])
+        found = []
+        for row, passage in plain:
+            above = outlines[passage.document_id].above(passage.span.start)
+            found.append((row, replace(passage, marks=tuple(blocks[row]), headings=above.headings, lead=above.lead)))
+        return found
+
+
+def searched(passage: Passage) -> str:
+    """What a search by words finds a passage by: its text, its document's title and the headings over it."""
+    return f"{passage.about()} {passage.text}"

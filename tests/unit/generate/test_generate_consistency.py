@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from quipu.corpus.passages import sentences
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
 from quipu.models.protocols import Reading
 from quipu.records import QAPair, Span
@@ -106,7 +107,8 @@ class Says:
 
 def question(text: str, words: str, score: float | None = -0.05) -> Question:
     start = PASSAGE.index(words)
-    return Question(PASSAGE, "The Suez Canal", "The Suez Canal", Span(start, start + len(words)), text, score)
+    span = Span(start, start + len(words))
+    return Question(PASSAGE, "The Suez Canal", "The Suez Canal", sentences(PASSAGE), span, text, score)
 
 
 def test_the_model_reads_its_own_questions_back() -> None:

@@ -108,12 +108,11 @@ def test_what_is_known_is_named_in_the_verdict() -> None:
     assert [verdict.because_of for verdict in dropped] == ["elsewhere"]
 
 
-def spoken(model: NumberModel, text: str = TEXT, title: str = "Log of Cook") -> Generated:
-    document = Document.make("log.txt", "Log", "Preface. " + text)
+def spoken(model: NumberModel, text: str = TEXT) -> Generated:
+    document = Document.make("log.txt", "Log of Cook", "Preface. " + text)
     return generate(
         [Passage.make(document, Span(9, len(document.text)))], extractor=model, writer=model, reader=model,
         encoder=WordEncoder(), settings=GenerateSettings(pair_threshold=0.0), is_known=lambda question, answer: None,
-        titles=[title],
     )  # fmt: skip
 
 

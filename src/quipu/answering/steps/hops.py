@@ -133,7 +133,7 @@ class Hops:
         readings = read_passages(
             self._models.passage_reader(), [questions[at] for at, _ in hops],
             [f"{hop.first.passage.text}{_GAP}{hop.second.passage.text}" for _, hop in hops],
-            [hop.first.passage.title for _, hop in hops],
+            [hop.first.passage.about() for _, hop in hops],
         )  # fmt: skip
         found: list[list[tuple[Hop, Reading]]] = [[] for _ in questions]
         for (at, hop), reading in zip(hops, readings, strict=True):
@@ -182,7 +182,7 @@ def _hop(first: Place, places: Sequence[Place], bridge: str, sure: float) -> Hop
 
 
 def _names(place: Place, bridge: str) -> bool:
-    words = f" {normalize_answer(f'{place.passage.title} {place.passage.text}')} "
+    words = f" {normalize_answer(f'{place.passage.about()} {place.passage.text}')} "
     return f" {normalize_answer(bridge)} " in words
 
 
@@ -206,7 +206,7 @@ def _proposal(
     elif reading.start >= 0 and reading.end <= len(first.text):
         sources = (PassageSpan(first.id, reading.start, reading.end), sources[1])
     asked = content_words(question)
-    own, other = (content_words(f"{passage.title} {passage.text}") for passage in (second, first))
+    own, other = (content_words(f"{passage.about()} {passage.text}") for passage in (second, first))
     log_p = log_probability(reading.probability)
     normal = normalize_answer(reading.text)
     same = sum(normalize_answer(item.text) == normal for _, item in row) - 1

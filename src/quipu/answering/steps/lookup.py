@@ -101,7 +101,7 @@ class Lookup:
         hits, logits = [hits[place] for place in order], [logits[place] for place in order]
         best = next((place for place, hit in enumerate(hits) if not names(question, hit.pair.answer)), 0)
         passage = places_of(hits[best], self._store)[0].passage
-        around = f"{passage.title} {passage.text}" if passage else ""
+        around = f"{passage.about()} {passage.text}" if passage else ""
         described = features(question, hits, logits, best, around, self._settings.compared_answers)
         return Found(question, tuple(hits), tuple(logits), tuple(reranked[place] for place in order), best, described)
 

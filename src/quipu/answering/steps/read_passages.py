@@ -60,7 +60,7 @@ class ReadPassages:
         passages = [place.passage for _, place in asked]
         readings = read_passages(
             self._models.passage_reader(), [questions[at] for at, _ in asked],
-            [passage.text for passage in passages], [passage.title for passage in passages],
+            [passage.text for passage in passages], [passage.about() for passage in passages],
         )  # fmt: skip
         found: list[list[tuple[Place, Reading]]] = [[] for _ in questions]
         for (at, place), reading in zip(asked, readings, strict=True):
