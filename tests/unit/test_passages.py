@@ -147,11 +147,12 @@ def test_a_list_keeps_what_leads_into_it(tmp_path: Path) -> None:
     blocks += [("item", 1, f"at least {number} GB of RAM") for number in range(60)]
     blocks += [("paragraph", 0, "That is all.")]
     passages = stored(of_blocks(blocks), tmp_path)
-    first, second, *rest = passages
+    first, second, *rest, behind = passages
     assert first.text.endswith("It is new.") and second.text.startswith("What it requires:\n\nat least 0 GB")
     assert second.lead == "" and second.about() == "Manual: Sensor"
     assert {passage.lead for passage in rest} == {"What it requires:"}
     assert {passage.about() for passage in rest} == {"Manual: Sensor: What it requires"}
+    assert behind.text == "That is all." and behind.about() == "Manual: Sensor"
 
 
 def test_a_passage_knows_the_headings_over_it(tmp_path: Path) -> None:
