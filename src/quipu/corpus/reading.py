@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from quipu.corpus.files import FileRead, FoundFile, Skipped, shown
+from quipu.corpus.limits import current
 from quipu.corpus.normalise import normalise
 from quipu.corpus.readers import Bad, Block, reader_for
 from quipu.errors import ReadError
@@ -78,6 +79,7 @@ class _Read:
                     continue
                 self._left_out.update(item.left_out)
                 text, marks = _joined(item.blocks)
+                current().check_expanded(len(text))
                 if not text:
                     yield Skipped(_unicode(source), "no text")
                 elif not is_unicode(source):
