@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.pairs import read_pairs
 from quipu.corpus.passages import split, structured
+from quipu.corpus.ready import ready_pairs
 from quipu.errors import InputError
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
@@ -33,6 +34,7 @@ from quipu.memory.store import Store
 from quipu.models.loaded import Models
 from quipu.models.protocols import Reading
 from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
+from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
 _DOCUMENTS = 64  # documents a transaction
@@ -96,6 +98,7 @@ class Builder:
                 with self._store.transaction():
                     for document in map(structured, new):
                         self._store.add_documents([document], split(document))
+                        self._keep_ready(document)
                         self._store.journal_mark(f"document:{document.id}", document=document.id)
                 self.report.documents += len(new)
                 self.report.changed |= bool(new)
@@ -104,6 +107,27 @@ class Builder:
                 self.remove_documents(stale)
         self.code_passages()
         self.report.seconds += time.perf_counter() - began
+
+    def _keep_ready(self, document: Document) -> None:
+        """Store the questions that a document answers itself; one that is known gets one place more."""
+        fresh: dict[tuple[str, str], tuple[QAPair, Passage]] = {}
+        support: list[tuple[str, str, Span]] = []
+        for pair in ready_pairs(document):
+            words = normalize_answer(pair.question), normalize_answer(pair.answer)
+            known = self._store.question_answer_exists(pair.question, pair.answer)
+            known = fresh[words][0].id if words in fresh else known
+            passage = self._store.passage_at(document.id, cast(Span, pair.span))
+            if known is not None:
+                support.append((known, document.id, cast(Span, pair.span)))
+            elif passage is not None:
+                fresh[words] = pair, passage
+        pairs = [pair for pair, _ in fresh.values()]
+        if pairs:
+            texts = key_texts(list(fresh.values()), self._settings.key_kind)
+            self._store.add(pairs, self._models.encoder().encode(texts), texts)
+            self.report.pairs += len(pairs)
+            self._grew(len(pairs))
+        add_support(self._store, support)
 
     def code_passages(self) -> None:
         """Keep vectors and token codes of every passage that has none, where the encoder can make them."""
@@ -131,7 +155,8 @@ class Builder:
             made = generate(
                 batch, extractor=self._models.extractor(), writer=self._models.writer(), reader=self._models.reader(),
                 encoder=self._models.encoder(), settings=self._settings,
-                is_known=self._store.question_answer_exists, seed=int(batch[0].id[:8], 16),
+                is_known=self._store.question_answer_exists, is_answered=self._store.answered_in_document,
+                seed=int(batch[0].id[:8], 16),
             )  # fmt: skip
             added = self._keep(made, batch)
             done += len(batch)

@@ -20,6 +20,7 @@ LONGEST = 150  # words; a longer sentence is cut at white space
 LONGEST_WHOLE = 400  # words of a row or a block of code, which else is cut at the end of a line
 SECTION = 20  # words from which a section is a passage of its own
 HEADING_WORDS = 10  # at most
+QUESTION_WORDS = 40  # at most
 HEADINGS_IN_A_ROW = 2  # more short paragraphs in a row are a list
 INTRODUCING = 4  # headings, questions and lines that end with a colon that go with what follows, at most
 _PARAGRAPH = re.compile(r"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)\s*")
@@ -64,8 +65,17 @@ def sentence_at(text: str, bounds: Sequence[Span], start: int) -> str:
     return next((text[span.start : span.end] for span in bounds if span.start <= start < span.end), text)
 
 
+def asks(text: str) -> bool:
+    """Whether a block is a question: one that ends with its mark, of three words or more and not too many."""
+    plain = text.rstrip(" \"'”’)*")
+    return plain.endswith("?") and 3 <= len(_WORD.findall(plain)) <= QUESTION_WORDS
+
+
 def structured(document: Document) -> Document:
-    """The document with marks for all its text; where none of them is a heading, what looks like one becomes one."""
+    """The document with marks for all its text; where none of them is a heading, what looks like one becomes one.
+
+    So do questions that stand alone or as the first line of a paragraph, where there are several.
+    """
     text = document.text
     marks: list[Mark] = []
     end = 0
@@ -75,7 +85,7 @@ def structured(document: Document) -> Document:
             marks.append(mark)
         end = max(end, mark.span.end)
     if not any(mark.over for mark in marks):
-        marks = _with_headings(text, marks)
+        marks = _with_headings(text, _with_questions(text, marks))
     return replace(document, marks=tuple(marks))
 
 
@@ -166,6 +176,23 @@ def _with_headings(text: str, marks: Sequence[Mark]) -> list[Mark]:
         if end - start <= HEADINGS_IN_A_ROW:
             found[start:end] = [replace(mark, kind="heading", level=1) for mark in marks[start:end]]
     return found
+
+
+def _with_questions(text: str, marks: Sequence[Mark]) -> list[Mark]:
+    """Paragraphs and first lines that ask become questions; one alone is rhetoric."""
+    found: list[Mark] = []
+    count = 0
+    for mark in marks:
+        line = _LINE.match(text, mark.span.start, mark.span.end)
+        if mark.kind != "paragraph" or line is None or not asks(line.group()):
+            found.append(mark)
+            continue
+        count += 1
+        asked = Span(mark.span.start, mark.span.start + len(line.group().rstrip()))
+        found.append(replace(mark, span=asked, kind="question"))
+        rest = _trimmed(text, line.end(), mark.span.end)
+        found += [replace(mark, span=rest)] if rest is not None else []
+    return found if count > 1 else list(marks)
 
 
 def _sentences_by_block(passage: Passage) -> list[tuple[Mark | None, Span]]:

@@ -19,12 +19,14 @@ def deduplicate(
     pairs: Sequence[QAPair],
     questions: NDArray[np.float32],
     is_known: Callable[[str, str], str | None],
+    is_answered: Callable[[str], str | None] = lambda question: None,
 ) -> list[Verdict]:
     """A verdict a pair, in order. ``questions`` (n, D): unit vectors of the questions.
 
     The pair with the best filter score stays; equal ones go by generator score, then by order. Pairs whose spans do
     not overlap are never paraphrases of one another here: that the same is said in two places is for the reader to see.
-    But the same question, word for word but for small words, has one answer in a document's neighbourhood.
+    But the same question, word for word but for small words, has one answer in a document's neighbourhood; and where
+    a document answers a question itself (``is_answered``), that answer stays alone.
     """
     rank = sorted(
         range(len(pairs)),
@@ -43,6 +45,8 @@ def deduplicate(
             reason, because = "same question and answer", pairs[exact[words]].id
         elif known is not None and known != pair.id:
             reason, because = "same question and answer", known
+        elif (answered := is_answered(pair.question)) is not None:
+            reason, because = "the document answers the question itself", answered
         else:
             for other in by_document.get(pair.document_id, ()):
                 if _paraphrases(pair, pairs[other], float(questions[at] @ questions[other]), words[0]):

@@ -13,6 +13,7 @@ from quipu.generate.consistency import Question, local_filter, read_back, well_f
 from quipu.generate.dedup import deduplicate
 from quipu.generate.readback import Settled
 from quipu.generate.scoring import UNEXPECTED
+from quipu.generate.wording import anchored
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
     SupportsEncode,
@@ -102,11 +103,13 @@ def generate(
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
+    is_answered: Callable[[str], str | None] = lambda question: None,
     seed: int = 0,
 ) -> Generated:
     """The pairs of one batch. Deterministic for the same batch, models, settings and ``seed``.
 
-    A language model is told what each passage is about beside its text.
+    A language model is told what each passage is about beside its text. ``is_known`` gives the id of a stored pair with
+    a question and answer, ``is_answered`` that of one with which a document itself answers a question.
     """
     texts = [passage.text for passage in passages]
     told = [passage.about() for passage in passages]
@@ -126,7 +129,7 @@ def generate(
             _Made.of(passage, item.span, question.question, writer.name, question.score, _expected(item))
             for item, question in turns[: settings.questions_per_passage]
         ]
-    return _filtered(_once(made), writer, reader, encoder, settings, is_known)
+    return _filtered(_once(made), writer, reader, encoder, settings, is_known, is_answered)
 
 
 def targeted(
@@ -227,6 +230,7 @@ def _filtered(
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
+    is_answered: Callable[[str], str | None] = lambda question: None,
 ) -> Generated:
     """Well-formed, read back so, no double: what stays of the pairs that were made, with all verdicts."""
     formed = [well_formed(item.pair) for item in made]
@@ -240,7 +244,7 @@ def _filtered(
     verdicts += read
     alive = [item for item, verdict in zip(alive, read, strict=True) if verdict.kept]
     pairs = [item.pair for item in alive]
-    distinct = deduplicate(pairs, encoder.encode([pair.question for pair in pairs]), is_known)
+    distinct = deduplicate(pairs, encoder.encode([pair.question for pair in pairs]), is_known, is_answered)
     verdicts += distinct
     kept = [(item.pair, item.passage) for item, verdict in zip(alive, distinct, strict=True) if verdict.kept]
     places = {item.pair.id: (item.pair.document_id, item.passage.id) for item in (*made, *alive)}
@@ -325,15 +329,30 @@ def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Suppo
 
 
 def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str]:
-    """The key text of each pair, from the sentence of its passage in which its span begins and what stands over it."""
+    """The key text of each pair, from the sentence of its passage in which its span begins and what stands over it.
+
+    A question that stands in the document is its own key, as a ready pair's is.
+    """
     bounds: dict[str, list[Span]] = {}
     made = []
     for pair, passage in kept:
         if pair.span is None:
             made.append(key_text(pair.question, pair.answer, "", passage.title, kind))
             continue
+        if pair.origin == "document":
+            made.append(_named(pair.question, passage, pair.span.start))
+            continue
         if passage.id not in bounds:
             bounds[passage.id] = sentences_of(passage)
         sentence = sentence_at(passage.text, bounds[passage.id], pair.span.start - passage.span.start)
         made.append(key_text(pair.question, pair.answer, sentence, passage.about(pair.span.start), kind))
     return made
+
+
+def _named(question: str, passage: Passage, at: int) -> str:
+    """A question of the document with the heading over it, or the title, in front where nothing in it says of what."""
+    for subject in (*reversed(passage.path(at)), passage.title):
+        named = anchored(question, subject, passage.text) if subject != question else question
+        if named != question:
+            return named
+    return question

@@ -208,6 +208,15 @@ class Store(Texts, Journal):
         row = self._db.execute("SELECT id FROM pairs WHERE normal = ?", (normalized(question, answer),)).fetchone()
         return str(row[0]) if row else None
 
+    def answered_in_document(self, question: str) -> str | None:
+        """Id of a pair with which a document itself answers this question."""
+        asked = normalize_answer(question)
+        rows = self._db.execute(
+            "SELECT id, question FROM pairs WHERE normal > ? AND normal < ? AND origin = 'document'",
+            (f"{asked} ", f"{asked}!"),  # "!" is next to the space between question and answer
+        )
+        return next((str(pair_id) for pair_id, known in rows if normalize_answer(known) == asked), None)
+
     def count(self) -> int:
         """Pairs in the memory."""
         return int(self._db.execute("SELECT count(*) FROM pairs").fetchone()[0])
