@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,12 @@ from quipu.answering.answerer import Method as AskMethod
 from quipu.answering.retrieve import SEARCH, Method, retrieve
 from quipu.answering.scoring import Calibration, bundled
 from quipu.answering.settings import AnswerSettings
-from quipu.building import Builder, BuildReport, Progress
+from quipu.building import Builder, BuildReport, Progress, unfinished
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
 from quipu.memory import tokens
+from quipu.memory.files import file_at, file_of, forget_file, listed
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory
 from quipu.memory.provenance import coverage, why
@@ -36,6 +40,7 @@ from quipu.models.protocols import (
 )
 from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
+from quipu.syncing import MAX_DELETE, Changes, state_of, survey
 from quipu.text import is_unicode
 
 BUNDLED_CALIBRATION = bundled_file("steps.json")
@@ -59,9 +64,10 @@ def build(
 
     A build that was interrupted goes on where it stopped when called again with the same settings. Files that cannot
     be read are listed in ``memory.report.skipped``; with ``strict`` the first one raises ReadError. Raises InputError
-    where ``path`` holds a finished memory or something else.
+    where ``path`` holds a finished memory or something else, and where nothing can be read: no memory is left then.
     """
     path = Path(path)
+    is_new = not path.exists()
     wanted = from_mapping(
         GenerateSettings, {"questions_per_passage": questions_per_passage, "seed": seed, **settings}, "settings"
     )
@@ -70,13 +76,18 @@ def build(
     store = _begun(path, models, wanted)
     try:
         builder = Builder(store, models, wanted, progress)
-        builder.add_documents(paths, strict=strict)
         if pairs is not None:
             builder.add_pairs_file(Path(pairs), strict=strict)
+        builder.add_documents(paths, strict=strict)
+        if is_new and not store.counts()["documents"]:
+            raise InputError(_nothing(builder.report))
         builder.ask()
         store.journal_mark("finished")
     except BaseException:
+        empty = is_new and not store.counts()["documents"]
         store.close()
+        if empty:
+            shutil.rmtree(path, ignore_errors=True)
         raise
     return Memory(store, models, builder.report)
 
@@ -230,9 +241,16 @@ class Memory:
     ) -> list[Answer]:
         """An answer for each question, in order."""
         self._wake()
-        return self.answerer.ask_many(
+        answers = self.answerer.ask_many(
             questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
         )
+        if all(answer.text is not None for answer in answers) or not (waiting := unfinished(self._store)):
+            return answers
+        said = f"{waiting:,} passages have no pairs yet: give the command that was interrupted again"
+        return [
+            answer if answer.text is not None else replace(answer, reason=f"{answer.reason}; {said}")
+            for answer in answers
+        ]
 
     def search(self, question: str, k: int = 10, *, method: Method = SEARCH) -> list[Hit]:
         """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""
@@ -256,9 +274,10 @@ class Memory:
         return self._builder(None).add_pairs(pairs)
 
     def add_pairs_file(self, path: str | Path, *, strict: bool = False, progress: Progress | None = None) -> int:
-        """Remember the pairs of a file (see ``quipu.corpus.pairs.read_pairs``); how many were new.
+        """Remember the pairs of a file (see ``quipu.corpus.pairs.read_pairs``), with their lines; how many were new.
 
-        Rows without a pair are listed in ``report.skipped``; with ``strict`` the first raises InputError.
+        A file that was added before is read again: its pairs become those that it holds now. Rows without a pair are
+        listed in ``report.skipped``; with ``strict`` the first raises InputError.
         """
         return self._builder(progress).add_pairs_file(Path(path), strict=strict)
 
@@ -267,13 +286,63 @@ class Memory:
         return self.add_documents([path], strict=strict)
 
     def add_documents(
-        self, paths: Sequence[str | Path], *, strict: bool = False, progress: Progress | None = None
+        self,
+        paths: Sequence[str | Path],
+        *,
+        pairs: str | Path | None = None,
+        strict: bool = False,
+        progress: Progress | None = None,
     ) -> BuildReport:
-        """Add files and folders; a document that is known and unchanged stays as it is."""
+        """Add files and folders, and a file of ready pairs; what is known and unchanged stays as it is.
+
+        A file that was renamed or moved is followed. Known files of the folders that are gone are listed in
+        ``report.gone`` and stay in the memory: see ``sync``.
+        """
         builder = self._builder(progress)
+        if pairs is not None:
+            builder.add_pairs_file(Path(pairs))
         builder.add_documents(paths, strict=strict)
         builder.ask()
         return self.report
+
+    def sync(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        delete: bool = False,
+        max_delete: str | int = MAX_DELETE,
+        strict: bool = False,
+        progress: Progress | None = None,
+    ) -> BuildReport:
+        """Make the memory hold files and folders as they are now.
+
+        As ``add_documents``; with ``delete`` known files of the folders that are gone are forgotten too, unless they
+        are more than ``max_delete``: a number of files, or a percentage of the known files of the folders, rounded up.
+        InputError then, and nothing is done. A folder that cannot be read, or that is empty, removes nothing.
+        """
+        changes = survey(self._store, paths, strict=strict)
+        if delete:
+            changes.check_deletions(max_delete)
+        if changes or (delete and changes.gone) or unfinished(self._store):
+            builder = self._builder(progress)
+            builder.take_in(changes, delete=delete, strict=strict)
+            builder.ask()
+        else:
+            self.report = BuildReport()
+            self.report.note(changes)
+        return self.report
+
+    def changes(self, paths: Sequence[str | Path]) -> Changes:
+        """What ``sync`` would do with these files and folders; nothing is done."""
+        return survey(self._store, paths)
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """For every file: path, name, kind, title, when read, what became of it since, and counts. Streamed.
+
+        ``state``: "" where the file is as it was read, "changed" or "missing".
+        """
+        for row in listed(self._store):
+            yield {**row, "state": state_of(row["path"], row["size"], row["modified"])}
 
     def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
         """Forget a document (by path, file or id) with its pairs, or one pair; how many pairs went."""
@@ -282,10 +351,15 @@ class Memory:
             self.report.changed = True
             return removed
         found = self._store.find_documents(document)
+        if not found and (known := file_at(self._store, os.path.realpath(document))) is not None:
+            found = self._store.find_documents(known.name)
         if not found or pair is not None:
             return self._store.remove(document=document, pair=pair)  # says what is wrong
         before = self._store.count()
-        self._builder(None).remove_documents(found)
+        with self._store.transaction():
+            for name in {file_of(self._store, document_id) for document_id in found}:
+                forget_file(self._store, name)
+            self._builder(None).remove_documents(found)
         return before - self._store.count()
 
     def why(self, pair: str) -> dict[str, Any]:
@@ -397,6 +471,13 @@ class Memory:
         if self._index is None:
             self._index = Index.load(self._store)
         return self._index, self._encoder
+
+
+def _nothing(report: BuildReport) -> str:
+    """Why a build came to nothing, in one line."""
+    why = "; ".join(f"{item.name}: {item.reason}" for item in report.skipped[:3])
+    more = f" and {len(report.skipped) - 3:,} more" if len(report.skipped) > 3 else ""
+    return f"nothing to build from: {f'no file can be read ({why}{more})' if why else 'there are no files'}"
 
 
 def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:

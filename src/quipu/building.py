@@ -5,22 +5,36 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.corpus import Skipped, read_documents
+from quipu.corpus import FileRead, FolderRead, FoundFile, Skipped, find_files, read_files
 from quipu.corpus.pairs import read_pairs
 from quipu.corpus.passages import split, structured
+from quipu.corpus.readers.plain import title_of
 from quipu.corpus.ready import ready_pairs
 from quipu.errors import InputError
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts, targeted
 from quipu.memory import tokens
+from quipu.memory.files import (
+    KnownFile,
+    Renewal,
+    alike,
+    begin_pairs,
+    documents_of,
+    file_at,
+    forget_file,
+    keep_file,
+    move_file,
+    restate,
+    with_free_id,
+)
 from quipu.memory.index import Rebuilding, bound
 from quipu.memory.provenance import (
     add_support,
@@ -33,7 +47,8 @@ from quipu.memory.provenance import (
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
 from quipu.models.protocols import Reading
-from quipu.records import Document, Passage, QAPair, Span, Verdict, content_id
+from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.syncing import Changes, Moved, sha256_of_file, survey
 from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
@@ -42,6 +57,9 @@ _PAIRS = 512  # ready pairs a transaction
 _NAMED = 20  # rows of a file of ready pairs that are named one by one when they cannot be used
 _CODED = 256  # passages whose tokens are coded in a transaction
 _CHECKED = 64  # pairs that the global filter checks in a transaction
+_AT_LEAST, _PARTS = 8, 16  # passages a transaction where pairs are made: a memory comes in so many parts at least
+ADDING = "adding"
+"""The mark of a memory to which something is being added."""
 
 
 @dataclass(slots=True)
@@ -55,8 +73,29 @@ class BuildReport:
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     skipped: list[Skipped] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What readers passed over, by kind ("picture", "hidden file")."""
+    languages: Counter[str] = field(default_factory=Counter)
+    """Files that are mostly not English, by language."""
+    unchanged: int = 0
+    """Files that were known as they are."""
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    """Files that were renamed or moved: the former name and the name now."""
+    removed: list[str] = field(default_factory=list)
+    """Files that were forgotten, because they are gone."""
+    gone: list[str] = field(default_factory=list)
+    """Known files that are gone and still answered from."""
+    remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     changed: bool = False
+
+    def note(self, changes: Changes) -> None:
+        """Take over what a look at the files found."""
+        self.unchanged += changes.unchanged
+        self.skipped += changes.skipped
+        self.left_out.update(changes.left_out)
+        self.gone += [file.name for file in changes.gone]
+        self.remarks += changes.remarks
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary; ``pairs`` and ``passages`` are those of this run."""
@@ -64,6 +103,9 @@ class BuildReport:
             "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "asked": self.asked,
             "kept": self.kept, "dropped": dict(self.dropped),
             "skipped": [{"name": item.name, "reason": item.reason} for item in self.skipped],
+            "left_out": dict(self.left_out), "languages": dict(self.languages), "unchanged": self.unchanged,
+            "moved": [list(names) for names in self.moved], "removed": self.removed, "gone": self.gone,
+            "remarks": self.remarks,
             "seconds": round(self.seconds, 3),
             "passages_per_second": round(self.passages / self.seconds, 2) if self.seconds else 0.0,
         }  # fmt: skip
@@ -88,23 +130,36 @@ class Builder:
         self.report = BuildReport()
 
     def add_documents(self, paths: Sequence[str | Path], *, strict: bool = False) -> None:
-        """Read, split and store documents; what a file no longer holds is removed with its pairs."""
+        """Read, split and store what is new or changed; what a file no longer holds is removed with its pairs.
+
+        Known files that are gone are named in the report. What else happens: see ``take_in``.
+        """
+        self.take_in(survey(self._store, paths, strict=strict), strict=strict)
+
+    def take_in(self, changes: Changes, *, delete: bool = False, strict: bool = False) -> None:
+        """Make the memory hold the files as they are: moved ones first, without any model; what is gone, with
+        ``delete``, else it is named; then what is new or changed. A file is one transaction, or ends with one where it
+        is long.
+        """
         began = time.perf_counter()
-        for file, documents in _by_file(self._read(paths, strict)):
-            seen: set[str] = set()
-            for some in _batched(documents, _DOCUMENTS):
-                seen.update(document.id for document in some)
-                new = [document for document in some if not self._store.journal_has(f"document:{document.id}")]
-                with self._store.transaction():
-                    for document in map(structured, new):
-                        self._store.add_documents([document], split(document))
-                        self._keep_ready(document)
-                        self._store.journal_mark(f"document:{document.id}", document=document.id)
-                self.report.documents += len(new)
-                self.report.changed |= bool(new)
-                self.tell(stage="read", done=self.report.documents, total=0)
-            if stale := sorted(set(self._store.find_documents(file)) - seen):
-                self.remove_documents(stale)
+        self.report.note(changes)
+        if changes.new or changes.changed:
+            self._store.journal_mark(ADDING)
+        for moved in changes.moved:
+            self._move(moved)
+        if delete:
+            for file in changes.gone:
+                self.forget_file(file.name)
+                self.report.gone.remove(file.name)
+                self.report.removed.append(file.name)
+        for file in changes.same:
+            keep_file(self._store, file)
+        reading = [*changes.new, *changes.changed]
+        for item in reading:
+            if item.known is not None and item.known.kind == "pairs":
+                self.add_pairs_file(item.found.file)
+        documents = [item.found for item in reading if item.known is None or item.known.kind == "documents"]
+        self._read(read_files(documents, strict=strict), {found.name: found.path for found in documents})
         self.code_passages()
         self.report.seconds += time.perf_counter() - began
 
@@ -129,6 +184,89 @@ class Builder:
             self._grew(len(pairs))
         add_support(self._store, support)
 
+    def _read(self, items: Iterable[Document | Skipped | FileRead | FolderRead], paths: Mapping[str, str]) -> None:
+        """Store documents as they come, each file's followed by its ``FileRead``; ``paths``: of files by name."""
+        waiting: list[Document] = []
+        added: list[str] = []
+        seen: set[str] = set()
+        for item in items:
+            if isinstance(item, Skipped):
+                self.report.skipped.append(item)
+            elif isinstance(item, Document):
+                waiting.append(item)
+                if len(waiting) == _DOCUMENTS:
+                    name = str(item.metadata["file"])
+                    with self._store.transaction():
+                        keep_file(self._store, KnownFile(paths[name], name))  # not as read: the rest may not come
+                        self._store_documents(waiting, added, seen)
+                    waiting.clear()
+            elif isinstance(item, FileRead):
+                with self._store.transaction():
+                    self._store_documents(waiting, added, seen)
+                    self._end_file(item, added, seen)
+                self._count_file(item, len(added))
+                waiting, added, seen = [], [], set()
+
+    def _store_documents(self, documents: Sequence[Document], added: list[str], seen: set[str]) -> None:
+        """Store those that are not there yet; ``seen`` and ``added`` take the ids of all and of the new ones."""
+        with self._store.transaction():
+            for document in map(structured, documents):
+                stored = alike(self._store, document)
+                if stored is None:
+                    document = with_free_id(self._store, document)
+                    self._store.add_documents([document], split(document))
+                    self._keep_ready(document)
+                    added.append(document.id)
+                elif (same := replace(document, id=stored.id)) != stored and stored.id not in seen:
+                    restate(self._store, same)
+                seen.add(document.id if stored is None else stored.id)
+
+    def _end_file(self, file: FileRead, added: Sequence[str], seen: set[str]) -> None:
+        """Of a file that was read to its end, remove what it no longer holds; of any other, what of it is new, where
+        an earlier reading is there.
+        """
+        known = documents_of(self._store, file.name)
+        if file.complete:
+            stale = [document_id for document_id in known if document_id not in seen]
+            if seen:
+                note: dict[str, Any] = {"left_out": dict(file.left_out)} if file.left_out else {}
+                note |= {"language": file.language} if file.language else {}
+                keep_file(
+                    self._store,
+                    KnownFile(file.path, file.name, "documents", file.size, file.modified, file.sha256, note=note),
+                )
+            else:
+                forget_file(self._store, file.name)
+        else:
+            stale = list(added) if len(added) < len(known) else []
+        if stale:
+            self.remove_documents(stale)
+
+    def _count_file(self, file: FileRead, added: int) -> None:
+        self.report.documents += added
+        self.report.changed |= bool(added)
+        self.report.left_out.update(file.left_out)
+        if file.language:
+            self.report.languages[file.language] += 1
+        self.tell(stage="read", done=self.report.documents, total=0)
+
+    def _move(self, moved: Moved) -> None:
+        known, found = moved.known, moved.found
+        with self._store.transaction():
+            if documents_of(self._store, found.name):
+                self.forget_file(found.name)
+            titles = title_of(Path(known.name)), title_of(Path(found.name))
+            move_file(self._store, known, found.path, found.name, titles)
+        self.report.moved.append((known.name, found.name))
+        self.report.changed = True
+
+    def forget_file(self, name: str) -> None:
+        """Remove a file with its documents and their pairs."""
+        with self._store.transaction():
+            if found := documents_of(self._store, name):
+                self.remove_documents(found)
+            forget_file(self._store, name)
+
     def code_passages(self) -> None:
         """Keep vectors and token codes of every passage that has none, where the encoder can make them."""
         encoder = self._models.span_encoder()
@@ -151,7 +289,8 @@ class Builder:
         total = self._store.counts()["passages"]
         waiting = self._store.count_to_ask()
         done = total - waiting
-        while batch := self._store.passages_to_ask(self._settings.batch):
+        size = min(self._settings.batch, max(_AT_LEAST, total // _PARTS))
+        while batch := self._store.passages_to_ask(size):
             made = generate(
                 batch, extractor=self._models.extractor(), writer=self._models.writer(), reader=self._models.reader(),
                 encoder=self._models.encoder(), settings=self._settings,
@@ -162,12 +301,13 @@ class Builder:
             done += len(batch)
             self._count(made, added, len(batch))
             self.tell(
-                stage="ask", done=done, total=total, kept=self.report.kept, **dict(self.report.dropped.most_common(3))
+                stage="pairs", done=done, total=total, kept=self.report.kept, **dict(self.report.dropped.most_common(3))
             )
         self.report.seconds += time.perf_counter() - began
-        self.tell(stage="ask", done=total, total=total, kept=self.report.kept, last=1)
+        self.tell(stage="pairs", done=total, total=total, kept=self.report.kept, last=1)
         if self._settings.filter == "global":
             self.check_globally()
+        self._store.journal_forget(ADDING)
 
     def _keep(self, made: Generated, batch: Sequence[Passage] = ()) -> int:
         """Store what was made, with the marks of its passages, in one transaction; how many pairs were new."""
@@ -269,53 +409,68 @@ class Builder:
         new = seen = 0
         for some in _batched(pairs, _PAIRS):
             seen += len(some)
-            mark = f"pairs:{content_id(*(pair.id for pair in some))}"
-            if not self._store.journal_has(mark):
-                fresh = [
-                    pair for pair in some if self._store.question_answer_exists(pair.question, pair.answer) is None
-                ]
-                questions = [pair.question for pair in fresh]
-                keys = self._models.encoder().encode(questions)
-                with self._store.transaction():
-                    added = len(self._store.add(fresh, keys, questions))
-                    self._store.journal_mark(mark)
-                new += added
-                self._grew(added)
+            fresh = [pair for pair in some if self._store.question_answer_exists(pair.question, pair.answer) is None]
+            new += self._store_pairs(fresh)
             self.tell(stage="import", done=seen, total=0, kept=new)
-        if new:
-            self._store.journal_forget("pairs:")
-        self.report.pairs += new
-        self.report.changed |= bool(new)
         self.report.seconds += time.perf_counter() - began
         return new
 
     def add_pairs_file(self, path: Path, *, strict: bool = False) -> int:
-        """Store the pairs of a file; how many were new. Rows without a pair are reported, the first ones by line.
+        """Store the pairs of a file, each with its line; how many were new.
 
-        InputError where the file cannot be used, and with ``strict`` at the first such row.
+        What an earlier reading of the file gave and it no longer holds is removed when it was read to its end. A pair
+        that the same file gives twice is one; what other files and documents say stays as it is. Rows without a pair
+        are reported, the first ones by line. InputError where the file cannot be used, and with ``strict`` at the first
+        such row.
         """
-        return self.add_pairs(self._pairs_of(path, strict))
+        began = time.perf_counter()
+        found = next((item for item in find_files([path]) if isinstance(item, FoundFile)), None)
+        if found is None:
+            raise InputError(f"{path}: a folder; ready pairs stand in a file")
+        known = file_at(self._store, found.path)
+        if known is not None and known.kind == "documents":  # now it is said to hold pairs
+            self.forget_file(known.name)
+        name, document_id = begin_pairs(self._store, found.path, found.name)
+        status, digest = found.file.stat(), sha256_of_file(found.file)
+        new = seen = 0
+        with Renewal(self._store, document_id) as renewal:
+            for some in _batched(self._pairs_of(found, document_id, strict), _PAIRS):
+                seen += len(some)
+                with self._store.transaction():
+                    new += self._store_pairs(renewal.missing(some))
+                self.tell(stage="import", done=seen, total=0, kept=new)
+            with self._store.transaction():
+                self.report.changed |= bool(renewal.remove_others())
+                size, modified = status.st_size, status.st_mtime_ns
+                keep_file(self._store, KnownFile(found.path, name, "pairs", size, modified, digest))
+        self.report.seconds += time.perf_counter() - began
+        return new
 
-    def _pairs_of(self, path: Path, strict: bool) -> Iterator[QAPair]:
+    def _pairs_of(self, file: FoundFile, document_id: str, strict: bool) -> Iterator[QAPair]:
         bad = 0
-        for line, made in read_pairs(path):
+        for line, made in read_pairs(file.file):
             if isinstance(made, QAPair):
-                yield made
+                yield QAPair.make(made.question, made.answer, document_id=document_id, origin="imported", line=line)
                 continue
             if strict:
-                raise InputError(f"{path}, line {line}: {made}")
+                raise InputError(f"{file.name}, line {line}: {made}")
             bad += 1
             if bad <= _NAMED:
-                self.report.skipped.append(Skipped(f"{path}, line {line}", made))
+                self.report.skipped.append(Skipped(f"{file.name}, line {line}", made))
         if bad > _NAMED:
-            self.report.skipped.append(Skipped(str(path), f"{bad - _NAMED:,} more rows without a pair"))
+            self.report.skipped.append(Skipped(file.name, f"{bad - _NAMED:,} more rows without a pair"))
 
-    def _read(self, paths: Sequence[str | Path], strict: bool) -> Iterator[Document]:
-        for item in read_documents(paths, strict=strict):
-            if isinstance(item, Skipped):
-                self.report.skipped.append(item)
-            else:
-                yield item
+    def _store_pairs(self, pairs: Sequence[QAPair]) -> int:
+        """Store ready pairs under their questions; how many were new."""
+        if not pairs:
+            return 0
+        questions = [pair.question for pair in pairs]
+        keys = self._models.encoder().encode(questions)
+        added = len(self._store.add(pairs, keys, questions))
+        self._grew(added)
+        self.report.pairs += added
+        self.report.changed |= bool(added)
+        return added
 
     def _grew(self, added: int) -> None:
         """Have the index brought up to date in the background when many pairs have come."""
@@ -344,12 +499,15 @@ class Builder:
             self._progress(line)
 
 
+def unfinished(store: Store) -> int:
+    """How many passages have no pairs yet because a build or an addition was interrupted."""
+    if store.journal_has("finished") and not store.journal_has(ADDING):
+        return 0
+    return store.count_to_ask()
+
+
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     return vector / (np.linalg.norm(vector) or 1.0)
-
-
-def _by_file(documents: Iterable[Document]) -> Iterator[tuple[str, Iterator[Document]]]:
-    return itertools.groupby(documents, key=lambda document: str(document.metadata.get("file", document.source)))
 
 
 def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -96,7 +96,7 @@ class Document:
         metadata: Mapping[str, Any] | None = None,
         marks: Sequence[Mark] = (),
     ) -> Document:
-        """A document with its hashes computed; the id binds the source and the text."""
+        """A document with its hashes computed; its id is of its text and of its source when it is first read."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         return cls(content_id(source, digest), source, title, text, digest, dict(metadata or {}), tuple(marks))
 

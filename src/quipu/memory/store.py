@@ -132,7 +132,8 @@ class Store(Texts, Journal):
                 cursor = self._db.execute(
                     f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     (pair.id, pair.question, pair.answer, pair.document_id, *place, pair.origin, pair.generator,
-                     pair.generator_score, pair.filter_score, pair.line, key_text, normalized(pair.question, pair.answer)),
+                     pair.generator_score, pair.filter_score, pair.line, key_text,
+                     normalized(pair.question, pair.answer)),
                 )  # fmt: skip
                 if cursor.rowcount:
                     self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
@@ -153,7 +154,7 @@ class Store(Texts, Journal):
             elif document is not None:
                 found = self.find_documents(document)
                 if not found:
-                    raise InputError(f"{self.path} has no document {document!r}; `quipu info` lists them")
+                    raise InputError(f"{self.path} has no document {document!r}; `quipu documents` lists them")
                 for document_id in found:
                     self._db.execute("DELETE FROM pairs WHERE document = ?", (document_id,))  # fires the word triggers
                     self._db.execute("DELETE FROM documents WHERE id = ?", (document_id,))

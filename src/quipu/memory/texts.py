@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from quipu.errors import InputError
@@ -32,14 +32,7 @@ class Texts(Transactions):
                 ).rowcount  # fmt: skip
                 new += added
                 if added:
-                    self._db.executemany(
-                        "INSERT INTO marks (document, start, end, kind, level, page, line)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        [
-                            (item.id, mark.span.start, mark.span.end, mark.kind, mark.level, mark.page, mark.line)
-                            for mark in item.marks
-                        ],
-                    )
+                    self.add_marks(item)
             for passage in passages:
                 stored = self._db.execute(
                     "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
@@ -64,6 +57,31 @@ class Texts(Transactions):
                 [(row, searched(passage)) for row, passage in found],
             )
             after = found[-1][0]
+
+    def add_marks(self, document: Document) -> None:
+        """The blocks of a stored document that has none yet."""
+        self._db.executemany(
+            "INSERT INTO marks (document, start, end, kind, level, page, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (document.id, mark.span.start, mark.span.end, mark.kind, mark.level, mark.page, mark.line)
+                for mark in document.marks
+            ],
+        )
+
+    def searches(self, document_id: str) -> dict[int, str]:
+        """By what words a search finds each passage of a document: its text and what goes with it, by row."""
+        found = self._passages("WHERE p.document = ?", (document_id,))
+        return {row: searched(passage) for row, passage in found}
+
+    def search_otherwise(self, document_id: str, former: Mapping[int, str]) -> None:
+        """Have the passages of a document found by what ``searches`` says now; until now it was ``former``."""
+        for row, text in self.searches(document_id).items():
+            if text != former[row]:
+                values = (row, former[row])
+                self._db.execute(
+                    "INSERT INTO passage_words (passage_words, rowid, text) VALUES ('delete', ?, ?)", values
+                )
+                self._db.execute("INSERT INTO passage_words (rowid, text) VALUES (?, ?)", (row, text))
 
     def document(self, document_id: str) -> Document:
         """The document; InputError where there is none."""
