@@ -41,7 +41,7 @@ def test_a_bare_import_loads_nothing_heavy() -> None:
     code = (
         "import sys, quipu, quipu.cli.main\n"
         "heavy = ['torch', 'transformers', 'faiss', 'onnxruntime', 'pyarrow', 'fastapi', 'ray', 'sklearn', 'numpy',"
-        " 'pypdf', 'lxml', 'rich']\n"
+        " 'pypdfium2', 'lxml', 'rich']\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     result = run(sys.executable, "-c", code)

@@ -65,12 +65,8 @@ def test_rows_are_documents_and_a_bad_row_is_named(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_reported_once_with_its_reason(tmp_path: Path) -> None:
     """A build that silently skips files answers "I do not know" for reasons that nobody can find."""
-    from pypdf import PdfWriter
-
-    writer = PdfWriter()
-    writer.add_blank_page(100, 100)
-    writer.encrypt("secret")
-    writer.write(tmp_path / "locked.pdf")
+    locked = Path(__file__).parents[1] / "cases" / "pdf" / "password-aes256.pdf"
+    (tmp_path / "locked.pdf").write_bytes(locked.read_bytes())
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "image.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 9)
     (tmp_path / "broken.docx").write_bytes(b"no zip file")
