@@ -17,7 +17,7 @@ CASES = Path(__file__).parents[2] / "cases" / "pdf"
 FONTS = {"F1": "Helvetica", "F2": "Helvetica-Bold", "F3": "Courier"}
 STORY = (
     "The harbour master collects the dues every Friday morning before the ferries leave the northern quay for the",
-    "islands and writes them into the blue ledger that his grandmother bought in Bergen when the harbour was still new.",
+    "islands and writes them into a blue ledger that his grandmother bought in Bergen when the harbour was still new.",
 )
 
 
