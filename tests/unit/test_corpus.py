@@ -30,14 +30,9 @@ def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
         "<h1>Suez</h1><p>It was opened in <b>1869</b>.</p>"
         "<table><tr><td>Length</td><td>193 km</td></tr></table></body></html>"
     )
-    (tmp_path / "tea.md").write_text(
-        "# Tea\n\nIt comes from *Assam* and [China](http://x).\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
-    )
     found, _ = read(tmp_path)
     assert found["canal.html"].title == "The canal"
     assert found["canal.html"].text == "Suez\n\nIt was opened in 1869.\n\nLength | 193 km"
-    assert found["tea.md"].title == "Tea"
-    assert found["tea.md"].text == "Tea\n\nIt comes from Assam and China.\n\na | b\n\n1 | 2"
 
 
 def test_office_and_pdf_examples_are_read() -> None:

@@ -64,6 +64,17 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     yield Extract(title or title_of(path), tuple(Block(paragraph) for paragraph in kept))
 
 
+def blocks_of(html: str) -> list[Block]:
+    """The blocks of a fragment of a page; none where it holds no text."""
+    try:
+        root = lxml_html.fragment_fromstring(html, create_parent="div")
+    except (ValueError, lxml_html.etree.ParserError):
+        return []
+    paragraphs: list[str] = [""]
+    _walk(root, paragraphs)
+    return [Block(paragraph.strip()) for paragraph in paragraphs if paragraph.strip()]
+
+
 def _walk(root: lxml_html.HtmlElement, paragraphs: list[str]) -> None:
     """Add the text of ``root`` to ``paragraphs``; the last one is open. Iterative: pages may nest deeply."""
     stack: list[tuple[str, Any]] = [("open", root)]
