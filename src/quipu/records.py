@@ -270,9 +270,12 @@ class Evidence:
 
     @property
     def place(self) -> Place:
-        """Where the span stands for a person who opens the file; of a passage as a whole, where it begins."""
+        """Where the span stands for a person who opens the file; of a passage as a whole, where it begins.
+
+        Of a pair from a file of pairs, the line there.
+        """
         if self.passage is None:
-            return Place()
+            return Place(line=None if self.pair is None else self.pair.line)
         return Place.of(self.passage, self.passage.span.start if self.span is None else self.span.start)
 
 

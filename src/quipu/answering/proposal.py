@@ -141,12 +141,12 @@ def places_of(hit: Hit, store: Store) -> tuple[Evidence, ...]:
     A pair of its own has neither.
     """
     further = support_of(store, hit.pair.id) if hit.pair.span is not None else []
-    return (_place(hit, store), *(_place(hit, store, document, span) for document, span in further))
+    return (place_of(hit, store), *(place_of(hit, store, document, span) for document, span in further))
 
 
 def _first_place(source: Hit | PassageSpan, store: Store, score: float | None) -> Evidence:
     if isinstance(source, Hit):
-        return _place(source, store)
+        return place_of(source, store)
     passage = store.passage(source.passage_id)
     document = store.source(passage.document_id)
     if source.start < 0:
@@ -158,10 +158,11 @@ def _first_place(source: Hit | PassageSpan, store: Store, score: float | None) -
     )  # fmt: skip
 
 
-def _place(hit: Hit, store: Store, document: str | None = None, span: Span | None = None) -> Evidence:
+def place_of(hit: Hit, store: Store, document: str | None = None, span: Span | None = None) -> Evidence:
+    """Where a pair stands, or one of its further places; of a pair from a file of pairs, the file."""
     document, span = document or hit.pair.document_id, span or hit.pair.span
     if document is None or span is None:
-        return Evidence(hit.pair, None, None, hit.score)
+        return Evidence(hit.pair, None, None, hit.score, document=store.source(document) if document else None)
     return Evidence(
         hit.pair, store.passage_at(document, span), span, hit.score,
         document=store.source(document), quote=store.quote(document, span),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
+from quipu.cli.places import SHOWN, located
 from quipu.cli.terminal import print_json, print_table, shortened
 from quipu.errors import InputError
 
@@ -113,22 +114,25 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Show the stored pairs that are nearest to a question."""
+    from dataclasses import asdict
+
     import quipu
+    from quipu.answering.proposal import place_of
 
     if not question.strip():
         raise InputError("the question is empty")
     with quipu.open(memory, read_only=True) as opened:
-        hits = opened.search(question, k, method=method)
+        found = [(hit, place_of(hit, opened.store)) for hit in opened.search(question, k, method=method)]
     if as_json:
-        from dataclasses import asdict
-
-        for hit in hits:
-            print_json(asdict(hit))
+        for hit, place in found:
+            print_json({**asdict(hit), "document": place.document, **asdict(place.place)})
         return
-    print_table(
-        [(hit.rank, hit.score, hit.pair.answer, shortened(hit.pair.question, 90)) for hit in hits],
-        head=("rank", "score", "answer", "question"),
-    )
+    rows = [
+        (hit.rank, hit.score, hit.pair.id[:SHOWN], shortened(hit.pair.answer, 60), shortened(hit.pair.question, 90),
+         _place(place) if place.document else f"{hit.pair.origin} pair")
+        for hit, place in found
+    ]  # fmt: skip
+    print_table(rows, head=("rank", "score", "pair", "answer", "question", "source"))
 
 
 def _settings(given: Iterable[str]) -> dict[str, Any]:
@@ -216,35 +220,57 @@ def _show(answer: Answer, as_json: bool, with_question: bool, explain: bool) -> 
 
 
 def described(answer: Answer) -> list[str]:
-    """The lines that a person reads: answer, score, the pair it comes from, and the sentence with its source."""
+    """The lines that a person reads: answer, probability, the pair it comes from, the sentence and its source.
+
+    Without an answer: the reason, and the sentence where it may stand.
+    """
     time = f"{answer.milliseconds:.1f} ms"
     if answer.text is None:
         held = "" if answer.probability is None else f"  probability {answer.probability:.2f},"
         lines = [f"(no answer: {answer.reason}){held} {time}"]
         if answer.nearest is not None:
             found = answer.nearest
-            lines.append(f"    nearest   {found.sentence}")
-            place = _place(found.document, found.start, found.end)
-            lines.append(f"    source    {found.title or 'untitled'} ({place})")
-        elif answer.evidence and answer.evidence[0].pair is not None:
-            lines.append(f"    nearest   {shortened(answer.evidence[0].pair.question, 100)}")
+            lines.append(f"    perhaps   {found.sentence}")
+            source = located(
+                found.document, found.title, page=found.page, line=found.line, headings=found.headings,
+                start=found.start, end=found.end,
+            )  # fmt: skip
+            lines.append(f"    source    {source}")
+        elif answer.evidence:
+            lines += _asked_as(answer.evidence[0], "nearest")
         return lines
     trust = f"score {answer.score:.3f}" if answer.probability is None else f"probability {answer.probability:.2f}"
     lines = [f"{' '.join(answer.text.split())}    {trust}, {time}"]
     if not answer.evidence:
         return lines
     best = answer.evidence[0]
-    if best.pair is not None:
-        lines.append(f"    asked as  {shortened(best.pair.question, 100)}")
-    if best.passage is not None:
-        span = best.span or best.passage.span
-        if best.span is not None:
-            lines.append(f"    quote     {_sentence(best)}")
-        place = _place(best.document or best.passage.document_id, span.start, span.end)
-        lines.append(f"    source    {best.passage.title or 'untitled'} ({place})")
+    lines += _asked_as(best, "asked as")
+    if best.passage is not None and best.span is not None:
+        lines.append(f"    quote     {_sentence(best)}")
+    if best.document is not None:
+        lines.append(f"    source    {_place(best)}")
     elif best.pair is not None:
         lines.append(f"    source    none: the pair was {best.pair.origin}")
     return lines
+
+
+def _asked_as(evidence: Evidence, label: str) -> list[str]:
+    """The stored question with its pair's id; a written one that only its passage explains is not shown."""
+    from quipu.generate.wording import understood
+
+    if evidence.pair is None:
+        return []
+    pair = evidence.pair
+    shown = shortened(pair.question, 100) if pair.origin != "generated" or understood(pair.question) else "pair"
+    return [f"    {label:<9} {shown} [{pair.id[:SHOWN]}]"]
+
+
+def _place(evidence: Evidence) -> str:
+    place, span = evidence.place, evidence.span
+    return located(
+        evidence.document, evidence.passage.title if evidence.passage else "", page=place.page, line=place.line,
+        headings=place.headings, start=span.start if span else None, end=span.end if span else None,
+    )  # fmt: skip
 
 
 def explained(answer: Answer) -> list[str]:
@@ -256,21 +282,18 @@ def explained(answer: Answer) -> list[str]:
         lines.append(f"    {step.route:<9} {said} ({step.reason}{sure}, {step.milliseconds:.1f} ms)")
     for item in answer.evidence[1:]:
         if item.pair is not None:
-            lines.append(f"    also      {shortened(item.pair.question, 80)} {item.pair.answer}")
+            said = f"{shortened(item.pair.question, 80)} {shortened(item.pair.answer, 80)}"
+            lines.append(f"    also      {said} [{item.pair.id[:SHOWN]}]")
     return lines
-
-
-def _place(document: str, start: int, end: int) -> str:
-    return f"{document}, characters {start}-{end}"
 
 
 def _sentence(evidence: Evidence) -> str:
     """The sentence around the answer, the answer between guillemets."""
-    from quipu.corpus.passages import sentences
+    from quipu.corpus.passages import sentences_of
 
     assert evidence.passage is not None and evidence.span is not None
     text = evidence.passage.text
     start, end = evidence.span.start - evidence.passage.span.start, evidence.span.end - evidence.passage.span.start
-    spans = [span for span in sentences(text) if span.start < end and start < span.end]
+    spans = [span for span in sentences_of(evidence.passage) if span.start < end and start < span.end]
     left, right = (spans[0].start, spans[-1].end) if spans else (0, len(text))
     return " ".join(f"{text[left:start]}»{text[start:end]}«{text[end:right]}".split())

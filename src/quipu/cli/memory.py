@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
+from quipu.cli.places import located
 from quipu.cli.terminal import print_json, print_table, progress, remark, shortened
 from quipu.errors import InputError
 
@@ -74,7 +75,8 @@ def why(
         facts = ("id", "origin", "generator", "generator_score", "filter_score", "added", "ambiguous")
         print_table([(name.replace("_", " "), known[name]) for name in facts if known[name] is not None])
         for place in known["evidence"]:
-            print(f"\n{place['title'] or 'untitled'} ({place['document']}, characters {place['start']}-{place['end']})")
+            fields = ("document", "title", "page", "line", "headings", "start", "end")
+            print(f"\n{located(**{name: place[name] for name in fields})}")
             if place["passage"] is not None:
                 start, end = place["start"] - place["passage_start"], place["end"] - place["passage_start"]
                 text = place["passage"]

@@ -108,6 +108,13 @@ def fault(question: str, answer: str) -> str | None:
     return None
 
 
+def understood(question: str) -> bool:
+    """Whether a question can be understood alone: nobody speaks in it, nothing stands for what it does not name."""
+    words = words_of(question)
+    lower = [word.lower() for word in words]
+    return not (_PERSONAL & {word for word in lower if word != "us"} or _dangles(lower, _names(words)))
+
+
 def written_fault(question: str, answer: str, passage: str, sentence: str, title: str = "") -> str | None:
     """What a question that a language model wrote must keep beyond ``fault``: people may ask otherwise.
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from quipu.errors import InputError
 from quipu.memory.store import Store
-from quipu.records import QAPair, Span, Stage
+from quipu.records import Place, QAPair, Span, Stage
 
 _STAGES: tuple[Stage, ...] = ("well_formed", "local", "dedup", "global")  # as a build goes through them
-Place = tuple[str, Span]  # document id, characters
+Found = tuple[str, Span]  # document id, characters
 
 
 def add_support(store: Store, rows: Iterable[tuple[str, str, Span]]) -> None:
@@ -26,7 +27,7 @@ def add_support(store: Store, rows: Iterable[tuple[str, str, Span]]) -> None:
             )
 
 
-def support_of(store: Store, pair_id: str) -> list[Place]:
+def support_of(store: Store, pair_id: str) -> list[Found]:
     """The further places of a pair, in the order in which their documents came."""
     if store.format < 2:
         return []
@@ -50,7 +51,7 @@ def all_support(store: Store) -> Iterator[tuple[str, str | None, str | None, Spa
         yield pair_id, other, document_id, None if start is None else Span(start, end)
 
 
-def supported_elsewhere(store: Store, documents: Sequence[str]) -> list[tuple[QAPair, list[Place]]]:
+def supported_elsewhere(store: Store, documents: Sequence[str]) -> list[tuple[QAPair, list[Found]]]:
     """Pairs of ``documents`` with their places in other documents: what should outlive them."""
     marks = ",".join("?" * len(documents))
     rows = store.connection.execute(
@@ -104,7 +105,7 @@ def why(store: Store, prefix: str) -> dict[str, Any]:
     InputError where no pair or more than one begins so.
     """
     if not prefix or not all(letter in "0123456789abcdef" for letter in prefix):
-        raise InputError(f"{prefix!r} is no pair's id; `quipu ask --json` and `quipu search --json` show them")
+        raise InputError(f"{prefix!r} is no pair's id; `quipu ask` and `quipu search` show them")
     found = store.connection.execute(
         "SELECT id FROM pairs WHERE id >= ? AND id < ? UNION SELECT pair FROM verdicts WHERE pair >= ? AND pair < ?"
         " LIMIT 3",
@@ -126,7 +127,7 @@ def why(store: Store, prefix: str) -> dict[str, Any]:
     ambiguous = None
     if store.format >= 2:
         ambiguous = store.connection.execute("SELECT ambiguous FROM pairs WHERE id = ?", (pair_id,)).fetchone()[0]
-    places = [] if pair.document_id is None or pair.span is None else [(pair.document_id, pair.span)]
+    places = [] if pair.document_id is None else [(pair.document_id, pair.span)]
     return {
         "id": pair_id,
         "stored": True,
@@ -138,19 +139,22 @@ def why(store: Store, prefix: str) -> dict[str, Any]:
         "filter_score": pair.filter_score,
         "added": row[0],
         "ambiguous": ambiguous,
-        "evidence": [_place(store, *place) for place in (*places, *support_of(store, pair_id))],
+        "evidence": [_place(store, pair, *place) for place in (*places, *support_of(store, pair_id))],
         "verdicts": verdicts,
     }
 
 
-def _place(store: Store, document_id: str, span: Span) -> dict[str, Any]:
-    passage = store.passage_at(document_id, span)
+def _place(store: Store, pair: QAPair, document_id: str, span: Span | None) -> dict[str, Any]:
+    """A place of a pair; of one from a file of pairs, the file with its line."""
+    passage = None if span is None else store.passage_at(document_id, span)
+    place = Place(line=pair.line) if passage is None or span is None else Place.of(passage, span.start)
     return {
         "document": store.source(document_id),
         "title": passage.title if passage else "",
-        "start": span.start,
-        "end": span.end,
-        "quote": store.quote(document_id, span),
+        "start": span.start if span else None,
+        "end": span.end if span else None,
+        **asdict(place),
+        "quote": store.quote(document_id, span) if span else None,
         "passage": passage.text if passage else None,
         "passage_start": passage.span.start if passage else None,
     }
