@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from quipu.corpus.passages import sentence_at, sentences_of
+from quipu.corpus.passages import asks, sentence_at, sentences_of
 from quipu.errors import SettingsError
 from quipu.generate.answers import LIMIT, candidates
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
 from quipu.generate.dedup import deduplicate
 from quipu.generate.readback import Settled
 from quipu.generate.scoring import UNEXPECTED
-from quipu.generate.wording import anchored
+from quipu.generate.wording import anchored, understood
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
     SupportsEncode,
@@ -350,9 +350,10 @@ def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str
 
 
 def _named(question: str, passage: Passage, at: int) -> str:
-    """A question of the document with the heading over it, or the title, in front where nothing in it says of what."""
-    for subject in (*reversed(passage.path(at)), passage.title):
-        named = anchored(question, subject, passage.text) if subject != question else question
-        if named != question:
-            return named
+    """A question of the document; where a word in it stands for what a heading over it or the title names, with that."""
+    if not understood(question):
+        for subject in (*reversed(passage.path(at)), passage.title):
+            named = question if asks(subject) else anchored(question, subject, passage.text)
+            if named != question:
+                return named
     return question
