@@ -350,7 +350,7 @@ def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str
 
 
 def _named(question: str, passage: Passage, at: int) -> str:
-    """A question of the document; where a word in it stands for what a heading over it or the title names, with that."""
+    """A question of the document, with the heading or title that a word in it stands for."""
     if not understood(question):
         for subject in (*reversed(passage.path(at)), passage.title):
             named = question if asks(subject) else anchored(question, subject, passage.text)
