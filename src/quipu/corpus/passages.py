@@ -16,6 +16,7 @@ import sentencex
 from quipu.records import BlockKind, Document, Mark, Passage, Span
 
 WORDS = 100
+LONGEST_PART = 4000  # characters of a paragraph in which sentences are found at once
 LONGEST = 150  # words; a longer sentence is cut at white space
 LONGEST_WHOLE = 400  # words of a row or a block of code, which else is cut at the end of a line
 SECTION = 20  # words from which a section is a passage of its own
@@ -34,12 +35,27 @@ def sentences(text: str) -> list[Span]:
     """Sentences and headings, trimmed of white space; a blank line always ends one. Offsets into ``text``."""
     found = []
     for paragraph in _paragraphs(text, Span(0, len(text))):
-        words = text[paragraph.start : paragraph.end]
-        for item in sentencex.get_sentence_boundaries("en", words):
-            span = _trimmed(text, paragraph.start + item["start_index"], paragraph.start + item["end_index"])
-            if span is not None:
-                found.append(span)
+        for part in _parts(text, paragraph):
+            for item in sentencex.get_sentence_boundaries("en", text[part.start : part.end]):
+                span = _trimmed(text, part.start + item["start_index"], part.start + item["end_index"])
+                if span is not None:
+                    found.append(span)
     return found
+
+
+def _parts(text: str, paragraph: Span) -> Iterator[Span]:
+    """A long paragraph in parts that end where a sentence seems to, else at white space.
+
+    Finding sentences takes time quadratic in the number of quotes that are opened and not closed.
+    """
+    start = paragraph.start
+    while paragraph.end - start > LONGEST_PART:
+        least, most = start + LONGEST_PART // 2, start + LONGEST_PART
+        ends = max(text.rfind(mark, least, most) for mark in (". ", "? ", "! "))
+        cut = ends + 2 if ends >= 0 else max(text.rfind(" ", least, most), text.rfind("\n", least, most)) + 1 or most
+        yield Span(start, cut)
+        start = cut
+    yield Span(start, paragraph.end)
 
 
 def sentences_of(passage: Passage) -> list[Span]:

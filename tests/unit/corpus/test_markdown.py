@@ -141,11 +141,11 @@ def test_questions_stand_apart_from_their_answers(tmp_path: Path) -> None:
     assert blocks(tmp_path, source) == [
         ("question", 1, "How do I pay?"), ("paragraph", 2, "By card or in cash."),
         ("question", 5, "Is it open?"), ("paragraph", 7, "Yes."),
-        ("question", 9, "Do you ship to Iceland?"), ("paragraph", 11, "No."),
-        ("question", 13, "And Malta?"), ("paragraph", 15, "Yes, we do."),
+        ("question", 9, "Q: Do you ship to Iceland?"), ("paragraph", 11, "A: No."),
+        ("question", 13, "Q: And Malta?"), ("paragraph", 15, "A: Yes, we do."),
         ("question", 17, "Who pays?"), ("item", 19, "You do."),
         ("paragraph", 21, "Note: why? A: is a letter."), ("paragraph", 23, "A: 5 volts"),
-        ("question", 25, "Is it new?"), ("paragraph", 26, "It is."),
+        ("question", 25, "Q1. Is it new?"), ("paragraph", 26, "A1. It is."),
     ]  # fmt: skip
 
 

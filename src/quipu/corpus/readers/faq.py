@@ -17,24 +17,18 @@ _ANSWER = re.compile(r"(?:A|Answer)[ ]?\d{0,3}[:).][ \t]*(?=\S)", re.IGNORECASE)
 def parted(
     lines: Iterable[Line], *, asked: bool = False, kind: BlockKind = "paragraph"
 ) -> list[tuple[BlockKind, list[Line]]]:
-    """The lines of a paragraph, parted where ``Q:`` or ``A:`` begins one; the marks themselves are left out.
+    """The lines of a paragraph, parted where ``Q:`` or ``A:`` begins one.
 
     An answer's mark counts only behind a question: ``asked`` says that one stands right above the paragraph. Lines
     that are no question have the ``kind``.
     """
     found: list[tuple[BlockKind, list[Line]]] = []
     for number, line in lines:
-        mark = _QUESTION.match(line)
-        if mark:
-            found.append(("question", [(number, line[mark.end() :])]))
+        if _QUESTION.match(line):
+            found.append(("question", []))
             asked = True
-            continue
-        mark = _ANSWER.match(line) if asked else None
-        if mark:
-            found.append((kind, [(number, line[mark.end() :])]))
-            asked = False
-        elif found:
-            found[-1][1].append((number, line))
-        else:
-            found.append((kind, [(number, line)]))
+        elif not found or (asked and _ANSWER.match(line)):
+            found.append((kind, []))
+            asked = asked and not _ANSWER.match(line)
+        found[-1][1].append((number, line))
     return found

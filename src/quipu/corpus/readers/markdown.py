@@ -139,7 +139,7 @@ class _Page:
         if asked:
             lead, children = children[:asked], children[asked + 1 :]
             text = self._written(lead)
-            self.add("question", faq.parted([(line, _on_one_line(text))])[0][1][0][1], line, len(self._levels))
+            self.add("question", _on_one_line(text), line, len(self._levels))
             line += text.count("\n") + 1
         text = self._written(children)
         kind: BlockKind = "item" if self._levels else "paragraph"
