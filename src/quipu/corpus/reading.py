@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from quipu.corpus.files import FileRead, FoundFile, Skipped, shown
+from quipu.corpus.language import ENOUGH, other_language
 from quipu.corpus.limits import current
 from quipu.corpus.normalise import normalise
 from quipu.corpus.readers import Bad, Block, reader_for
@@ -29,7 +30,7 @@ def read_file(found: FoundFile) -> Iterator[Document | Skipped | FileRead]:
     try:
         yield from read.items()
     except ReadError as error:
-        yield Skipped(found.name, str(error))
+        yield Skipped(found.name, _unicode(str(error)))
     except OSError as error:
         yield Skipped(found.name, error.strerror or type(error).__name__)
     except MemoryError:
@@ -56,6 +57,7 @@ class _Read:
         self._left_out: Counter[str] = Counter()
         self._status: os.stat_result | None = None
         self._sha256 = ""
+        self._beginning = ""
         self._complete = False
 
     def items(self) -> Iterator[Document | Skipped]:
@@ -86,6 +88,8 @@ class _Read:
                     yield Skipped(_unicode(source), "a name that is not Unicode text (half of a surrogate pair)")
                 else:
                     title = " ".join(normalise(item.title).split())
+                    if len(self._beginning) < ENOUGH:
+                        self._beginning += text[:ENOUGH] + BETWEEN
                     yield Document.make(source, title, text, {**item.metadata, "file": name}, marks)
             if bad > _NAMED:
                 yield Skipped(name, f"and {bad - _NAMED:,} further rows that cannot be read")
@@ -97,7 +101,8 @@ class _Read:
     def end(self) -> FileRead:
         size, modified = (self._status.st_size, self._status.st_mtime_ns) if self._status else (0, 0)
         path, name = self._found.path, self._found.name
-        return FileRead(path, name, self._complete, size, modified, self._sha256, dict(self._left_out))
+        language = other_language(self._beginning)
+        return FileRead(path, name, self._complete, size, modified, self._sha256, dict(self._left_out), language)
 
     def _hash(self) -> bool:
         """Keep the hash of the file's bytes; whether they are all white space."""
