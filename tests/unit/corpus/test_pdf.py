@@ -296,6 +296,57 @@ class TestTables:
         )
         assert texts(file)[2:4] == ["Ship Cala: Tons 520; Year 1922", "Ship Dora: Tons 620; Year 1931"]
 
+    def test_tables_that_follow_each_other(self, file: Path) -> None:
+        """Numbers that end at one edge, a sentence between, a list without names, dots that lead to a price."""
+        fares = [
+            ("Vehicle", "Single", "Return"),
+            ("Bicycle", "2.00", "3.50"),
+            ("Car up to 5 m", "24.00", "free on Sundays"),
+        ]
+        drawn = [text(60, 790, "Ferry fares of the summer")]
+        for at, row in enumerate(fares):
+            drawn += [
+                text(x - 5 * len(cell) * (x > 60), 760 - 16 * at, cell)
+                for x, cell in zip((60, 260, 400), row, strict=True)
+            ]
+        drawn.append(text(60, 692, "Children below six travel free."))
+        for at, row in enumerate(
+            [("Opening hours", "9 to 17"), ("Telephone", "01856 850209"), ("Manager", "Ida Krogh")]
+        ):
+            drawn += [text(60, 660 - 14 * at, row[0]), text(180, 660 - 14 * at, row[1])]
+        for at, (name, price) in enumerate([("Coffee", "2.50"), ("Soup", "6")]):
+            drawn.append(text(60, 560 - 14 * at, f"{name} {'.' * 40} {price}"))
+        assert texts(pdf(file, "\n".join(drawn))) == [
+            "Ferry fares of the summer",
+            "Vehicle Bicycle: Single 2.00; Return 3.50",
+            "Vehicle Car up to 5 m: Single 24.00; Return free on Sundays",
+            "Children below six travel free.",
+            "Opening hours: 9 to 17",
+            "Telephone: 01856 850209",
+            "Manager: Ida Krogh",
+            "Coffee: 2.50",
+            "Soup: 6",
+        ]
+
+    def test_cells_of_several_lines(self, file: Path) -> None:
+        rows = [(700, "Group", "Summer", "Winter"), (680, "Schools with more than", "free on Tuesdays, else", ""),
+                (668, "twenty pupils", "two pounds", "closed"), (648, "Adults", "6 pounds", "4 pounds")]  # fmt: skip
+        drawn = lines(60, 760, *STORY)
+        drawn += "".join(
+            text(x, y, cell) for y, *row in rows for x, cell in zip((60, 220, 360), row, strict=True) if cell
+        )
+        assert texts(pdf(file, drawn), "row") == [
+            "Group Schools with more than twenty pupils: Summer free on Tuesdays, else two pounds; Winter closed",
+            "Group Adults: Summer 6 pounds; Winter 4 pounds",
+        ]
+
+    def test_a_table_of_contents_is_left_out_and_counted(self, file: Path) -> None:
+        entries = [("1 Ropes", 3), ("2 Sails", 5), ("3 Anchors", 9)]
+        drawn = text(60, 780, "Contents", 16) + lines(60, 750, *(f"{name} {'. ' * 30}{page}" for name, page in entries))
+        found = extract(pdf(file, drawn, lines(60, 700, *STORY)))
+        assert [block.text for block in found.blocks] == ["Contents", " ".join(STORY)]
+        assert found.left_out == {"line of the table of contents": 3}
+
 
 class TestStructure:
     def test_headings_lists_code_questions(self, file: Path) -> None:

@@ -47,7 +47,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
             left_out["picture"] += sum(_is_picture(picture, page) for picture in page.pictures)
     notes, left_out["repeated header or footer"] = take_out(good)
     arrangement = [(page.number, arranged(page), page.outline) for page in good]
-    blocks = blocks_of(arrangement)
+    blocks, left_out["line of the table of contents"] = blocks_of(arrangement)
     blocks += [Block(remark, "note", page=page.number) for page in good for remark in page.remarks]
     blocks += [Block(note, "note", page=number) for note, number in notes]
     if not blocks:
@@ -71,13 +71,18 @@ def _heading(lines: Sequence[Line]) -> str:
     if largest >= 1.12 * sizes.most_common(1)[0][0]:
         first = next(at for at, line in enumerate(worded) if line.size == largest)
         last = first
-        while last + 1 < len(worded) and worded[last + 1].size == largest and last - first < 2:
+        while last + 1 < len(worded) and _below(worded[last], worded[last + 1]) and last - first < 2:
             last += 1
         return " ".join(line.text for line in worded[first : last + 1])[:200]
     top = worded[0]
     if top.bold and not all(line.bold for line in worded) and len(top.text) <= 120:
         return top.text
     return ""
+
+
+def _below(one: Line, two: Line) -> bool:
+    """Whether a line goes on with another, in the same type."""
+    return one.size == two.size and 0 < two.base - one.base < 1.35 * one.size
 
 
 def _is_scan(page: Page) -> bool:

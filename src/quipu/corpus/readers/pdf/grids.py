@@ -54,18 +54,21 @@ def ruled(rules: Sequence[Box], runs: Sequence[Run]) -> tuple[list[Table], list[
 def aligned(rows: Sequence[Row], gutters: Sequence[tuple[float, float]]) -> Table:
     """Rows whose segments stand in columns that the gutters (from x, to x) part.
 
-    A row without its first cell goes on with the cells of the row above, unless it has values of its own.
+    A row without its first cell goes on with the cells of the row above, unless it has values of its own; so does one
+    of small letters that stands nearer to the row above than others do.
     """
+    gaps = [two[0].base - one[0].base for one, two in pairwise(rows)]
+    near = 0.85 * max(gaps)
     edges = [(start + end) / 2 for start, end in gutters]
     texts: list[list[str]] = []
     bold: list[bool] = []
-    for row in rows:
+    for number, row in enumerate(rows):
         cells = [""] * (len(edges) + 1)
         for segment in row:
             at = bisect_left(edges, (segment.left + segment.right) / 2)
             cells[at] = f"{cells[at]} {segment.text}".strip()
-        wrapped = texts and not cells[0] and not any(_VALUE.search(cell) for cell in cells if cell)
-        if wrapped:
+        small = number > 0 and gaps[number - 1] < near and all(cell[0].islower() for cell in cells if cell)
+        if texts and (small or not (cells[0] or any(_VALUE.search(cell) for cell in cells))):
             texts[-1] = [f"{above} {cell}".strip() for above, cell in zip(texts[-1], cells, strict=True)]
             continue
         texts.append(cells)

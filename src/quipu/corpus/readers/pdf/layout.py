@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from quipu.corpus.readers.pdf.grids import Table, aligned, ruled
@@ -16,7 +17,7 @@ _BAND = 300  # rows: a band that long and without columns is not looked at again
 _PROSE = 4  # words a line, in the middle: columns of text, not of a table
 _LOOKS = 1_000_000  # pairs of fields and texts: with more, fields go by their names
 _NEAR = 12.0  # font sizes between a label and its field
-CONTENTS = re.compile(r"\u2026 ?(?:\d{1,4}|[ivxl]{1,6})$")  # a line of a table of contents
+LED = re.compile(r"\s*\u2026 ?(?=\S{1,12}$)")  # dots that lead to a number: a price, a page
 _NAME = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\W]+")
 
 
@@ -88,16 +89,20 @@ class _Columns:
                 at = step
                 continue
             first, last = _trim(rows, at, end, gutters)
+            if first > at:  # without these rows there may be other gaps
+                single += rows[at:first]
+                at = first
+                continue
             band = rows[first:last]
             kind = _kind(band, gutters)
-            single += rows[at:first]
             if kind == "rows":
                 single += band
             else:
                 items += self._lines(single)
                 single = []
                 if kind == "table":
-                    items.append(aligned(band, gutters))
+                    last = first + _together(band)
+                    items.append(aligned(band[: last - first], gutters))
                 else:
                     for column in _split(band, gutters):
                         items += self.read(column, depth + 1)
@@ -119,20 +124,22 @@ class _Columns:
 
 
 def _band(rows: Sequence[Row], at: int, left: float, right: float) -> tuple[int, list[tuple[float, float]]]:
-    """Where the rows from ``at`` on cease to share a gap, and the shared gaps that have text on both sides."""
+    """Where the rows from ``at`` on cease to share a gap, and the shared gaps that have text on both sides.
+
+    Once two rows have filled all columns, a row that closes one of the gaps is no part of the band.
+    """
     gaps = [(left, right)]
     first, last = right, left  # of the text so far
-    end, found = at, list[tuple[float, float]]()
+    end, full, found = at, 0, list[tuple[float, float]]()
     while end < len(rows):
         row = rows[end]
-        least = max(0.8 * row[0].size, 5.0)
-        shared = _shared(gaps, _free(row, left, right), least)
         low, high = min(first, row[0].left), max(last, row[-1].right)
-        # a gap is still to be had only right of some text
-        shared = [gap for gap in shared if gap[1] > low + 1]
+        shared = _shared(gaps, _free(row, left, right), max(0.8 * row[0].size, 5.0))
+        shared = [gap for gap in shared if gap[1] > low + 1]  # right of some text
         inner = [gap for gap in shared if gap[0] >= low and gap[1] <= high]
-        if not shared or (found and not inner):
+        if not shared or (found and (not inner or (full > 1 and len(inner) < len(found)))):
             break
+        full = full * (len(inner) == len(found)) + (len(row) == len(inner) + 1 > 1)
         gaps, first, last, found = shared, low, high, inner
         end += 1
     if not any(len(row) > 1 for row in rows[at:end]) and not _both_sides(rows[at:end], found):
@@ -169,15 +176,26 @@ def _shared(
 
 
 def _trim(rows: Sequence[Row], at: int, end: int, gutters: Sequence[tuple[float, float]]) -> tuple[int, int]:
-    """Leaves rows at both ends out that stand in one column only, apart from the rows beside them."""
+    """Leaves rows at both ends out that stand in the first column only.
+
+    Those above, if the next row fills several columns or they stand apart from it; those below, if they stand apart.
+    """
     edge = gutters[0][1]
-    while (
-        at + 1 < end and len(rows[at]) == 1 and rows[at][0].right < edge and (_apart(rows, at) or len(rows[at + 1]) > 1)
-    ):
+    other = next(row for row in range(at, end) if len(rows[row]) > 1 or rows[row][0].right >= edge)
+    if len(rows[other]) > 1:
+        at = other
+    while at < other and _apart(rows, at):
         at += 1
     while end - 1 > at and len(rows[end - 1]) == 1 and rows[end - 1][0].right < edge and _apart(rows, end - 2):
         end -= 1
     return at, end
+
+
+def _together(rows: Sequence[Row]) -> int:
+    """How many rows of a table follow each other before a gap that is wider than usual, at least two."""
+    gaps = [two[0].base - one[0].base for one, two in pairwise(rows)]
+    usual = median(gaps[: max(len(gaps) // 2, 2)])
+    return next((at for at, gap in enumerate(gaps, start=1) if at > 1 and gap > 1.7 * usual), len(rows))
 
 
 def _apart(rows: Sequence[Row], at: int) -> bool:
@@ -187,7 +205,7 @@ def _apart(rows: Sequence[Row], at: int) -> bool:
 
 def _kind(rows: Sequence[Row], gutters: Sequence[tuple[float, float]]) -> str:
     """Whether a band holds a "table", "columns" of text, or "rows" to be read across."""
-    if 2 * sum(row[0].even or CONTENTS.search(row[-1].text) is not None for row in rows) > len(rows):
+    if 2 * sum(row[0].even or LED.search(row[-1].text) is not None for row in rows) > len(rows):
         return "rows"
     columns = _split(rows, gutters)
     several = [row for row in rows if len(row) > 1]

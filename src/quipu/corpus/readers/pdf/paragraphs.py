@@ -12,7 +12,7 @@ from statistics import median
 from quipu.corpus.readers import Block
 from quipu.corpus.readers.pdf.grids import Table
 from quipu.corpus.readers.pdf.hyphens import Hyphens
-from quipu.corpus.readers.pdf.layout import CONTENTS, Entry, Item, Line
+from quipu.corpus.readers.pdf.layout import LED, Entry, Item, Line
 from quipu.corpus.table import rows as table_rows
 from quipu.records import BlockKind
 from quipu.text import FUNCTION_WORDS
@@ -31,11 +31,16 @@ _NUMBERED = re.compile(
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*$")
 _ELSEWHERE = 9.0  # lines apart: not one below the other
 _CAPTION = re.compile(r"(?:table|tab\.)\s*\w{0,6}\s*[.:\u2013\u2014-]|.*:$", re.IGNORECASE | re.DOTALL)
+_CONTENTS = re.compile(r"\b(?:contents|index|list of (?:figures|tables)|inhalt\w*|sommaire)\b", re.IGNORECASE)
+_PAGE = re.compile(r"(?:^|\s)(?:\d{1,4}|[ivxl]{1,6})$")
 _FOOTNOTE = re.compile(r"(?:\d{1,2}|[*\u2020\u2021])[.)]?\s+\S")
 
 
-def blocks_of(pages: Iterable[Paged]) -> list[Block]:
-    """The blocks of a whole document; sentences go on over the ends of lines, columns and pages."""
+def blocks_of(pages: Iterable[Paged]) -> tuple[list[Block], int]:
+    """The blocks of a whole document, and how many lines were left out, which were a table of contents.
+
+    Sentences go on over the ends of lines, columns and pages.
+    """
     pages = list(pages)
     lines = [item for _, items, _ in pages for item in items if isinstance(item, Line)]
     sizes: Counter[float] = Counter()
@@ -57,7 +62,7 @@ def blocks_of(pages: Iterable[Paged]) -> list[Block]:
     writer = _Writer(body, levels, median(gaps) if gaps else 1.2, hyphens)
     for number, items, outline in pages:
         writer.page(number, items, outline)
-    return writer.done()
+    return writer.done(), writer.contents
 
 
 class _Writer:
@@ -73,6 +78,7 @@ class _Writer:
         self._marks: list[float] = []  # xs of the markers of the list so far, outermost first
         self._notes: list[Block] = []
         self._header: tuple[str, ...] = ()
+        self.contents = 0  # lines of a table of contents
 
     def page(self, number: int, items: Sequence[Item], outline: dict[str, int]) -> None:
         """One page; a paragraph may stay open for the next."""
@@ -95,9 +101,8 @@ class _Writer:
         return self._blocks
 
     def _line(self, line: Line, number: int, outline: dict[str, int], following: Item | None) -> None:
-        if CONTENTS.search(line.text):
-            self._close()
-            self._blocks.append(Block(line.text, "note", page=number))
+        if LED.search(line.text):
+            self._led(line, number)
             return
         kind, level = self._kind(line, outline, following, number)
         marker = self._marker(line, number) if kind == "paragraph" else None
@@ -116,6 +121,18 @@ class _Writer:
         else:
             self._start(Block(line.text, kind, level, number), line)
         self._page = number
+
+    def _led(self, line: Line, number: int) -> None:
+        """A line whose dots lead to a value; to a page number in a table of contents, which is left out."""
+        self._close()
+        if self._below_contents() and _PAGE.search(line.text):
+            self.contents += 1
+        else:
+            self._blocks.append(Block(LED.sub(": ", line.text), "row", page=number))
+
+    def _below_contents(self) -> bool:
+        last = self._blocks[-1] if self._blocks else None
+        return last is not None and len(last.text) < 40 and _CONTENTS.search(last.text) is not None
 
     def _code(self, text: str, line: Line) -> str:
         """Code and its next line, as far to the right as on the page."""
@@ -237,6 +254,10 @@ class _Writer:
         if block and block.kind == "paragraph" and len(block.text) <= _LONG and _CAPTION.match(block.text):
             caption, self._open = block.text, None
         self._close()
+        lines = [list(header), *cells] if header else cells
+        if self._below_contents() and all(_PAGE.search(row[-1]) or not row[-1] for row in lines):
+            self.contents += len(lines)
+            return
         if goes_on and not header and cells and self._header and len(self._header) == len(cells[0]):
             header = self._header
         for text in table_rows(header, cells, caption):

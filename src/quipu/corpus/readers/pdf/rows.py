@@ -37,7 +37,7 @@ def rows_of(runs: Iterable[Run]) -> list[Row]:
     groups: list[list[Run]] = []
     main: Run | None = None  # the largest run of the row so far
     for run in sorted(runs, key=lambda run: (run.base, run.left)):
-        if main is not None and (_level(main, run) or _level(run, main)):
+        if main is not None and (_level(main, run) or _level(run, main)) and not _collides(groups[-1], run):
             groups[-1].append(run)
             main = max(main, run, key=lambda run: run.size)
         else:
@@ -48,16 +48,15 @@ def rows_of(runs: Iterable[Run]) -> list[Row]:
 
 def segment_of(runs: Sequence[Run]) -> Segment:
     """Runs from left to right as one segment."""
-    size = max(run.size for run in runs)
-    words = [run for run in runs if run.size > 0.75 * size] or list(runs)
+    main = max(runs, key=lambda run: len(run.text))
     return Segment(
         min(run.left for run in runs),
         min(run.top for run in runs),
         max(run.right for run in runs),
         max(run.bottom for run in runs),
         _LEADER.sub(" \u2026 ", _text(runs)).strip(),
-        words[0].base,
-        size,
+        main.base,
+        main.size,
         all(run.bold for run in runs),
         all(run.even for run in runs),
         tuple(runs),
@@ -72,6 +71,15 @@ def joined(row: Sequence[Segment]) -> Segment:
 def _level(one: Run, other: Run) -> bool:
     """Whether the middle of a run's letters lies at the height of another's."""
     return one.top < other.base - 0.3 * other.size < one.bottom
+
+
+def _collides(group: Sequence[Run], run: Run) -> bool:
+    """Whether a run stands above or below one of a row: two lines of a column beside larger type."""
+    return any(
+        abs(other.base - run.base) > 0.6 * min(other.size, run.size)
+        and min(other.right, run.right) - max(other.left, run.left) > 0.5 * run.size
+        for other in group[-20:]
+    )
 
 
 def _segments(runs: list[Run]) -> Row:
