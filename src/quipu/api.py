@@ -41,7 +41,7 @@ from quipu.models.protocols import (
 from quipu.records import Answer, Hit, QAPair
 from quipu.settings import from_mapping
 from quipu.syncing import MAX_DELETE, Changes, state_of, survey
-from quipu.text import is_unicode
+from quipu.text import check_questions
 
 BUNDLED_CALIBRATION = bundled_file("steps.json")
 
@@ -129,7 +129,8 @@ class Memory:
 
     def __init__(self, store: Store, models: Models, report: BuildReport | None = None) -> None:
         """Use ``quipu.build`` or ``quipu.open``."""
-        self._store = store
+        self._record: Store | None = store
+        self._path = store.path
         self._models = models
         self._index: Index | None = None
         self._rebuilding = Rebuilding(store.path)
@@ -151,12 +152,19 @@ class Memory:
     @property
     def path(self) -> Path:
         """The memory's folder."""
-        return self._store.path
+        return self._path
 
     @property
     def store(self) -> Store:
         """The record, for those who need more than this facade."""
         return self._store
+
+    @property
+    def _store(self) -> Store:
+        """The record; InputError after ``close``."""
+        if self._record is None:
+            raise InputError(f"{self._path}: this memory was closed; open it again with quipu.open")
+        return self._record
 
     @property
     def models(self) -> Models:
@@ -165,12 +173,15 @@ class Memory:
 
     def close(self) -> None:
         """Let the folder go; a writer leaves an index that covers the pairs, all of them or nearly all."""
+        if self._record is None:
+            return
         try:
             if not self._store.read_only and (self.report.changed or self._index is not None):
                 self._rebuilding.wait()
                 Index.bring_up_to_date(self._store)
         finally:
             self._store.close()
+            self._record = None
 
     @property
     def settings(self) -> AnswerSettings:
@@ -240,6 +251,9 @@ class Memory:
         budget_ms: float | None = None,
     ) -> list[Answer]:
         """An answer for each question, in order."""
+        check_questions(questions)
+        if k is not None and k < 1:
+            raise InputError(f"k must be 1 or more, not {k}")
         self._wake()
         answers = self.answerer.ask_many(
             questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
@@ -252,18 +266,21 @@ class Memory:
             for answer in answers
         ]
 
-    def search(self, question: str, k: int = 10, *, method: Method = SEARCH) -> list[Hit]:
+    def search(self, question: str, k: int = 10, *, method: Method = "both") -> list[Hit]:
         """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""
         return self.search_many([question], k, method=method)[0]
 
-    def search_many(self, questions: Sequence[str], k: int = 10, *, method: Method = SEARCH) -> list[list[Hit]]:
+    def search_many(self, questions: Sequence[str], k: int = 10, *, method: Method = "both") -> list[list[Hit]]:
         """``search`` for many questions, encoded together."""
+        check_questions(questions)
+        return self._search(questions, k, method)
+
+    def _search(self, questions: Sequence[str], k: int, method: Method = SEARCH) -> list[list[Hit]]:
         if k < 1:
             raise InputError(f"k must be 1 or more, not {k}")
-        if not is_unicode("".join(questions)):
-            raise InputError("a question is not Unicode text")
         index, encoder = self._wake()
         index.refresh()
+        k = min(k, max(1, index.size))
         vectors = None
         if method != "words":
             vectors = encoder.ask(questions) if isinstance(encoder, SupportsAsk) else encoder.encode(questions)
@@ -445,7 +462,7 @@ class Memory:
         try:
             return verify_memory(self.path, repair=True)
         finally:
-            self._store = Store.open(self.path, read_only=read_only)
+            self._record = Store.open(self.path, read_only=read_only)
             self._answerer = None
 
     def export(self, path: str | Path) -> int:
@@ -460,16 +477,17 @@ class Memory:
         return builder
 
     def _near(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
-        return self.search_many(texts, k)
+        return self._search(texts, k)
 
     def _wake(self) -> tuple[Index, SupportsEncode]:
         """Index and encoder, loaded by the first question."""
+        store = self._store
         if self._encoder is None:
             encoder = self._models.encoder()
-            _check_encoder(self._store, encoder)
+            _check_encoder(store, encoder)
             self._encoder = encoder
         if self._index is None:
-            self._index = Index.load(self._store)
+            self._index = Index.load(store)
         return self._index, self._encoder
 
 

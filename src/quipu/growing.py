@@ -6,7 +6,6 @@ there, that span gets the question itself as a pair, and what the writer asks ab
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from quipu.generate.globally import PASSAGES
 from quipu.memory.store import Store
 from quipu.memory.tokens import search_passages
 from quipu.records import Answer, Span
+from quipu.text import from_json
 
 LEAST = 0.3  # probability of the reader's span
 
@@ -28,7 +28,7 @@ def refused_in(path: Path) -> Iterator[tuple[str, bool]]:
                 if not line.strip():
                     continue
                 try:
-                    row = json.loads(line)
+                    row = from_json(line)
                     question, text = str(row["question"]), row["text"]
                 except (ValueError, KeyError, TypeError) as error:
                     raise InputError(

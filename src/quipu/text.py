@@ -6,8 +6,10 @@ import json
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from quipu.errors import InputError
 
 LONGEST_QUESTION = 10_000
 """Characters of a question that is asked or stored: the models read the first few hundred words of a text."""
@@ -28,6 +30,26 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def check_question(question: object) -> None:
+    """InputError where this cannot be asked: no text, empty, longer than ``LONGEST_QUESTION``, or not Unicode."""
+    if not isinstance(question, str):
+        raise InputError(f"a question must be text, not {type(question).__name__}")
+    if not question.strip():
+        raise InputError("a question is empty")
+    if len(question) > LONGEST_QUESTION:
+        raise InputError(f"a question of {len(question):,} characters; {LONGEST_QUESTION:,} are allowed")
+    if not is_unicode(question) or "\ufffd" in question:
+        raise InputError("a question is not Unicode text")
+
+
+def check_questions(questions: Sequence[str]) -> None:
+    """``check_question`` for each; a single text in place of a list of them is an InputError too."""
+    if isinstance(questions, str):
+        raise InputError("many questions are a list of texts, not one text")
+    for question in questions:
+        check_question(question)
 
 
 def from_json(text: str) -> Any:

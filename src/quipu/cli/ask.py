@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,14 +11,17 @@ import typer
 
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.places import SHOWN, located
-from quipu.cli.terminal import print_json, print_table, shortened
+from quipu.cli.questions import STANDARD_INPUT, BadLine, questions_of
+from quipu.cli.terminal import print_json, print_table, remark, shortened, show
 from quipu.errors import InputError
+from quipu.text import check_question, from_json
 
 if TYPE_CHECKING:
     from quipu.records import Answer, Evidence
 
 QUESTIONS_PER_CALL = 64
-"""Questions of a file that are encoded together."""
+"""Questions of a file that are asked together."""
+GOODBYES = ("exit", "quit", "exit()", "quit()", ":q")
 
 
 def ask(
@@ -34,7 +36,11 @@ def ask(
     ] = None,
     questions: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help='One question a line, plain or as JSON objects with "question".'),
+        typer.Option(
+            metavar="FILE",
+            help='One question a line, plain or as JSON objects with "question"; - is standard input. A line that is '
+            "no question is named, and the others are answered.",
+        ),
     ] = None,
     k: Annotated[
         int | None, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at; without it as many as set.")
@@ -68,18 +74,20 @@ def ask(
         typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of answering; may be given again."),
     ] = None,
     explain: Annotated[bool, typer.Option(help="Show every step of a cascade, and all evidence.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first line that is no question.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer questions from a memory, with sources and probabilities.
 
-    Where nothing is probable enough, there is no answer but the reason.
+    Where nothing is probable enough, there is no answer but the reason. Questions of a file are asked together, 64 at
+    a time: their milliseconds are means.
     """
     import quipu
 
     if question is not None and questions is not None:
         raise InputError("give one question or --questions FILE, not both")
-    if question is not None and not question.strip():
-        raise InputError("the question is empty")
+    if question is not None:
+        check_question(question)
     with quipu.open(memory, read_only=True, settings=_settings(settings or ())) as opened:
 
         def answered(some: list[str]) -> list[Answer]:
@@ -87,21 +95,16 @@ def ask(
                 some, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
             )
 
-        def show(answer: Answer, with_question: bool = False) -> None:
-            _show(answer, as_json, with_question, explain)
-
         if question is not None:
-            show(answered([question])[0])
-        elif questions is not None:
-            for some in _batches(_questions(questions), QUESTIONS_PER_CALL):
-                for answer in answered(some):
-                    show(answer, with_question=True)
-        elif sys.stdin.isatty():
-            _prompt(opened.path, answered, show)
+            _show(answered([question])[0], as_json, explain)
+        elif questions is None and sys.stdin.isatty():
+            _prompt(opened.path, lambda line: _show(answered([line])[0], as_json, explain))
         else:
-            for line in sys.stdin:
-                if line.strip():
-                    show(answered([_one_question(line, "standard input")])[0], True)
+            source = questions or STANDARD_INPUT
+            together = 1 if source == STANDARD_INPUT else QUESTIONS_PER_CALL  # a pipe may wait for each answer
+            for some in _batches(questions_of(source), together, strict):
+                for answer in answered(some):
+                    _show(answer, as_json, explain, together=len(some))
 
 
 def search(
@@ -119,8 +122,7 @@ def search(
     import quipu
     from quipu.answering.proposal import place_of
 
-    if not question.strip():
-        raise InputError("the question is empty")
+    check_question(question)
     with quipu.open(memory, read_only=True) as opened:
         found = [(hit, place_of(hit, opened.store)) for hit in opened.search(question, k, method=method)]
     if as_json:
@@ -143,88 +145,85 @@ def _settings(given: Iterable[str]) -> dict[str, Any]:
         if not equals or not name.strip():
             raise InputError(f"--set takes NAME=VALUE, not {item!r}")
         try:
-            found[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
+            found[name.strip()] = from_json(value)
+        except ValueError:
             found[name.strip()] = value
     return found
 
 
-def _questions(path: Path) -> Iterator[str]:
-    """The questions of a file, one a line; blank lines do not count."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield _one_question(line, f"{path}, line {number}")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text; questions are one a line") from error
+def _batches(items: Iterable[str | BadLine], size: int, strict: bool) -> Iterator[list[str]]:
+    """The questions, so many at a time; InputError where there are bad lines and not one question.
 
-
-def _one_question(line: str, where: str) -> str:
-    """A line as a question: plain text, or a JSON object with the key "question"."""
-    line = line.strip()
-    if not line.startswith("{"):
-        return line
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
-        return line
-    if not isinstance(value.get("question"), str) or not value["question"].strip():
-        raise InputError(f'{where}: a JSON object without a "question"')
-    return str(value["question"]).strip()
-
-
-def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:
+    Lines that are none are named on stderr; with ``strict`` the first is an InputError.
+    """
     some: list[str] = []
+    asked = bad = 0
     for item in items:
+        if isinstance(item, BadLine):
+            if strict:
+                raise InputError(f"{item.where}: {item.reason}")
+            bad += 1
+            remark(f"{item.where}: {item.reason}")
+            continue
+        asked += 1
         some.append(item)
         if len(some) == size:
             yield some
             some = []
     if some:
         yield some
+    if bad and not asked:
+        raise InputError("not one line could be asked")
 
 
-def _prompt(memory: Path, answered: Callable[[list[str]], list[Answer]], show: Callable[[Answer], None]) -> None:
-    """Ask until the end of input."""
+def _prompt(memory: Path, ask_one: Callable[[str], None]) -> None:
+    """Ask until the end of input, or until one of ``GOODBYES``."""
     import contextlib
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() its history and line editing
-    print(f"{memory}: ask a question, or end with Ctrl-D.", file=sys.stderr)
+    remark(f"{memory}: ask a question; exit or Ctrl-D ends")
     while True:
         try:
             line = input("? ").strip()
         except EOFError:
-            print(file=sys.stderr)
+            show()
             return
-        if line:
-            show(answered([line])[0])
+        except UnicodeDecodeError:
+            remark("a question is not Unicode text")
+            continue
+        if line.lower() in GOODBYES:
+            return
+        if not line:
+            continue
+        try:
+            ask_one(line)
+        except InputError as error:
+            remark(str(error))
 
 
-def _show(answer: Answer, as_json: bool, with_question: bool, explain: bool) -> None:
+def _show(answer: Answer, as_json: bool, explain: bool, together: int | None = None) -> None:
+    """An answer; with its question where several were asked, ``together`` with how many."""
     if as_json:
-        print_json(answer.to_json())
+        print_json(answer.to_json() | {"asked_together": together or 1})
         return
-    if with_question:
-        print(f"? {answer.question}")
-    for line in described(answer):
-        print(line)
+    if together is not None:
+        show(f"? {' '.join(answer.question.split())}")
+    for line in described(answer, together or 1):
+        show(line)
     if explain:
         for line in explained(answer):
-            print(line)
-    if with_question:
-        print()
+            show(line)
+    if together is not None:
+        show()
 
 
-def described(answer: Answer) -> list[str]:
+def described(answer: Answer, together: int = 1) -> list[str]:
     """The lines that a person reads: answer, probability, the pair it comes from, the sentence and its source.
 
     Without an answer: the reason, and the sentence where it may stand.
     """
-    time = f"{answer.milliseconds:.1f} ms"
+    time = f"{answer.milliseconds:.1f} ms{'' if together == 1 else f', a mean of {together}'}"
     if answer.text is None:
         held = "" if answer.probability is None else f"  probability {answer.probability:.2f},"
         lines = [f"(no answer: {answer.reason}){held} {time}"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath, Strict
-from quipu.cli.terminal import duration, print_json, print_table, progress, remark
+from quipu.cli.terminal import duration, print_json, print_table, progress, remark, show
 from quipu.errors import InputError
 
 if TYPE_CHECKING:
@@ -131,11 +131,11 @@ def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
     else:
-        print(f"{result['memory']}: {result['pairs']:,} pairs from {result['passages']:,} passages")
+        show(f"{result['memory']}: {result['pairs']:,} pairs from {result['passages']:,} passages")
         dropped = result["dropped"]
         if dropped:
             print_table([[count, reason] for reason, count in sorted(dropped.items(), key=lambda item: -item[1])])
         if result["seconds"]:
-            print(f"{duration(result['seconds'])}, {result['passages_per_second']:.1f} passages/s")
+            show(f"{duration(result['seconds'])}, {result['passages_per_second']:.1f} passages/s")
     for item in result["skipped"]:
         remark(f"skipped {item['name']}: {item['reason']}")

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from quipu.cli.options import AsJson
-from quipu.cli.terminal import log, print_json
+from quipu.cli.terminal import log, print_json, show, show_text
 from quipu.cli.train import training
 from quipu.errors import InputError
 
@@ -159,7 +159,7 @@ def sentiment(
     words = {True: "positive", False: "negative"}
     if not as_json:
         for item in shown:
-            print(f"{words[item.said]} ({words[item.positive]}): [{item.span}] {item.text}")
+            show(f"{words[item.said]} ({words[item.positive]}): [{item.span}] {item.text}")
     pairs = [f"pair {at + 1}" for at in range(len(task.PROMPTS))]
     extra = {"rationales": [[item.text, words[item.said], item.span] for item in shown]} if shown else {}
     _show(reports, as_json, ("accuracy", "uncalibrated_accuracy", "auroc", "majority"), pairs, **extra)
@@ -247,7 +247,7 @@ def _show(
     if not as_json:
         for columns in (metrics, more):
             if columns:
-                print(table(reports, columns))
+                show_text(table(reports, columns))
         return
     flat = [
         {

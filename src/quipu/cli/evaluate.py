@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.terminal import print_json, print_table, remark
+from quipu.cli.terminal import print_json, print_table, remark, show, show_text
 
 
 def open_domain(
@@ -33,7 +33,7 @@ def open_domain(
     if as_json:
         print_json({"memory": str(memory), "questions": str(questions), **report.to_json()})
     else:
-        print(report.text())
+        show_text(report.text())
 
 
 def compare(
@@ -65,7 +65,7 @@ def compare(
     if as_json:
         print_json({report.system: report.to_json() for report in reports})
     else:
-        print(table(reports, ("EM", "F1", "recall@50", "questions/s", "p50 ms", "p95 ms", "words read", "MB")))
+        show_text(table(reports, ("EM", "F1", "recall@50", "questions/s", "p50 ms", "p95 ms", "words read", "MB")))
 
 
 def twins(
@@ -101,7 +101,7 @@ def twins(
     if as_json:
         print_json({report.system: report.to_json() for report in reports})
     else:
-        print(task.text(reports))
+        show_text(task.text(reports))
 
 
 def selective(
@@ -132,7 +132,7 @@ def selective(
     if as_json:
         print_json({"memory": str(memory), "questions": str(questions), **report.to_json()})
     else:
-        print(report.text())
+        show_text(report.text())
 
 
 def calibrate(
@@ -173,7 +173,7 @@ def calibrate(
     else:
         print_table([(key.replace("_", " "), value) for key, value in result.items()])
         columns = ("scorer", "questions", "right", "answered", "precision", "ece", "threshold")
-        print()
+        show()
         print_table([tuple(row.get(name) for name in columns) for row in steps], head=columns)
     if not result["reached"]:
         best = result["best_precision"]

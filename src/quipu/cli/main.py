@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from quipu.cli import ask, bench, build, demo, encoders, evaluate, memory, train
-from quipu.cli.terminal import remark
+from quipu.cli.terminal import remark, show, show_text
 from quipu.errors import QuipuError
 
 app = typer.Typer(
@@ -31,7 +31,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"quipu {version('quipu-qa')}")
+        show(f"quipu {version('quipu-qa')}")
         raise typer.Exit
 
 
@@ -44,7 +44,7 @@ def top(
 ) -> None:
     """Turn documents into a memory of question-answer pairs and answer from it, with sources."""
     if context.invoked_subcommand is None:
-        print(context.get_help(), file=sys.stderr)
+        show_text(context.get_help(), sys.stderr)
         raise typer.Exit(2)
 
 
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             args=None if arguments is None else list(arguments), prog_name="quipu", standalone_mode=False
         )
     except QuipuError as error:
-        remark(" ".join(str(error).split()))
+        remark(str(error))
         return error.exit_code
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
@@ -96,7 +96,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:  # an unknown verb or option, a missing argument
         message = getattr(error, "format_message", error.__str__)()
         if message.strip():
-            remark(f"{' '.join(message.split())} (quipu --help lists the verbs and options)")
+            remark(f"{message} (quipu --help lists the verbs and options)")
         return int(getattr(error, "exit_code", 2))
     return code if isinstance(code, int) else 0
 

@@ -9,7 +9,7 @@ import typer
 
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.places import located
-from quipu.cli.terminal import print_json, print_table, progress, remark, shortened
+from quipu.cli.terminal import print_json, print_table, progress, remark, shortened, show
 from quipu.errors import InputError
 
 
@@ -34,7 +34,7 @@ def remove(
     if as_json:
         print_json({"memory": str(memory), "document": document, "pair": pair, "removed_pairs": removed})
     else:
-        print(f"{memory}: removed {removed:,} pairs")
+        show(f"{memory}: removed {removed:,} pairs")
 
 
 def info(memory: MemoryPath, as_json: AsJson = False) -> None:
@@ -71,20 +71,23 @@ def why(
     for verdict in known["verdicts"]:
         verdict["because_of"] = shortened(verdict["because_of"] or "", 60)
     if known["stored"]:
-        print(f"{known['question']}\n    {known['answer']}\n")
+        show(" ".join(known["question"].split()))
+        show(f"    {' '.join(known['answer'].split())}")
+        show()
         facts = ("id", "origin", "generator", "generator_score", "filter_score", "added", "ambiguous")
         print_table([(name.replace("_", " "), known[name]) for name in facts if known[name] is not None])
         for place in known["evidence"]:
             fields = ("document", "title", "page", "line", "headings", "start", "end")
-            print(f"\n{located(**{name: place[name] for name in fields})}")
+            show()
+            show(f"{located(**{name: place[name] for name in fields})}")
             if place["passage"] is not None:
                 start, end = place["start"] - place["passage_start"], place["end"] - place["passage_start"]
                 text = place["passage"]
-                print("    " + " ".join(f"{text[:start]}»{text[start:end]}«{text[end:]}".split()))
+                show("    " + " ".join(f"{text[:start]}»{text[start:end]}«{text[end:]}".split()))
     else:
-        print(f"{known['id']} is not stored: it was dropped")
+        show(f"{known['id']} is not stored: it was dropped")
     if known["verdicts"]:
-        print()
+        show()
         rows = [
             (item["stage"], "kept" if item["kept"] else "dropped", item["score"], item["reason"], item["because_of"])
             for item in known["verdicts"]
@@ -126,7 +129,7 @@ def coverage(
             ("kept", total["kept"]), *((f"dropped: {reason}", count) for reason, count in dropped.most_common()),
         ]
     )  # fmt: skip
-    print()
+    show()
     rows = [
         (
             row["kept"],
@@ -171,7 +174,7 @@ def rekey(memory: MemoryPath, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"memory": str(memory), "keys": count})
     else:
-        print(f"{memory}: made {count:,} keys anew")
+        show(f"{memory}: made {count:,} keys anew")
 
 
 def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, object]]:
@@ -204,15 +207,15 @@ def verify(
         print_json({"memory": str(memory), **found.to_json()})
     else:
         for item in found.problems:
-            print(f"{item.kind}  {item.where}: {item.what}")
+            show(f"{item.kind}  {item.where}: {item.what}")
         counts = ", ".join(f"{value:,} {key}" for key, value in found.counts.items())
         count = f"{len(found.problems):,} problem{'s' if len(found.problems) > 1 else ''}"
         if not found.problems:
-            print(f"{memory}: no problem found ({counts})")
+            show(f"{memory}: no problem found ({counts})")
         elif found.repaired:
-            print(f"{memory}: {count}{', all repaired' if found.ok else '; the record itself is damaged'}")
+            show(f"{memory}: {count}{', all repaired' if found.ok else '; the record itself is damaged'}")
         else:
-            print(f"{memory}: {count}")
+            show(f"{memory}: {count}")
     if not found.ok:
         if not repair and any(item.derived for item in found.problems):
             remark(f"what is derived comes back with: quipu verify {memory} --repair")
@@ -237,7 +240,7 @@ def export(
     if as_json:
         print_json({"memory": str(memory), "file": str(file), "pairs": count})
     else:
-        print(f"{file}: {count:,} pairs")
+        show(f"{file}: {count:,} pairs")
 
 
 def import_(
@@ -257,4 +260,4 @@ def import_(
     if as_json:
         print_json({"memory": str(memory), "file": str(file), "pairs": count})
     else:
-        print(f"{memory}: {count:,} pairs")
+        show(f"{memory}: {count:,} pairs")

@@ -1,16 +1,20 @@
-"""What the verbs print: progress and remarks on stderr, tables and JSON on stdout.
+"""What the verbs print: progress and remarks on stderr, lines, tables and JSON on stdout.
 
-rich is loaded only where stderr is a terminal, so that scripts and ``--help`` do not wait for it.
+Texts come from documents, names from file systems, and both reach a terminal: every line of every verb goes through
+``visible``, so that nothing in them can act on it. rich is loaded only where stderr is a terminal, so that scripts and
+``--help`` do not wait for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 Event = dict[str, int | float | str]
 PLAIN_SECONDS = 5.0
@@ -19,9 +23,47 @@ PLAIN_SECONDS = 5.0
 _KNOWN_KEYS = ("stage", "done", "total", "unit")
 
 
+_ACTING = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f"  # controls: ESC begins sequences, backspace and CR overwrite, C1 is ESC in one
+    "\u2028\u2029"  # ends of lines for some readers
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # the order in which letters are shown
+    "\ufff9-\ufffb\U000e0000-\U000e007f"  # annotations and tags, which are not shown at all
+    "\ud800-\udfff]"  # halves of character pairs: of file names that are not UTF-8, or of JSON
+)
+
+
+def visible(text: str) -> str:
+    """``text`` on one line, with an escape such as ``\\x1b`` for every character that would act on a terminal."""
+    return _ACTING.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def show(line: str = "") -> None:
+    """One line on stdout."""
+    _write(visible(line), sys.stdout)
+
+
+def show_text(text: str, stream: TextIO | None = None) -> None:
+    """A text of several lines, on stdout unless another stream is given."""
+    for line in text.split("\n"):
+        _write(visible(line), stream or sys.stdout)
+
+
 def remark(line: str) -> None:
     """One line on stderr that begins with the program's name."""
-    print(f"quipu: {line}", file=sys.stderr, flush=True)
+    _write(visible(f"quipu: {' '.join(line.split())}"), sys.stderr)
+
+
+def _write(line: str, stream: TextIO) -> None:
+    """A line, with escapes for letters that the stream's encoding has not."""
+    encoding = stream.encoding or "utf-8"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
 def log() -> Callable[[dict[str, Any]], None]:
@@ -41,13 +83,45 @@ def log() -> Callable[[dict[str, Any]], None]:
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on one line of stdout."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    """One JSON value on one line of stdout: letters readable, all that acts on a terminal as ``\\u`` escapes.
+
+    JSON has no infinite numbers: they are null.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False)
+    text = _ACTING.sub(_json_escape, text)  # all of them stand within strings
+    encoding = sys.stdout.encoding or "utf-8"
+    _write(re.sub("[^\x00-\x7f]", _json_escape, text) if not _fits(text, encoding) else text, sys.stdout)
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    return f"\\u{0xD800 + (code - 0x10000 >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def _fits(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:
     """Columns padded with blanks; numbers stand right, everything else left."""
-    cells = [[_cell(value) for value in row] for row in rows]
+    cells = [[visible(_cell(value)) for value in row] for row in rows]
     if head:
         cells.insert(0, list(head))
     if not cells:
@@ -62,7 +136,7 @@ def print_table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> N
             value.rjust(width) if numeric else value.ljust(width)
             for value, width, numeric in zip(row, widths, right, strict=True)
         )
-        print("  ".join(padded).rstrip())
+        show("  ".join(padded).rstrip())
 
 
 def _cell(value: object) -> str:
@@ -153,7 +227,10 @@ def _bar() -> Iterator[Callable[[Event], None]]:
 
     meter = Meter()
     tasks: dict[str, TaskID] = {}
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[numbers]}"))
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(24),
+        TextColumn("{task.fields[numbers]}", markup=False),
+    )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
 
         def report(event: Event) -> None:
@@ -164,7 +241,7 @@ def _bar() -> Iterator[Callable[[Event], None]]:
                 tasks[stage],
                 completed=float(event["done"]),
                 total=float(event["total"]) or None,
-                numbers=meter.line(event),
+                numbers=visible(meter.line(event)),
             )
 
         yield report

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from quipu.cli.options import AsJson
-from quipu.cli.terminal import log, print_json
+from quipu.cli.terminal import log, print_json, show
 from quipu.errors import MissingExtra, SettingsError
 
 _STEPS = ("lm.base", "lm.label", "lm.write", "lm.ship")  # steps of a training that are modules of their own
@@ -38,7 +38,7 @@ def train(
     if as_json:
         print_json({"recipe": str(recipe), "trained": thing, "folder": str(out)})
     else:
-        print(out)
+        show(str(out))
 
 
 def trainable() -> dict[str, str]:

@@ -23,11 +23,12 @@ def characters(path: Path) -> Iterator[str]:
         raise InputError(f"{path}: no such file")
     packed = path.suffix.lower() == ".gz"
     try:
-        encoding = "utf-8-sig" if packed else encoding_of(path)
-        decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
         with cast(IO[bytes], gzip.open(path) if packed else path.open("rb")) as file:
-            while data := file.read(_BLOCK):
+            data = file.read(_BLOCK)
+            decoder = codecs.getincrementaldecoder(encoding_of(data if packed else path))(errors="replace")
+            while data:
                 yield decoder.decode(data)
+                data = file.read(_BLOCK)
         yield decoder.decode(b"", final=True)
     except ReadError as error:
         raise InputError(f"{path}: {error}") from error

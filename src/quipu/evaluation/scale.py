@@ -155,7 +155,7 @@ def _asked(path: str, asked: Sequence[str]) -> dict[str, float]:
         times = {
             "encode": _times(lambda question: encoder.encode([question]), asked),
             "floor": _times(floor, asked),
-            "search": _times(lambda question: memory.search(question, 50), asked),
+            "search": _times(lambda question: memory.search(question, 50, method="vector"), asked),
             "ask": _times(lambda question: memory.ask(question, method="lookup", rerank=False), asked),
             "rerank": _times(memory.ask, asked),
         }
@@ -164,7 +164,7 @@ def _asked(path: str, asked: Sequence[str]) -> dict[str, float]:
         encoder.encode(many)
         encoding = time.perf_counter() - began
         began = time.perf_counter()
-        memory.search_many(many, 10)
+        memory.search_many(many, 10, method="vector")
         together = time.perf_counter() - began
         recall = _recall(memory.store, index, keys)
         count = memory.store.count()

@@ -255,7 +255,7 @@ def test_a_packed_line_is_not_held(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         for _ in range(64):
-            file.write(b" " * 1_000_000)
+            file.write(b"x" * 1_000_000)
         file.write(b'\n{"question": "Who?", "answer": "Ann"}\n')
     tracemalloc.start()
     rows = list(read_pairs(path))

@@ -70,7 +70,7 @@ def _by_cascade(memory: Memory, examples: Sequence[Example], k: int, rerank: boo
     questions = [example.question for example in examples]
     answers = memory.ask_many(questions, k=k, rerank=rerank, min_probability=0.0)
     said = []
-    for answer, hits, example in zip(answers, memory.search_many(questions, k), examples, strict=True):
+    for answer, hits, example in zip(answers, memory.search_many(questions, k, method="vector"), examples, strict=True):
         held = any(exact_match(hit.pair.answer, example.answers) for hit in hits)
         right = bool(exact_match(answer.text or "", example.answers))
         said.append(Said(answer.probability or 0.0, right, held, hits[0].score if hits else 0.0))

@@ -90,7 +90,7 @@ def _found(
     """The questions that one of the best ``k`` pairs answers: from the others a reader of pairs can learn nothing."""
     for first in range(0, len(questions), _ASKED):
         some = questions[first : first + _ASKED]
-        hits = memory.search_many([item.question for item in some], k)
+        hits = memory.search_many([item.question for item in some], k, method="vector")
         for item, line in zip(some, hits, strict=True):
             if any(exact_match(hit.pair.answer, item.answers) for hit in line):
                 yield item
