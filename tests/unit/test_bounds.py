@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.handmade import models
 
 import quipu
 from quipu.errors import InputError, SettingsError
@@ -15,7 +16,6 @@ from quipu.growing import refused_in
 from quipu.records import QAPair
 from quipu.settings import read_toml
 from quipu.text import LONGEST_QUESTION, from_json
-from tests.handmade import models
 
 
 @pytest.fixture
