@@ -41,7 +41,7 @@ def test_office_and_pdf_examples_are_read() -> None:
     found, skipped = read(examples / "printing.docx", examples / "clocks.pdf")
     assert not skipped
     assert "Johannes Gutenberg printed his Bible in Mainz about 1455." in found["printing.docx"].text
-    assert "Typeface Garamond: Year 1530" in found["printing.docx"].text
+    assert "Typeface Garamond: Year: 1530" in found["printing.docx"].text
     assert "invented by Christiaan Huygens in 1656" in found["clocks.pdf"].text
     assert found["clocks.pdf"].title == "Clocks"
 

@@ -1,6 +1,6 @@
-"""Questions that a document holds with their answers: FAQ headings, "Q:" and "A:", terms with their definitions.
+"""Questions that a document answers itself: FAQ headings, "Q:" and "A:", terms with their definitions, tables.
 
-They need no model: the pair is what stands there.
+They need no model: the answer is what stands there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from quipu.corpus.cells import cell_pairs
 from quipu.corpus.passages import QUESTION_WORDS, asks, sentences
 from quipu.records import Document, Mark, QAPair, Span
 
@@ -37,7 +38,7 @@ def ready_pairs(document: Document) -> list[QAPair]:
         if _WORD.search(answer) and _WORD.search(item.question):
             pair = QAPair.make(item.question, answer, document_id=document.id, span=item.answer, origin="document")
             made.setdefault(pair.id, pair)
-    return list(made.values())
+    return [*made.values(), *cell_pairs(document)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+BETWEEN_CELLS = "; "
+BEHIND_NAME = ": "  # a column's name, and what leads a row
+
 
 def rows(header: Sequence[str], cells: Sequence[Sequence[str]], caption: str = "") -> list[str]:
-    """Each row as one line: "Plans, Plan Silver: Price per month 12 euros; Storage 100 GB".
+    """Each row as one line: "Plans, Plan Silver: Price per month: 12 euros; Storage: 100 GB".
 
     ``header``: names of the columns, empty (or all of them "") where the table has none. ``cells``: the rows below it;
     they may be shorter or longer than the header. ``caption`` leads each row, then the first cell after its column's
@@ -26,15 +29,14 @@ def _row(names: Sequence[str], cells: Sequence[str]) -> str:
         return cells[0]  # a heading inside the table
     named = [_named(names[at] if at < len(names) else "", cell) for at, cell in enumerate(cells) if cell]
     if len(named) > 1 and cells[0]:
-        return f"{named[0].rstrip(':')}: {'; '.join(named[1:])}"
-    return "; ".join(named)
+        lead = f"{names[0].rstrip(':')} {cells[0]}" if names and names[0] and names[0] != cells[0] else cells[0]
+        return f"{lead.rstrip(':')}{BEHIND_NAME}{BETWEEN_CELLS.join(named[1:])}"
+    return BETWEEN_CELLS.join(named)
 
 
 def _named(name: str, cell: str) -> str:
-    """A cell after its column's name; a colon between where two numbers would meet."""
-    if not name or name == cell:
-        return cell
-    return f"{name}: {cell}" if name[-1].isdigit() and cell[0].isdigit() else f"{name.rstrip(':')} {cell}"
+    """A cell after its column's name."""
+    return cell if not name or name == cell else f"{name.rstrip(':')}{BEHIND_NAME}{cell}"
 
 
 def _line(text: str) -> str:

@@ -161,7 +161,7 @@ def test_merged_and_nested_tables_are_read_once(tmp_path: Path) -> None:
     )
     assert texts(path) == [
         "Opening hours, Weekdays 7 to 19: Sunday closed", "Policy: KX-1",
-        "Region North: Plan Gold; Price 9 euros", "Region North: Plan Blue",
+        "Region North: Plan: Gold; Price: 9 euros", "Region North: Plan: Blue",
     ]  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def test_rows_carry_the_names_of_their_columns_and_the_caption(tmp_path: Path) -
         p("Table 1: Plans", '<w:pStyle w:val="C"/>') + f"<w:tbl>{head}{row}</w:tbl>",
         {"styles": styles},
     )
-    assert texts(path) == ["Table 1: Plans, Plan Silver: Per month 12 euros, or 130 a year"]
+    assert texts(path) == ["Table 1: Plans, Plan Silver: Per month: 12 euros, or 130 a year"]
 
 
 def test_headings_items_questions_and_code_by_style(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_rows_carry_their_columns_and_caption(tmp_path: Path) -> None:
     """A row of bare cells answered "per month" for a plan that does not exist."""
     table = "| Tank | Volume |\n|---|--:|\n| T1<br>north | `1,200 l` |\n| T2 | |\n"
     assert blocks(tmp_path, f"# Works\n\n{table}\n## Tanks\n\n{table}\nTable 2: Old tanks\n\n{table}") == [
-        ("heading", 1, "Works"), ("row", 5, "Tank T1 north: Volume 1,200 l"), ("row", 6, "T2"),
-        ("heading", 8, "Tanks"), ("row", 12, "Tanks, Tank T1 north: Volume 1,200 l"), ("row", 13, "Tanks, T2"),
-        ("paragraph", 15, "Table 2: Old tanks"), ("row", 19, "Table 2: Old tanks, Tank T1 north: Volume 1,200 l"),
+        ("heading", 1, "Works"), ("row", 5, "Tank T1 north: Volume: 1,200 l"), ("row", 6, "T2"),
+        ("heading", 8, "Tanks"), ("row", 12, "Tanks, Tank T1 north: Volume: 1,200 l"), ("row", 13, "Tanks, T2"),
+        ("paragraph", 15, "Table 2: Old tanks"), ("row", 19, "Table 2: Old tanks, Tank T1 north: Volume: 1,200 l"),
         ("row", 20, "Table 2: Old tanks, T2"),
     ]  # fmt: skip
     assert blocks(tmp_path, "|a|b|\n|-|-|\n") == [("row", 1, "a: b")]

@@ -124,8 +124,8 @@ def test_the_cases_hold_what_a_person_sees() -> None:
     assert [(block.page, block.text[:14]) for block in paper.blocks] == [(1, "The tower of E"), (2, "The keeper in ")]
     assert "added in 1706 by the watchmaker Simon Thorne" in paper.blocks[0].text
     assert texts(CASES / "prices.pdf", "row")[1:] == [
-        "Ticket Return: Adult 7.50; Child 3.75; Dog 2.00",
-        "Ticket Day pass: Adult 12.00; Child 6.00; Dog free",
+        "Ticket Return: Adult: 7.50; Child: 3.75; Dog: 2.00",
+        "Ticket Day pass: Adult: 12.00; Child: 6.00; Dog: free",
     ]
 
 
@@ -176,7 +176,8 @@ class TestRunningHeads:
         pdf(file, page(1), page(6), page(11))
         rows = texts(file, "row")
         assert len(rows) == 15
-        assert rows[0] == "Berth B1: Length 4 m; Rent 11 euros" and rows[12] == "Berth B13: Length 16 m; Rent 143 euros"
+        assert rows[0] == "Berth B1: Length: 4 m; Rent: 11 euros"
+        assert rows[12] == "Berth B13: Length: 16 m; Rent: 143 euros"
 
     def test_numbers_that_do_not_count_the_pages_stay(self, file: Path) -> None:
         pages = [lines(60, 800, f"Depth at buoy {7 * n % 5}: {3 * n * n} m", "", "Checked.") for n in range(1, 5)]
@@ -264,8 +265,8 @@ class TestTables:
         drawn += [f"{x} 705 m {x} 645 l S" for x in (60, 140, 200, 420)]
         pdf(file, "\n".join([*drawn, lines(60, 600, *STORY)]))
         assert texts(file) == [
-            "Table 3: Keys of the club house, Room Attic: Key 17; Use Storage of the sails and of the spare ropes",
-            "Table 3: Keys of the club house, Room Cellar: Key 23; Use Wine",
+            "Table 3: Keys of the club house, Room Attic: Key: 17; Use: Storage of the sails and of the spare ropes",
+            "Table 3: Keys of the club house, Room Cellar: Key: 23; Use: Wine",
             " ".join(STORY),
         ]
 
@@ -294,7 +295,7 @@ class TestTables:
             rows(("Ship", "Tons", "Year"), ("Alba", "300", "1901"), ("Brio", "410", "1911"), top=120),
             rows(("Cala", "520", "1922"), ("Dora", "620", "1931"), ("Etna", "130", "1932"), top=780),
         )
-        assert texts(file)[2:4] == ["Ship Cala: Tons 520; Year 1922", "Ship Dora: Tons 620; Year 1931"]
+        assert texts(file)[2:4] == ["Ship Cala: Tons: 520; Year: 1922", "Ship Dora: Tons: 620; Year: 1931"]
 
     def test_tables_that_follow_each_other(self, file: Path) -> None:
         """Numbers that end at one edge, a sentence between, a list without names, dots that lead to a price."""

@@ -1,0 +1,73 @@
+"""Tables answer questions about their cells; what only looks like a column's name makes none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from quipu.corpus.cells import MOST, cell_pairs
+from quipu.corpus.table import rows
+from quipu.records import Document, Mark, Span
+
+
+def found(texts: Sequence[str]) -> dict[str, str]:
+    """Questions with their answers; each answer is what stands at its span."""
+    marks, start = [], 0
+    for text in texts:
+        marks.append(Mark(Span(start, start + len(text)), "row"))
+        start += len(text) + 2
+    document = Document.make("plans.md", "Plans", "\n\n".join(texts), None, marks)
+    pairs = cell_pairs(document)
+    for pair in pairs:
+        assert pair.span is not None and document.text[pair.span.start : pair.span.end] == pair.answer
+        assert pair.origin == "document" and pair.generator == "table"
+    return {pair.question: pair.answer for pair in pairs}
+
+
+PLANS = [("Bronze", "5 euros", "none"), ("Silver", "12 euros", "9 to 17"), ("Gold", "30 euros", "")]
+
+
+@pytest.mark.parametrize("caption", ["", "Table 3: Plans, and more"])
+def test_each_cell_is_asked_for_and_each_row_by_its_cells(caption: str) -> None:
+    """Of eight questions about a table one was answered; a price belongs to its plan alone."""
+    assert found(rows(("Plan", "Price per month", "VAT"), PLANS, caption)) == {
+        "What is the price per month of Plan Bronze?": "5 euros",
+        "Which plan has the price per month 5 euros?": "Bronze",
+        "What is the VAT of Plan Bronze?": "none",
+        "Which plan has the VAT none?": "Bronze",
+        "What is the price per month of Plan Silver?": "12 euros",
+        "Which plan has the price per month 12 euros?": "Silver",
+        "What is the VAT of Plan Silver?": "9 to 17",
+        "Which plan has the VAT 9 to 17?": "Silver",
+        "What is the price per month of Plan Gold?": "30 euros",
+        "Which plan has the price per month 30 euros?": "Gold",
+    }
+
+
+def test_what_several_rows_have_names_none_of_them() -> None:
+    """ "Which target has encryption always?" has two answers."""
+    made = found(rows(("Target", "Encryption"), [("SFTP", "always"), ("S3", "always"), ("local", "optional")]))
+    assert "Which target has the encryption always?" not in made
+    assert made["Which target has the encryption optional?"] == "local"
+    assert made["What is the encryption of Target S3?"] == "always"
+
+
+def test_colons_inside_cells_name_no_column() -> None:
+    """ "Note: call first" in one cell is no column "Note"."""
+    table = rows(("Door", "Rule"), [("East", "open"), ("West", "locked; Note: call first"), ("North", "open")])
+    assert not [question for question in found(table) if "note" in question.lower()]
+    assert found(["East: open", "West: shut"]) == {} and found(["A row; of nothing"]) == {}
+    assert found(rows(("Door", "Rule"), [("East", "open")])) == {}  # nobody knows whether "Rule" is a column
+
+
+def test_a_row_without_its_first_cell_is_nobodys() -> None:
+    plans = [("", "5 euros", "none"), ("Silver", "12 euros", "1"), ("Gold", "3", "2")]
+    made = found(rows(("Plan", "Price", "VAT"), plans))
+    assert "5 euros" not in made.values() and made["What is the price of Plan Gold?"] == "3"
+
+
+def test_large_tables_are_left_to_the_reader() -> None:
+    """A register of a million cells would fill the memory with questions that nobody asks."""
+    many = [(f"N{number}", "1", "2") for number in range(MOST)]
+    assert found(rows(("Name", "One", "Two"), many)) == {}
