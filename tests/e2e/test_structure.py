@@ -48,7 +48,7 @@ def memory(tmp_path: Path) -> Memory:
 def test_questions_of_a_document_are_answered_by_look_up(memory: Memory) -> None:
     """Asked word for word, they were refused; the answer is what stands there, with its place."""
     with memory:
-        (hit, *_) = memory.search("How do I pay?", 1)
+        (hit, *_) = memory.search("How do I pay?", 1, method="vector")
         assert hit.pair.answer == "By card or by bank transfer." and hit.pair.origin == "document"
         assert hit.score > 0.999
         answer = memory.ask("How do I pay?", method="lookup", min_probability=0.0)
