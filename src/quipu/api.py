@@ -14,12 +14,12 @@ from quipu.answering.answerer import Method as AskMethod
 from quipu.answering.retrieve import SEARCH, Method, retrieve
 from quipu.answering.scoring import Calibration, bundled
 from quipu.answering.settings import AnswerSettings
-from quipu.building import Builder, BuildReport, Progress, unfinished
+from quipu.building import ADDING, Builder, BuildReport, Progress, unfinished
 from quipu.errors import FormatError, InputError, QuipuError
 from quipu.generate.pipeline import GenerateSettings
 from quipu.growing import grow, refused_in
 from quipu.memory import tokens
-from quipu.memory.files import file_at, file_of, forget_file, listed
+from quipu.memory.files import file_at, file_of, forget_file, keep_file, listed
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory
 from quipu.memory.provenance import coverage, why
@@ -317,7 +317,7 @@ class Memory:
         """
         builder = self._builder(progress)
         if pairs is not None:
-            builder.add_pairs_file(Path(pairs))
+            builder.add_pairs_file(Path(pairs), strict=strict)
         builder.add_documents(paths, strict=strict)
         builder.ask()
         return self.report
@@ -347,6 +347,8 @@ class Memory:
         else:
             self.report = BuildReport()
             self.report.note(changes)
+            for file in changes.same:
+                keep_file(self._store, file)
         return self.report
 
     def changes(self, paths: Sequence[str | Path]) -> Changes:
@@ -406,7 +408,7 @@ class Memory:
             "settings": dict(self._store.manifest.get("settings", {})),
             "calibration": self._calibration_facts(),
             "bytes": {**files, "total": sum(files.values())},
-            "finished": self._store.journal_has("finished"),
+            "finished": self._store.journal_has("finished") and not self._store.journal_has(ADDING),
         }
 
     def _calibration_facts(self) -> dict[str, Any] | None:

@@ -77,6 +77,8 @@ class BuildReport:
     """What readers passed over, by kind ("picture", "hidden file")."""
     languages: Counter[str] = field(default_factory=Counter)
     """Files that are mostly not English, by language."""
+    files: int = 0
+    """Files that were read to their end, new and changed ones."""
     unchanged: int = 0
     """Files that were known as they are."""
     moved: list[tuple[str, str]] = field(default_factory=list)
@@ -103,7 +105,8 @@ class BuildReport:
             "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "asked": self.asked,
             "kept": self.kept, "dropped": dict(self.dropped),
             "skipped": [{"name": item.name, "reason": item.reason} for item in self.skipped],
-            "left_out": dict(self.left_out), "languages": dict(self.languages), "unchanged": self.unchanged,
+            "left_out": dict(self.left_out), "languages": dict(self.languages),
+            "files": self.files, "unchanged": self.unchanged,
             "moved": [list(names) for names in self.moved], "removed": self.removed, "gone": self.gone,
             "remarks": self.remarks,
             "seconds": round(self.seconds, 3),
@@ -159,7 +162,8 @@ class Builder:
             if item.known is not None and item.known.kind == "pairs":
                 self.add_pairs_file(item.found.file)
         documents = [item.found for item in reading if item.known is None or item.known.kind == "documents"]
-        self._read(read_files(documents, strict=strict), {found.name: found.path for found in documents})
+        if documents:
+            self._read(read_files(documents, strict=strict), {found.name: found.path for found in documents})
         self.code_passages()
         self.report.seconds += time.perf_counter() - began
 
@@ -243,6 +247,7 @@ class Builder:
             self.remove_documents(stale)
 
     def _count_file(self, file: FileRead, added: int) -> None:
+        self.report.files += file.complete
         self.report.documents += added
         self.report.changed |= bool(added)
         self.report.left_out.update(file.left_out)
@@ -443,6 +448,7 @@ class Builder:
                 self.report.changed |= bool(renewal.remove_others())
                 size, modified = status.st_size, status.st_mtime_ns
                 keep_file(self._store, KnownFile(found.path, name, "pairs", size, modified, digest))
+        self.report.files += 1
         self.report.seconds += time.perf_counter() - began
         return new
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -59,8 +60,8 @@ class Changes:
     remarks: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do, apart from what is gone."""
-        return bool(self.new or self.changed or self.moved or self.same)
+        """Whether anything is to be read or moved."""
+        return bool(self.new or self.changed or self.moved)
 
     def check_deletions(self, most: str | int) -> None:
         """InputError where more files are gone than ``most`` allows: a number, or a percentage, rounded up."""
@@ -115,8 +116,10 @@ def survey(store: Store, paths: Sequence[str | Path], *, strict: bool = False) -
     sizes = {file.size for files in sources.values() for file in files}
     taken = {file.name: file.path for file in known.values()}
     for path, file in found.items():
-        if path in known or _kind(path) in SUFFIXES:
-            _compare(changes, file, known.get(path), sources, sizes, taken)
+        if _compare(changes, file, known.get(path), sources, sizes, taken):
+            continue
+        if _kind(path) in SUFFIXES:
+            changes.new.append(Changed(_named(changes, file, None, taken)))
         else:
             skip(Skipped(file.name, f"unknown kind of file ({_kind(file.name) or 'no suffix'})"))
     moved = {item.known.path for item in changes.moved}
@@ -131,14 +134,14 @@ def _compare(
     sources: dict[str, list[KnownFile]],
     sizes: set[int],
     taken: dict[str, str],
-) -> None:
-    """Put one file where it belongs. ``sizes``: of known files that it may be."""
+) -> bool:
+    """Put one file where it belongs, if it is known or was moved; False for a new one. ``sizes``: of ``sources``."""
     try:
         status = found.file.stat()
         size, modified = status.st_size, status.st_mtime_ns
         if known is not None and (known.size, known.modified) == (size, modified) and _settled(known):
             changes.unchanged += 1
-            return
+            return True
         same_size = size in sizes or (known is not None and known.size == size)
         digest = sha256_of_file(found.file) if same_size else None
     except OSError:  # its reader says why
@@ -146,17 +149,17 @@ def _compare(
     if known is not None and digest is not None and digest == known.sha256:
         changes.unchanged += 1
         changes.same.append(replace(known, size=size, modified=modified))
-        return
+        return True
     candidates = [file for file in sources.get(digest or "", []) if _kind(file.path) == _kind(found.path)]
     if candidates:
         former = next((item for item in candidates if Path(item.name).name == Path(found.name).name), candidates[0])
         sources[former.sha256].remove(former)
         taken.pop(former.name)
         changes.moved.append(Moved(former, _named(changes, found, known, taken)))
-    elif known is not None:
+        return True
+    if known is not None:
         changes.changed.append(Changed(replace(found, name=known.name), known))
-    else:
-        changes.new.append(Changed(_named(changes, found, None, taken)))
+    return known is not None
 
 
 def _named(changes: Changes, found: FoundFile, known: KnownFile | None, taken: dict[str, str]) -> FoundFile:
@@ -197,6 +200,20 @@ def _sources(known: dict[str, KnownFile], found: dict[str, FoundFile]) -> dict[s
         if file.sha256 and path not in found and vanished(path):
             sources.setdefault(file.sha256, []).append(file)
     return sources
+
+
+def file_times(paths: Sequence[str | Path]) -> dict[str, tuple[int, int]] | None:
+    """Size and time of every file, by path: equal as long as nothing seems to have changed. None where it fails."""
+    times = {}
+    try:
+        for item in find_files(paths):
+            if isinstance(item, FoundFile):
+                with suppress(OSError):
+                    status = item.file.stat()
+                    times[item.path] = status.st_size, status.st_mtime_ns
+    except InputError:
+        return None
+    return times
 
 
 def vanished(path: str) -> bool:

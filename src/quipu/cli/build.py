@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath, Strict
-from quipu.cli.terminal import duration, print_json, print_table, progress, remark, show
+from quipu.cli.outcome import outcome_of, print_outcome
+from quipu.cli.terminal import progress, remark
 from quipu.errors import InputError
-
-if TYPE_CHECKING:
-    from quipu.api import Memory
 
 Pairs = Annotated[
     Path | None,
@@ -83,11 +81,11 @@ def build(
                 **chosen,
             ) as memory,
         ):
-            result = _result(memory)
+            outcome = outcome_of(memory)
     except KeyboardInterrupt:
         remark("interrupted; what is finished is kept, and the same command continues the build")
         raise typer.Exit(130) from None
-    _print(result, as_json)
+    print_outcome(outcome, documents or [], as_json)
 
 
 def add(
@@ -102,7 +100,8 @@ def add(
 ) -> None:
     """Add documents or ready pairs to a memory.
 
-    A document that changed since it was last read replaces exactly its own pairs.
+    A file that changed since it was last read replaces exactly its own pairs, one that was moved is followed, one that
+    is gone is named.
     """
     if not documents and pairs is None:
         raise InputError("nothing to add: name documents or folders, or ready pairs with --pairs FILE")
@@ -110,32 +109,9 @@ def add(
 
     try:
         with progress() as report, quipu.open(memory) as opened:
-            if documents:
-                opened.add_documents(documents, strict=strict, progress=report)
-            if pairs is not None:
-                opened.add_pairs_file(pairs, strict=strict, progress=report)
-            result = _result(opened)
+            opened.add_documents(documents or [], pairs=pairs, strict=strict, progress=report)
+            outcome = outcome_of(opened)
     except KeyboardInterrupt:
         remark("interrupted; what is finished is kept, and the same command adds the rest")
         raise typer.Exit(130) from None
-    _print(result, as_json)
-
-
-def _result(memory: Memory) -> dict[str, Any]:
-    """What a build or an addition did, as ``--json`` prints it."""
-    return {"memory": str(memory.path), **memory.report.to_json()}
-
-
-def _print(result: dict[str, Any], as_json: bool) -> None:
-    """The result for a script or for a person; files that were skipped are named last, one line each."""
-    if as_json:
-        print_json(result)
-    else:
-        show(f"{result['memory']}: {result['pairs']:,} pairs from {result['passages']:,} passages")
-        dropped = result["dropped"]
-        if dropped:
-            print_table([[count, reason] for reason, count in sorted(dropped.items(), key=lambda item: -item[1])])
-        if result["seconds"]:
-            show(f"{duration(result['seconds'])}, {result['passages_per_second']:.1f} passages/s")
-    for item in result["skipped"]:
-        remark(f"skipped {item['name']}: {item['reason']}")
+    print_outcome(outcome, documents or [], as_json)

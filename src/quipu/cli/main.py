@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from quipu.cli import ask, bench, build, demo, encoders, evaluate, memory, train
+from quipu.cli import ask, bench, build, demo, encoders, evaluate, memory, sync, train
 from quipu.cli.terminal import remark, show, show_text
 from quipu.errors import QuipuError
 
@@ -52,6 +52,9 @@ app.command("build")(build.build)
 app.command("ask")(ask.ask)
 app.command("search")(ask.search)
 app.command("add")(build.add)
+app.command("sync")(sync.sync)
+app.command("watch")(sync.watch)
+app.command("documents")(sync.documents)
 app.command("remove")(memory.remove)
 app.command("info")(memory.info)
 app.command("why")(memory.why)
