@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +11,12 @@ from typing import Any
 
 import pytest
 from tests.handmade import NumberReader, NumberWriter, WordEncoder, models
+from tests.old_memories import as_format
 
 import quipu
 from quipu.errors import InputError
 from quipu.memory.interchange import import_memory
-from quipu.memory.schema import MIGRATIONS
+from quipu.memory.schema import FORMAT_VERSION
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
 from quipu.models.protocols import Reading
@@ -166,20 +166,14 @@ def test_a_memory_of_the_first_format_is_read_as_it_is_and_brought_up_when_writt
     with quipu.build([docs], path, **models()) as memory:
         first, second = (pair.id for _, pair in memory.store.pairs())
         memory.remove(pair=first)
-    record = sqlite3.connect(path / "records.sqlite")
-    record.executescript(
-        "DROP TABLE passage_words; DROP TABLE tokens; DROP TRIGGER pairs_gone; DROP TABLE gone; DROP TABLE support;"
-        "ALTER TABLE pairs DROP COLUMN ambiguous;"
-        "ALTER TABLE verdicts DROP COLUMN passage; PRAGMA user_version = 1;"
-    )
-    record.close()
+    as_format(path, 1)
     with Store.open(path, read_only=True) as store:
         assert store.format == 1 and store.gone().tolist() == [1]
     with quipu.open(path, read_only=True, encoder=WordEncoder()) as memory:
         assert memory.ask("What number follows India in?").text == "1848"
         assert memory.why(second)["stored"] and [row["passage"] for row in memory.coverage()] == [None]
     with quipu.open(path, encoder=WordEncoder()) as memory:
-        assert memory.store.format == len(MIGRATIONS) == 3 and memory.store.gone().tolist() == [1]
+        assert memory.store.format == FORMAT_VERSION and memory.store.gone().tolist() == [1]
         assert memory.ask("What number follows India in?").text == "1848"
     assert verify(path).problems == []
 

@@ -54,7 +54,9 @@ class Journal(Transactions):
     def journal_mark(self, key: str, note: str = "", document: str | None = None) -> None:
         """Say that a piece of work is done; commits with the transaction that holds its results."""
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?)", (key, note, document))
+            self._db.execute(
+                "INSERT OR REPLACE INTO journal (key, note, document) VALUES (?, ?, ?)", (key, note, document)
+            )
 
     def journal_note(self, key: str) -> str | None:
         """What was noted with the mark, None where there is none."""

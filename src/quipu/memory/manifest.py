@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -50,11 +51,33 @@ def write_manifest(path: Path, *, width: int, models: Mapping[str, str], setting
     replace_manifest(path, manifest)
 
 
-def replace_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
-    """Put ``manifest`` in the place of the one that is there, whole or not at all."""
+def replace_manifest(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Put ``manifest`` in the place of the one that is there, whole or not at all; with its digest, as it is now."""
+    manifest = {**manifest, "digest": _digest(manifest)}
     temporary = path / "manifest.json.tmp"
     with temporary.open("w", encoding="utf-8") as file:
         file.write(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path / "manifest.json")
+    sync_folder(path)
+    return manifest
+
+
+def is_whole(manifest: Mapping[str, Any]) -> bool:
+    """Whether it is the one that was written: its digest is that of its other fields."""
+    return manifest.get("digest") == _digest(manifest)
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    fields = {key: value for key, value in manifest.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Have the folder's entries on the disk: a file that was moved into place is there after a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

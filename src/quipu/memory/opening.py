@@ -8,7 +8,8 @@ import sqlite3
 from pathlib import Path
 
 from quipu.errors import FormatError, MemoryLocked, QuipuError
-from quipu.memory.schema import FORMAT_VERSION
+from quipu.memory import digests
+from quipu.memory.schema import FORMAT_VERSION, strangers
 
 MAPPED = 1 << 40  # bytes of the record that SQLite may map: a row that was not read before costs a fault, not a copy
 
@@ -32,11 +33,16 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA mmap_size = {MAPPED}")
+        if read_only:  # a writer's schema is compared whole with what quipu makes; its triggers write the word index
+            connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         # SQLite's own substr() and length() end at a NUL character, which a text may hold
         connection.create_function("piece", 3, lambda text, start, end: text[start:end], deterministic=True)
         connection.create_function("letters", 1, len, deterministic=True)
-    except sqlite3.Error as error:
+        digests.register(connection)
+        foreign = strangers(connection)
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # SQLite quotes what it cannot read
         if connection is not None:
             connection.close()
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
@@ -45,6 +51,12 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
     if version > FORMAT_VERSION:
         connection.close()
         raise FormatError(f"{file} has format {version}, this quipu reads 1 to {FORMAT_VERSION}; update quipu")
+    if foreign:
+        connection.close()
+        raise FormatError(
+            f"{file} holds {', '.join(foreign[:3])}, which no quipu made and which could do anything when it is read "
+            "or written; take the memory from where you trust it, or drop that with the sqlite3 program"
+        )
     if version < 1 and not new:
         connection.close()
         raise FormatError(f"{file}: not a memory's record (it holds no format version); restore it from a copy")

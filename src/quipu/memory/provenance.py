@@ -20,7 +20,8 @@ def add_support(store: Store, rows: Iterable[tuple[str, str, Span]]) -> None:
     with store.transaction():
         for pair_id, document_id, span in rows:
             store.connection.execute(
-                "INSERT OR IGNORE INTO support SELECT p.row, d.id, ?, ? FROM pairs p, documents d"
+                "INSERT OR IGNORE INTO support (pair, document, start, end) SELECT p.row, d.id, ?, ?"
+                " FROM pairs p, documents d"
                 " WHERE p.id = ? AND d.id = ?"
                 " AND NOT (p.document IS d.id AND p.start IS NOT NULL AND p.start < ? AND ? < p.end)",
                 (span.start, span.end, pair_id, document_id, span.end, span.start),

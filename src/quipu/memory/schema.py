@@ -1,12 +1,17 @@
-"""The tables of ``records.sqlite`` and how older ones become newer ones: numbered functions, each applied once."""
+"""The tables of ``records.sqlite`` and how older ones become newer ones: numbered steps, each one transaction."""
 
 from __future__ import annotations
 
+import functools
+import re
 import sqlite3
+from collections.abc import Callable, Iterator
 
-from quipu.errors import FormatError
+from quipu.errors import FormatError, QuipuError
+from quipu.memory import digests
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
+Step = str | Callable[[sqlite3.Connection], None]
 
 _FIRST = """
 CREATE TABLE documents (
@@ -53,21 +58,10 @@ END;
 """
 
 
-def _m001_first_tables(connection: sqlite3.Connection) -> None:
-    connection.executescript(_FIRST)
-
-
 _SECOND = """
 -- rows that were removed: an index that still covers them leaves them out without reading every row that is there
 CREATE TABLE gone (row INTEGER PRIMARY KEY);
 CREATE TRIGGER pairs_gone AFTER DELETE ON pairs BEGIN INSERT OR IGNORE INTO gone (row) VALUES (old.row); END;
-INSERT INTO gone (row)
-    WITH RECURSIVE numbers (row) AS (
-        SELECT 1 UNION ALL SELECT row + 1 FROM numbers
-        WHERE row < (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'pairs')
-    )
-    SELECT row FROM numbers WHERE row NOT IN (SELECT row FROM pairs)
-    AND EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'pairs');
 -- further places that hold the same answer to the same question
 CREATE TABLE support (
     pair INTEGER NOT NULL REFERENCES pairs (row) ON DELETE CASCADE,
@@ -78,10 +72,6 @@ CREATE INDEX support_by_document ON support (document);
 ALTER TABLE pairs ADD COLUMN ambiguous TEXT;
 ALTER TABLE verdicts ADD COLUMN passage TEXT;
 """
-
-
-def _m002_gone_support_and_places_of_verdicts(connection: sqlite3.Connection) -> None:
-    connection.executescript(_SECOND)
 
 
 _THIRD = """
@@ -97,11 +87,6 @@ CREATE TABLE tokens (
 """
 
 
-def _m003_words_and_tokens_of_passages(connection: sqlite3.Connection) -> None:
-    connection.executescript(_THIRD)
-    _index_passages(connection)
-
-
 _FOURTH = """
 -- the blocks of a document: what the characters are, and where they stand in its file
 CREATE TABLE marks (
@@ -109,10 +94,6 @@ CREATE TABLE marks (
     kind TEXT NOT NULL, level INTEGER NOT NULL, page INTEGER, line INTEGER, PRIMARY KEY (document, start)
 ) WITHOUT ROWID;
 """
-
-
-def _m004_marks_of_documents(connection: sqlite3.Connection) -> None:
-    connection.executescript(_FOURTH)
 
 
 _FIFTH = """
@@ -126,38 +107,138 @@ ALTER TABLE pairs ADD COLUMN line INTEGER;
 """
 
 
-def _m005_files(connection: sqlite3.Connection) -> None:
-    connection.executescript(_FIFTH)
-
-
-def _index_passages(connection: sqlite3.Connection) -> None:
-    """Fill the words of passages without marks, document by document."""
-    for document, title, text in connection.execute("SELECT id, title, text FROM documents ORDER BY row"):
-        connection.executemany(
-            "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
-            [
-                (row, f"{title} {text[start:end]}")
-                for row, start, end in connection.execute(
-                    'SELECT row, start, "end" FROM passages WHERE document = ? ORDER BY row', (document,)
-                ).fetchall()
-            ],
+def list_gone(connection: sqlite3.Connection) -> None:
+    """List the rows of removed pairs anew: those that were given out and hold none."""
+    connection.execute("DELETE FROM gone")
+    connection.execute(
+        """INSERT INTO gone (row)
+        WITH RECURSIVE numbers (row) AS (
+            SELECT 1 UNION ALL SELECT row + 1 FROM numbers
+            WHERE row < (SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'pairs')
         )
+        SELECT row FROM numbers WHERE row NOT IN (SELECT row FROM pairs)
+        AND EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'pairs')"""
+    )
 
 
-MIGRATIONS = (
-    _m001_first_tables,
-    _m002_gone_support_and_places_of_verdicts,
-    _m003_words_and_tokens_of_passages,
-    _m004_marks_of_documents,
-    _m005_files,
+MIGRATIONS: tuple[tuple[Step, ...], ...] = (
+    (_FIRST,),
+    (_SECOND, list_gone),
+    (_THIRD,),
+    (_FOURTH,),
+    (_FIFTH,),
+    (digests.add_to_every_table,),
 )
+"""What is done to come to format 1, 2, ...: scripts of SQL and functions."""
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the tables to ``FORMAT_VERSION``; FormatError where they are newer than this version of quipu."""
+def migrate(connection: sqlite3.Connection, where: str, finish: Callable[[], None] | None = None) -> None:
+    """Bring the tables to ``FORMAT_VERSION``, each step with its number in one transaction.
+
+    ``finish`` is called inside the last one: it makes anew what the texts are found by, as this quipu does it.
+
+    What a step of an older quipu left half done, which was in no transaction, is done again. FormatError where the
+    record of ``where`` is newer than this quipu or cannot be brought forward, QuipuError where the disk refuses.
+    """
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise FormatError(f"the memory has format {version}, this quipu reads up to {len(MIGRATIONS)}; update quipu")
-    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-        step(connection)
-        connection.execute(f"PRAGMA user_version = {number}")
+    if version > FORMAT_VERSION:
+        raise FormatError(f"{where} has format {version}, this quipu reads up to {FORMAT_VERSION}; update quipu")
+    for number in range(version + 1, FORMAT_VERSION + 1):
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            if connection.execute("PRAGMA user_version").fetchone()[0] >= number:  # another process was faster
+                connection.execute("ROLLBACK")
+                continue
+            _take(connection, MIGRATIONS[number - 1])
+            if number == FORMAT_VERSION and finish is not None:
+                finish()
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if not isinstance(error, sqlite3.Error | UnicodeDecodeError):
+                raise
+            what = f"{where} could not be brought from format {number - 1} to {number} ({error}); it is as it was"
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK:
+                raise QuipuError(
+                    f"{what}. Make room on the disk, or wait for the other process, and try again"
+                ) from error
+            raise FormatError(
+                f"{what}. The record is damaged: restore it from a copy, or read it with the quipu that made it"
+            ) from error
+
+
+_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
+_MADE = re.compile(r"\s*CREATE (?:VIRTUAL )?(TABLE|TRIGGER|INDEX) (\w+)")
+_COLUMN = re.compile(r"\s*ALTER TABLE (\w+) ADD COLUMN (\w+)")
+
+
+def _take(connection: sqlite3.Connection, steps: tuple[Step, ...]) -> None:
+    for step in steps:
+        if isinstance(step, str):
+            for statement in _statements(step):
+                _again(connection, statement)
+        else:
+            step(connection)
+
+
+def _again(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement of a step that may have been begun: what it makes replaces what is there."""
+    if made := _MADE.match(statement):
+        connection.execute(f"DROP {made[1]} IF EXISTS {made[2]}")
+    elif (column := _COLUMN.match(statement)) and column[2] in digests.columns(connection, column[1]):
+        return
+    connection.execute(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, without comments."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        if not line.lstrip().startswith("--"):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                yield statement.strip()
+                statement = ""
+
+
+@functools.cache
+def expected(version: int) -> dict[tuple[str, str], str | None]:
+    """The SQL of everything that a record of this format holds, by kind and name."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    digests.register(connection)
+    for steps in MIGRATIONS[:version]:
+        _take(connection, steps)
+    found = stored(connection)
+    connection.close()
+    return found
+
+
+def stored(connection: sqlite3.Connection) -> dict[tuple[str, str], str | None]:
+    """The SQL of everything that the record holds, by kind and name."""
+    rows = connection.execute("SELECT type, name, sql FROM main.sqlite_schema")
+    return {(str(kind), str(name)): sql for kind, name, sql in rows}
+
+
+def differences(connection: sqlite3.Connection) -> Iterator[str]:
+    """What is missing, changed or added in comparison with what quipu makes."""
+    found = stored(connection)
+    known = expected(connection.execute("PRAGMA user_version").fetchone()[0])
+    for kind, name in sorted(found.keys() | known.keys()):
+        if (kind, name) not in found:
+            yield f"the {kind} {name} is missing"
+        elif (kind, name) not in known:
+            yield f"the {kind} {name} is none of quipu's"
+        elif found[kind, name] != known[kind, name]:
+            yield f"the {kind} {name} is not as quipu makes it"
+
+
+def strangers(connection: sqlite3.Connection) -> list[str]:
+    """Triggers and views that no quipu made: they would act when something is read or written."""
+    known = expected(FORMAT_VERSION)
+    return [
+        f"{kind} {name}"
+        for (kind, name), sql in stored(connection).items()
+        if kind in ("trigger", "view") and known.get((kind, name)) != sql
+    ]

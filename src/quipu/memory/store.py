@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError, InputError, QuipuError
+from quipu.memory import digests
 from quipu.memory.journal import Journal
-from quipu.memory.manifest import read_manifest, replace_manifest, write_manifest
+from quipu.memory.manifest import is_whole, read_manifest, replace_manifest, write_manifest
 from quipu.memory.opening import connect, lock
 from quipu.memory.outline import Outlines
-from quipu.memory.schema import migrate
+from quipu.memory.schema import FORMAT_VERSION, differences, list_gone, migrate
 from quipu.memory.texts import Texts
 from quipu.memory.words import match_expression
 from quipu.records import Origin, QAPair, Span, Verdict
@@ -51,7 +52,15 @@ class Store(Texts, Journal):
         try:
             self._db = connect(path, read_only=read_only)
             if not read_only:
-                migrate(self._db)
+                migrate(self._db, str(path), self.index_passages)
+                if foreign := next(differences(self._db), None):
+                    raise FormatError(
+                        f"{path}/records.sqlite: {foreign}; nothing is written to it. Restore it from a copy, or make "
+                        f"a new one: quipu export {path} FILE, quipu import FILE"
+                    )
+                digests.keep(self._db)
+                if "digest" not in self.manifest:
+                    self.note("format", FORMAT_VERSION)
             self._pair = _PAIR if self.format >= 5 else _PAIR.replace("line", "NULL")
         except BaseException:
             self._unlock()
@@ -71,7 +80,7 @@ class Store(Texts, Journal):
             for name in _BEGINNINGS - {"writer.lock"}:  # of a creation that was killed before it wrote the manifest
                 (path / name).unlink(missing_ok=True)
             connection = connect(path, read_only=False, new=True)
-            migrate(connection)
+            migrate(connection, str(path))
             connection.close()
             write_manifest(path, width=width, models=models, settings=settings or {})
         finally:
@@ -97,12 +106,20 @@ class Store(Texts, Journal):
         self._db.close()
         self._unlock()
 
-    def note(self, key: str, value: Any) -> None:
-        """Keep ``value`` under ``key`` in the manifest; InputError where the memory was opened for reading."""
+    def note(self, key: str, value: Any, forget: Sequence[str] = ()) -> None:
+        """Keep ``value`` under ``key`` in the manifest, without what it held under the keys of ``forget``.
+
+        InputError where the memory was opened for reading, FormatError where the manifest was changed by others.
+        """
         if self.read_only:
             raise InputError(f"{self.path} was opened for reading only")
-        self.manifest = {**self.manifest, key: value}
-        replace_manifest(self.path, self.manifest)
+        if "digest" in self.manifest and not is_whole(self.manifest):
+            raise FormatError(
+                f"{self.path / 'manifest.json'} is not as quipu wrote it; restore it from a copy, or take its line "
+                '"digest" out to have it as it is'
+            )
+        kept = {name: known for name, known in self.manifest.items() if name not in forget}
+        self.manifest = replace_manifest(self.path, {**kept, key: value})
 
     # pairs ------------------------------------------------------------------------------------------------------
 
@@ -136,7 +153,9 @@ class Store(Texts, Journal):
                      normalized(pair.question, pair.answer)),
                 )  # fmt: skip
                 if cursor.rowcount:
-                    self._db.execute("INSERT INTO vectors VALUES (?, ?)", (cursor.lastrowid, vector.tobytes()))
+                    self._db.execute(
+                        "INSERT INTO vectors (row, vector) VALUES (?, ?)", (cursor.lastrowid, vector.tobytes())
+                    )
                     added.append(pair.id)
             self.add_verdicts(verdicts, verdict_documents, verdict_passages)
         return added
@@ -278,8 +297,7 @@ class Store(Texts, Journal):
                 self._db.executemany("UPDATE vectors SET vector = ? WHERE row = ?", rows)
                 after = found[-1][0]
         self.models = {name: digest}
-        self.manifest = {key: value for key, value in self.manifest.items() if key not in ("rekeying", "calibration")}
-        self.note("models", self.models)
+        self.note("models", self.models, forget=("rekeying", "calibration"))
 
     def vector(self, row: int) -> Vectors | None:
         """The stored vector of a row (width,), None where there is none of that width."""
@@ -327,6 +345,7 @@ class Store(Texts, Journal):
             self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
             with self.transaction():
                 self.index_passages()
+                list_gone(self._db)
             self._db.execute("VACUUM")
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.OperationalError as error:

@@ -47,13 +47,13 @@ class Texts(Transactions):
                     )
         return new
 
-    def index_passages(self) -> None:
+    def index_passages(self, table: str = "passage_words") -> None:
         """Fill the words of all passages anew."""
-        self._db.execute("INSERT INTO passage_words (passage_words) VALUES ('delete-all')")
+        self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
         after = 0
         while found := self._passages("WHERE p.row > ? ORDER BY p.row LIMIT 256", (after,)):
             self._db.executemany(
-                "INSERT INTO passage_words (rowid, text) VALUES (?, ?)",
+                f"INSERT INTO {table} (rowid, text) VALUES (?, ?)",
                 [(row, searched(passage)) for row, passage in found],
             )
             after = found[-1][0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,14 +13,20 @@ from typing import Any
 import numpy as np
 
 from quipu.errors import FormatError
-from quipu.memory import tokens
+from quipu.memory import digests
 from quipu.memory.index import problems_of_the_index
+from quipu.memory.manifest import is_whole, read_manifest
+from quipu.memory.recount import spoilt_words
+from quipu.memory.schema import differences
 from quipu.memory.store import Store, normalized
 from quipu.records import content_id
 from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
 _MOST = 100  # problems of a kind that are listed one by one
+_DIGESTS = 6  # the format from which on rows and manifest have digests
+_STEPS = 1_000_000  # of SQLite's machine between two looks at the clock
+_SECONDS, _BYTES_A_SECOND = 60.0, 1e6  # of CPU that one check may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,11 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
     """Check the memory at ``path``; with ``repair`` rebuild words and index and leave no removed byte in any file."""
     with Store.open(Path(path), read_only=not repair) as store:
         problems: list[Problem] = []
-        checks = (_database, _documents, _pairs, _vectors, _words, _tokens, _index)
+        checks = (_schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _words, _index)
         for number, check in enumerate(checks):
             if progress is not None:
                 progress({"stage": "verify", "done": number, "total": len(checks)})
+            _limit(store)
             try:
                 with store.snapshot():  # a writer beside must not look like damage
                     problems += check(store)
@@ -79,6 +86,36 @@ def _counts(store: Store) -> dict[str, int]:
         return store.counts()
     except sqlite3.DatabaseError:  # the problems say it
         return {}
+
+
+def _limit(store: Store) -> None:
+    """End a query that goes on for ever, as those of a crafted record can."""
+    size = (store.path / "records.sqlite").stat().st_size
+    latest = time.process_time() + _SECONDS + size / _BYTES_A_SECOND
+    store.connection.set_progress_handler(lambda: time.process_time() > latest, _STEPS)
+
+
+def _schema(store: Store) -> Iterator[Problem]:
+    for what in differences(store.connection):
+        yield Problem("schema", "records.sqlite", what)
+
+
+def _manifest(store: Store) -> Iterator[Problem]:
+    if store.format >= _DIGESTS and not is_whole(read_manifest(store.path)):
+        yield Problem("manifest", "manifest.json", "not as it was written")
+
+
+def _rows(store: Store) -> Iterator[Problem]:
+    for table in digests.TABLES if store.format >= _DIGESTS else ():
+        for key in digests.damaged(store.connection, table, _MOST):
+            yield Problem("row", f"{table}: {key}", "not as it was written")
+
+
+def _gone(store: Store) -> Iterator[Problem]:
+    last = store.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'pairs'").fetchone()
+    both = np.concatenate([store.rows(), store.gone()])
+    if not np.array_equal(np.sort(both), np.arange(1, (int(last[0]) if last else 0) + 1)):
+        yield Problem("gone", "records.sqlite", "the rows of removed pairs are not those that hold none", derived=True)
 
 
 def _database(store: Store) -> Iterator[Problem]:
@@ -143,28 +180,8 @@ def _vectors(store: Store) -> Iterator[Problem]:
 
 
 def _words(store: Store) -> Iterator[Problem]:
-    if store.read_only:
-        # FTS5's own check is a write; a reader compares what the words hold with what they index
-        indexed = store.connection.execute("SELECT count(*) FROM words_docsize").fetchone()[0]
-        if indexed != store.count():
-            yield Problem("words", "records.sqlite", f"{indexed} pairs indexed of {store.count()}", derived=True)
-        return
-    try:
-        store.connection.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
-    except sqlite3.DatabaseError:
-        yield Problem("words", "records.sqlite", "the word index does not fit the pairs", derived=True)
-
-
-def _tokens(store: Store) -> Iterator[Problem]:
-    if not tokens.available(store):
-        return
-    for row in itertools.islice(tokens.damaged(store), _MOST):
-        yield Problem("tokens", f"passage row {row}", "not what was stored; run: quipu rekey")
-    if not store.read_only:
-        try:
-            store.connection.execute("INSERT INTO passage_words (passage_words) VALUES ('integrity-check')")
-        except sqlite3.DatabaseError:
-            yield Problem("words", "records.sqlite", "the word index of the passages is damaged", derived=True)
+    for what in spoilt_words(store):
+        yield Problem("words", "records.sqlite", what, derived=True)
 
 
 def _index(store: Store) -> Iterator[Problem]:
