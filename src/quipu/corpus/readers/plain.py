@@ -8,27 +8,26 @@ from pathlib import Path
 
 from quipu.corpus.encoding import decoded
 from quipu.corpus.readers import Bad, Block, Extract
+from quipu.corpus.readers.layout import blocks_of
 
 PART = 1_000_000  # characters
+_SUBJECT = re.compile(r"(?:Subject|Betreff):\s*(?:(?:Re|Fwd?|AW|WG)\s*:\s*)*(.*)", re.IGNORECASE)
 
 
 def read(path: Path) -> Iterator[Extract | Bad]:
-    """One extract, or numbered parts that end at paragraph ends (else at line ends)."""
-    title = title_of(path)
-    number, held = 0, ""
-    for block in decoded(path):
-        held += block
-        while len(held) > PART:
-            cut = max(held.rfind("\n\n", PART // 2, PART) + 2, 0)
-            cut = cut if cut > 1 else held.rfind("\n", PART // 2, PART) + 1
-            cut = cut if cut > 0 else PART
-            number += 1
-            yield Extract(title, paragraphs(held[:cut]), f"part-{number}", {"part": number})
-            held = held[cut:]
-    if number == 0:
-        yield Extract(title, paragraphs(held))
-    elif held.strip():
-        yield Extract(title, paragraphs(held), f"part-{number + 1}", {"part": number + 1})
+    """One extract, or numbered parts that end at paragraph ends (else at line ends, else at spaces).
+
+    The title is a heading with which the text begins, a mail's subject, else the file's name.
+    """
+    title, line = "", 1
+    for number, (text, last) in enumerate(_parts(path), 1):
+        blocks = tuple(blocks_of(text, line))
+        title = title or _title(blocks) or title_of(path)
+        line += text.count("\n")
+        if number == 1 and last:
+            yield Extract(title, blocks)
+        elif blocks or number == 1:
+            yield Extract(title, blocks, f"part-{number}", {"part": number})
 
 
 def title_of(path: Path) -> str:
@@ -36,6 +35,21 @@ def title_of(path: Path) -> str:
     return path.stem.replace("_", " ").strip()
 
 
-def paragraphs(text: str) -> tuple[Block, ...]:
-    """The paragraphs of a text: what stands between empty lines."""
-    return tuple(Block(part) for part in re.split(r"\n[ \t\r]*\n\s*", text) if part.strip())
+def _parts(path: Path) -> Iterator[tuple[str, bool]]:
+    """The text in parts, with whether one is the last."""
+    held = ""
+    for block in decoded(path):
+        held += block
+        while len(held) > PART:
+            ends = (held.rfind(mark, PART // 2, PART) + len(mark) for mark in ("\n\n", "\n", " "))
+            cut = next((end for end in ends if end > PART // 2), PART)
+            yield held[:cut], False
+            held = held[cut:]
+    yield held, True
+
+
+def _title(blocks: tuple[Block, ...]) -> str:
+    if blocks and blocks[0].kind == "heading":
+        return blocks[0].text
+    subject = next((found for block in blocks[:10] if (found := _SUBJECT.match(block.text))), None)
+    return subject[1].strip() if subject else ""
