@@ -46,18 +46,6 @@ def test_office_and_pdf_examples_are_read() -> None:
     assert found["clocks.pdf"].title == "Clocks"
 
 
-def test_rows_are_documents_and_a_bad_row_is_named(tmp_path: Path) -> None:
-    """One broken line must not cost the file, nor vanish without a word; the header row is no document."""
-    (tmp_path / "notes.jsonl").write_text(
-        '{"id": "a", "title": "Suez", "text": "Opened in 1869."}\n{oops\n{"text": " "}\n'
-    )
-    (tmp_path / "wiki.tsv").write_text('id\ttext\ttitle\n7\t"The ""canal"" is long."\tSuez\n8\tonly\n')
-    found, skipped = read(tmp_path)
-    assert found["notes.jsonl#a"].text == "Opened in 1869." and found["notes.jsonl#a"].title == "Suez"
-    assert found["wiki.tsv#7"].text == 'The "canal" is long.' and found["wiki.tsv#8"].text == "only"
-    assert set(skipped) == {"notes.jsonl#line 2", "notes.jsonl#line 3"}
-
-
 def test_what_cannot_be_read_is_reported_once_with_its_reason(tmp_path: Path) -> None:
     """A build that silently skips files answers "I do not know" for reasons that nobody can find."""
     locked = Path(__file__).parents[1] / "cases" / "pdf" / "password-aes256.pdf"

@@ -6,7 +6,7 @@ import codecs
 import gzip
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
@@ -39,14 +39,14 @@ def characters(path: Path) -> Iterator[str]:
 
 
 class Lines(Iterator[tuple[int, str | None]]):
-    """Numbered lines without their ends; None in place of one that is longer than ``LONGEST_LINE``.
+    """Numbered lines without their ends; None in place of one that is longer than ``longest`` characters.
 
     A line ends at a line feed, and in a file that has none in its first block at a carriage return.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is read before the first line is asked for."""
-        self._numbered = _numbered(path)
+    def __init__(self, source: Path | Iterable[str], longest: int = LONGEST_LINE) -> None:
+        """Of a file, or of its text in blocks. Nothing is read before the first line is asked for."""
+        self._numbered = _numbered(characters(source) if isinstance(source, Path) else source, longest)
         self._ahead: deque[tuple[int, str | None]] = deque()
 
     def __next__(self) -> tuple[int, str | None]:
@@ -67,18 +67,18 @@ class Lines(Iterator[tuple[int, str | None]]):
             next(self, None)
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, str | None]]:
+def _numbered(blocks: Iterable[str], longest: int) -> Iterator[tuple[int, str | None]]:
     held: list[str] = []  # of the line that has not ended
     length, number, end = 0, 0, ""
-    for block in characters(path):
+    for block in blocks:
         end = end or ("\r" if "\r" in block and "\n" not in block else "\n")
         first, *more = block.split(end)
-        if length <= LONGEST_LINE:
+        if length <= longest:
             held.append(first)
         length += len(first)
         for part in more:
             number += 1
-            yield number, None if length > LONGEST_LINE else "".join(held).removesuffix("\r")
+            yield number, None if length > longest else "".join(held).removesuffix("\r")
             held, length = [part], len(part)
     if length:
-        yield number + 1, None if length > LONGEST_LINE else "".join(held)
+        yield number + 1, None if length > longest else "".join(held)

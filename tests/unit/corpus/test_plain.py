@@ -73,7 +73,8 @@ def test_no_heading(source: str) -> None:
 
 def test_lists() -> None:
     source = (
-        "You need:\n- a key\n- a cloth,\n  clean and dry\n  * of cotton\n- oil\n\n1. Open A\n2. Close B\n   slowly\n3) Wait\n\n"
+        "You need:\n- a key\n- a cloth,\n  clean and dry\n  * of cotton\n- oil\n\n1. Open A\n2. Close B\n   slowly\n"
+        "3) Wait\n\n"
         "The canal was opened in\n1869. It is long - very\n- and wide.\n\n(a) first\n(b) second\n\n– No, he said.\n"
     )
     assert kinds(source) == [
@@ -97,8 +98,10 @@ def test_questions_and_answers() -> None:
 def test_a_mail_keeps_its_fields_and_says_what_is_quoted(tmp_path: Path) -> None:
     """The author of the quoted mail was given as the author."""
     source = (
-        "From: Petra Hahn\r\nTo: team,\r\n office\r\nSubject: Re: AW: the server\r\n\r\nHi all,\r\nit moves on 22 June.\r\n"
-        "\r\nOn 2 June Bo Ek wrote:\r\n> It moves on 15 June.\r\n> We need a van.\r\n>\r\n> Ann Lee wrote:\r\n> > Who comes?\r\n"
+        "From: Petra Hahn\r\nTo: team,\r\n office\r\nSubject: Re: AW: the server\r\n\r\n"
+        "Hi all,\r\nit moves on "
+        "22 June.\r\n\r\nOn 2 June Bo Ek wrote:\r\n> It moves on 15 June.\r\n> We need a van.\r\n>\r\n"
+        "> Ann Lee wrote:\r\n> > Who comes?\r\n"
         "> I do.\r\n"
     )
     [found] = extracts(tmp_path, source)
@@ -114,10 +117,12 @@ def test_a_mail_keeps_its_fields_and_says_what_is_quoted(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("Plan    Price   Storage\n-----   -----   -------\nBronze  5 euros  10 GB\n",
-         [("row", 0, 3, "Plan Bronze: Price 5 euros; Storage 10 GB")]),
-        ("| Plan | Price |\n+------+-------+\n| Gold | 30    |\n", [("row", 0, 3, "Plan Gold: Price 30")]),
-        ("Plan\tPrice\nGold\t30\nIron\t3\n", [("row", 0, 2, "Plan Gold: Price 30"), ("row", 0, 3, "Plan Iron: Price 3")]),
+        ("Plan    Price   Storage\n"
+         "-----   -----   -------\nBronze  5 euros  10 GB\n",
+         [("row", 0, 3, "Plan Bronze: Price: 5 euros; Storage: 10 GB")]),
+        ("| Plan | Price |\n+------+-------+\n| Gold | 30    |\n", [("row", 0, 3, "Plan Gold: Price: 30")]),
+        ("Plan\tPrice\nGold\t30\nIron\t3\n",
+         [("row", 0, 2, "Plan Gold: Price: 30"), ("row", 0, 3, "Plan Iron: Price: 3")]),
         ("cpp    :  cpp-12\ngcc    :  gcc-12\ngdc    :  gdc-12\n",
          [("row", 0, 1, "cpp: cpp-12"), ("row", 0, 2, "gcc: gcc-12"), ("row", 0, 3, "gdc: gdc-12")]),
         ("First part.  And so on.\nSecond part.  And so.\nThird part.  Yes.\n",
@@ -130,7 +135,8 @@ def test_tables(source: str, expected: list[tuple[str, int, int, str]]) -> None:
 
 def test_code_below_a_colon_stays_whole() -> None:
     source = "Run this:\n\n    make all\n    make install\n\n>>> print(1)\n1\n"
-    assert kinds(source)[1:] == [("code", 0, 3, "    make all\n    make install"), ("paragraph", 0, 6, ">>> print(1)\n1")]
+    code = "    make all\n    make install"
+    assert kinds(source)[1:] == [("code", 0, 3, code), ("paragraph", 0, 6, ">>> print(1)\n1")]
 
 
 def test_parts_know_their_lines(tmp_path: Path) -> None:
@@ -150,7 +156,8 @@ def test_a_heading_at_the_head_is_the_title(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["- ", "a  b\n", "> ", "> a\n\n", "a\n===\n", "Q: a?\nA: b\n", "1. A\n", "|", "|a|b\n", "= ", "a wrote: ", "\t"]
+    "unit",
+    ["- ", "a  b\n", "> ", "> a\n\n", "a\n===\n", "Q: a?\nA: b\n", "1. A\n", "|", "|a|b\n", "= ", "a wrote: ", "\t"],
 )
 def test_the_time_is_linear(unit: str) -> None:
     def seconds(size: int) -> float:

@@ -73,8 +73,9 @@ class _Page:
         heading, lines = _heading(lines, following)
         if heading is not None:
             self.blocks.append(heading)
-        for quoted, part in groupby(lines, key=_is_quoted):
-            self.blocks += self._quotation(list(part)) if quoted else self._plain(list(part))
+        for quoted, run in groupby(lines, key=_is_quoted):
+            part = list(run)
+            self.blocks += self._quotation(part) if quoted else self._plain(part)
 
     def _plain(self, lines: list[Line]) -> Iterator[Block]:
         table = _table(lines)
