@@ -319,8 +319,8 @@ class TestTables:
             drawn.append(text(60, 560 - 14 * at, f"{name} {'.' * 40} {price}"))
         assert texts(pdf(file, "\n".join(drawn))) == [
             "Ferry fares of the summer",
-            "Vehicle Bicycle: Single 2.00; Return 3.50",
-            "Vehicle Car up to 5 m: Single 24.00; Return free on Sundays",
+            "Vehicle Bicycle: Single: 2.00; Return: 3.50",
+            "Vehicle Car up to 5 m: Single: 24.00; Return: free on Sundays",
             "Children below six travel free.",
             "Opening hours: 9 to 17",
             "Telephone: 01856 850209",
@@ -337,9 +337,31 @@ class TestTables:
             text(x, y, cell) for y, *row in rows for x, cell in zip((60, 220, 360), row, strict=True) if cell
         )
         assert texts(pdf(file, drawn), "row") == [
-            "Group Schools with more than twenty pupils: Summer free on Tuesdays, else two pounds; Winter closed",
-            "Group Adults: Summer 6 pounds; Winter 4 pounds",
+            "Group Schools with more than twenty pupils: Summer: free on Tuesdays, else two pounds; Winter: closed",
+            "Group Adults: Summer: 6 pounds; Winter: 4 pounds",
         ]
+
+    def test_an_invoice(self, file: Path) -> None:
+        """An address beside a number and dates is no table; sums are named in the column before them."""
+        drawn = ""
+        for at, (one, two) in enumerate(
+            [("Skerry Chandlers", "Invoice 117"), ("4 Fish Row", "Date: 12 May"), ("Oban", "Due: 2 June")]
+        ):
+            drawn += text(60, 800 - 13 * at, one) + text(535 - 5 * len(two), 800 - 13 * at, two)
+        rows = [
+            ("Item", "Quantity", "Price"),
+            ("Rope, 12 mm", "40 m", "48.00"),
+            ("Shackles", "6", "27.00"),
+            ("", "Sum", "75.00"),
+        ]
+        for at, row in enumerate(rows):
+            drawn += "".join(text(x, 720 - 15 * at, cell) for x, cell in zip((60, 250, 400), row, strict=True) if cell)
+        assert texts(pdf(file, drawn)) == [
+            "Skerry Chandlers", "4 Fish Row", "Oban", "Invoice 117", "Date: 12 May", "Due: 2 June",
+            "Item Rope, 12 mm: Quantity: 40 m; Price: 48.00",
+            "Item Shackles: Quantity: 6; Price: 27.00",
+            "Item Sum: Price: 75.00",
+        ]  # fmt: skip
 
     def test_a_table_of_contents_is_left_out_and_counted(self, file: Path) -> None:
         entries = [("1 Ropes", 3), ("2 Sails", 5), ("3 Anchors", 9)]
@@ -389,6 +411,17 @@ class TestStructure:
             ("paragraph", 0, STORY[0][:30]),
         ]
         assert found.blocks[6].text == "Lock the gate at the north end of the yard."
+
+    def test_clauses_of_a_contract(self, file: Path) -> None:
+        clauses = ["1. Term", "1.1 The lease runs to 31 March 2026.", "1.2 Either party may end it in writ-", "ing.",
+                   "2. Rent", "2.1 The rent is 465 euros a quarter and is paid in advance."]  # fmt: skip
+        assert [(block.kind, block.text) for block in blocks(pdf(file, lines(60, 700, *clauses)))] == [
+            ("heading", "1. Term"),
+            ("paragraph", "1.1 The lease runs to 31 March 2026."),
+            ("paragraph", "1.2 Either party may end it in writing."),
+            ("heading", "2. Rent"),
+            ("paragraph", "2.1 The rent is 465 euros a quarter and is paid in advance."),
+        ]
 
     def test_the_outline_names_headings(self, file: Path) -> None:
         pdf(file, lines(60, 700, "Fees", "The berth costs 40 euros a week."), outline="Fees")

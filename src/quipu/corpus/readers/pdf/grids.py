@@ -71,6 +71,9 @@ def aligned(rows: Sequence[Row], gutters: Sequence[tuple[float, float]]) -> Tabl
         if texts and (small or not (cells[0] or any(_VALUE.search(cell) for cell in cells))):
             texts[-1] = [f"{above} {cell}".strip() for above, cell in zip(texts[-1], cells, strict=True)]
             continue
+        filled = [at for at, cell in enumerate(cells) if cell]
+        if len(filled) == 2 and filled[0] > 0 and cells[filled[0]][0].isalpha():
+            cells[0], cells[filled[0]] = cells[filled[0]], ""  # a sum, named beside it
         texts.append(cells)
         bold.append(all(segment.bold for segment in row))
     box = Box(

@@ -16,17 +16,24 @@ _DEPTH = 4  # columns within columns
 _BAND = 300  # rows: a band that long and without columns is not looked at again
 _PROSE = 4  # words a line, in the middle: columns of text, not of a table
 _LOOKS = 1_000_000  # pairs of fields and texts: with more, fields go by their names
+_NARROW = 25.0  # font sizes
 _NEAR = 12.0  # font sizes between a label and its field
 LED = re.compile(r"\s*\u2026 ?(?=\S{1,12}$)")  # dots that lead to a number: a price, a page
+_VALUE = re.compile(r"[\d$\u20ac\u00a3+<>~-]")
 _NAME = re.compile(r"(?<=[a-z])(?=[A-Z])|[_\W]+")
 
 
 @dataclass(slots=True)
 class Line(Segment):
-    """A row of a column; ``room`` is where the column's text starts and ends, ``column`` counts those of the page."""
+    """A row of a column.
+
+    ``room`` is where the column's text starts and ends, ``column`` counts those of the page; ``listed``: its lines are
+    short and start with capitals or figures, as those of an address, so that each stands by itself.
+    """
 
     room: tuple[float, float] = (0.0, 0.0)
     column: int = 0
+    listed: bool = False
 
 
 @dataclass(slots=True)
@@ -95,14 +102,18 @@ class _Columns:
                 continue
             band = rows[first:last]
             kind = _kind(band, gutters)
+            if kind == "table" and (cut := _together(band)) < len(band):
+                last = first + cut
+                band = rows[first:last]
+                gutters = _band(band, 0, left, right)[1] or gutters
+                kind = _kind(band, gutters)
             if kind == "rows":
                 single += band
             else:
                 items += self._lines(single)
                 single = []
                 if kind == "table":
-                    last = first + _together(band)
-                    items.append(aligned(band[: last - first], gutters))
+                    items.append(aligned(band, gutters))
                 else:
                     for column in _split(band, gutters):
                         items += self.read(column, depth + 1)
@@ -115,11 +126,13 @@ class _Columns:
             return
         self._count += 1
         room = (min(row[0].left for row in rows), max(row[-1].right for row in rows))
-        for row in rows:
-            line = joined(row)
+        lines = [joined(row) for row in rows]
+        narrow = room[1] - room[0] < _NARROW * max(line.size for line in lines)
+        listed = narrow and sum(line.text[0].islower() for line in lines) < 0.15 * len(lines)
+        for line in lines:
             yield Line(
-                line.left, line.top, line.right, line.bottom, line.text, line.base, line.size, line.bold,
-                line.even, line.runs, room, self._count,
+                line.left, line.top, line.right, line.bottom, line.text, line.base, line.size, line.bold, line.even,
+                line.runs, room, self._count, listed,
             )  # fmt: skip
 
 
@@ -214,11 +227,15 @@ def _kind(rows: Sequence[Row], gutters: Sequence[tuple[float, float]]) -> str:
         return "columns"
     if len(several) < 2:
         return "columns" if _both_sides(rows, gutters) else "rows"
-    if len(gutters) > 1 or len(several) > 2:
-        return "table" if len(several) >= 0.4 * len(rows) else "columns"
-    ends = [row[0].text.endswith(":") for row in several]
-    starts = {round(row[1].left / 3) for row in several}
-    return "table" if all(ends) or len(starts) == 1 else "rows"
+    if len(several) < 0.4 * len(rows):
+        return "columns"
+    if len(gutters) > 1 or all(row[0].text.endswith(":") for row in several):
+        return "table"
+    starts = [row[1].left for row in several]
+    values = sum(_VALUE.match(row[1].text) is not None for row in several)
+    if max(starts) - min(starts) < 3 or 2 * values >= len(several):
+        return "table"
+    return "columns" if len(several) > 2 else "rows"
 
 
 def _split(rows: Sequence[Row], gutters: Sequence[tuple[float, float]]) -> list[list[Row]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +17,8 @@ from quipu.corpus.readers.pdf.shapes import Shapes, is_white
 GAP = 1.0  # of the font size: from here on the text of one line is taken for two runs
 _TINY = 1.0  # points: smaller letters are not to be read
 _UNPAINTED = {c.FPDF_TEXTRENDERMODE_INVISIBLE, c.FPDF_TEXTRENDERMODE_CLIP}
-_BOLD = ("bold", "black", "heavy", "demi")
-_EVEN = ("courier", "mono", "consol", "menlo", "typewriter", "cmtt", "sftt", "fixed")  # all letters equally wide
+_BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx")
+_EVEN = re.compile(r"courier|mono(?!type)|consol|menlo|monaco|typewriter|cmtt|sftt")  # all letters equally wide
 _HYPHEN = 2  # what PDFium gives for a hyphen at the end of a line
 
 
@@ -137,10 +138,11 @@ def _style(layer: Any, at: int, item: Any, middle: tuple[float, float], shapes: 
     name = ctypes.create_string_buffer(256)
     length = c.FPDFFont_GetBaseFontName(font, name, 256) if font else 0
     called = name.value.lower().decode("latin-1") if 0 < length <= 256 else ""
-    bold = any(word in called for word in _BOLD)
-    even = any(word in called for word in _EVEN)
+    mode = c.FPDFTextObj_GetTextRenderMode(item)
+    bold = mode == c.FPDF_TEXTRENDERMODE_FILL_STROKE or _BOLD.search(called) is not None
+    even = _EVEN.search(called) is not None
     seen = size >= _TINY
-    if c.FPDFTextObj_GetTextRenderMode(item) in _UNPAINTED:
+    if mode in _UNPAINTED:
         seen = seen and shapes.pictured(*middle)  # recognised text under a scan
     elif is_white(item):
         seen = seen and shapes.coloured(*middle)

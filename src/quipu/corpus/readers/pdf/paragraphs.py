@@ -173,12 +173,15 @@ class _Writer:
             if alone and not more and not re.search(r"[.,;:]$", text):
                 return "heading", level
             return "paragraph", 0
+        numbered = _NUMBERED.match(text)
+        depth = min((numbered[1] or "").count(".") + level, _LEVELS) if numbered else 0
+        if numbered and numbered[1] and below and below.text.startswith(f"{numbered[1]}.1"):
+            return "heading", depth  # its parts follow
         if _END.search(text) or not (self._gap_above(line, number) > 1.2 and alone):
             return "paragraph", 0
         apart = below is None or self._gap(line, below) > 1.2
-        numbered = _NUMBERED.match(text)
         if numbered and len(text) < 80 and not (below and _NUMBERED.match(below.text)):
-            return "heading", min((numbered[1] or "").count(".") + level, _LEVELS)
+            return "heading", depth
         if text.isupper() and 3 < len(text) < 60 and apart and len(text.split()) < 9:
             return "heading", level
         return "paragraph", 0
@@ -211,9 +214,11 @@ class _Writer:
         ended = _END.search(last.text) is not None
         start, end = last.room
         wide = max(end - start, 1.0)
-        waits = not ended and (last.text[-1] in ",(-\u2010" or last.text.split()[-1].lower() in FUNCTION_WORDS)
+        waits = not ended and (last.text[-1] in ",(-\u2010" or last.text.split()[-1] in FUNCTION_WORDS)
         gap = self._gap(last, line)
-        if self._page != number or gap == _ELSEWHERE:
+        if (last.listed or line.listed) and not (first.islower() or waits):
+            return False
+        if self._page != number or line.base <= last.base:
             return not ended and (first.islower() or waits or last.right > start + 0.6 * wide)
         if gap > (1.9 if first.islower() and not ended else 1.3):
             return False
