@@ -61,6 +61,11 @@ def _of_table(document: Document, table: Sequence[_Row]) -> Iterator[QAPair]:
     subjects = _without_caption([row.label for row in rows])
     first = _first_column(subjects)
     said = Counter((cell.name, cell.value.casefold()) for row in rows for cell in row.cells)
+    if all(len(row.cells) == 1 and row.cells[0].name and not row.label for row in table):  # two columns without names
+        for cell in (row.cells[0] for row in table):
+            if counted[cell.name] == 1 and document.title and _SAYS.search(cell.value):
+                yield _pair(document, f"What is the {_lowered(cell.name)} of {document.title}?", cell.value, cell.span)
+        return
     for row, subject in zip(rows, subjects, strict=True):
         if not subject or len(subject.split()) > NAME_WORDS:
             continue

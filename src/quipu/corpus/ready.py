@@ -1,4 +1,4 @@
-"""Questions that a document answers itself: FAQ headings, "Q:" and "A:", terms with their definitions, tables.
+"""Questions that a document answers itself: FAQ headings, "Q:" and "A:", terms with their definitions, tables, lists.
 
 They need no model: the answer is what stands there.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from quipu.corpus.cells import cell_pairs
+from quipu.corpus.listed import list_pairs
 from quipu.corpus.passages import QUESTION_WORDS, asks, sentences
 from quipu.records import Document, Mark, QAPair, Span
 
@@ -38,7 +39,7 @@ def ready_pairs(document: Document) -> list[QAPair]:
         if _WORD.search(answer) and _WORD.search(item.question):
             pair = QAPair.make(item.question, answer, document_id=document.id, span=item.answer, origin="document")
             made.setdefault(pair.id, pair)
-    return [*made.values(), *cell_pairs(document)]
+    return [*made.values(), *cell_pairs(document), *list_pairs(document)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,9 +350,10 @@ def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str
 
 
 def _asked_by_document(pair: QAPair, passage: Passage, at: int) -> str:
-    """A question of the document, with the heading or title that a word in it stands for; of a table, with all."""
+    """A question of the document, with the heading or title that a word in it stands for; of a table or list, with all.
+    """
     question = pair.question
-    if pair.generator == "table":
+    if pair.generator is not None:
         about = passage.about(at)
         return f"{about}: {question}" if about else question
     if not understood(question):

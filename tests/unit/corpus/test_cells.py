@@ -57,8 +57,15 @@ def test_colons_inside_cells_name_no_column() -> None:
     """ "Note: call first" in one cell is no column "Note"."""
     table = rows(("Door", "Rule"), [("East", "open"), ("West", "locked; Note: call first"), ("North", "open")])
     assert not [question for question in found(table) if "note" in question.lower()]
-    assert found(["East: open", "West: shut"]) == {} and found(["A row; of nothing"]) == {}
+    assert found(["East: open", "East: shut"]) == {} and found(["A row; of nothing"]) == {}
     assert found(rows(("Door", "Rule"), [("East", "open")])) == {}  # nobody knows whether "Rule" is a column
+
+
+def test_two_columns_without_names_tell_of_the_document() -> None:
+    """The form of a contract, and what stands in front of a page: "author: Tomasz Wieland"."""
+    assert found(["author: Tomasz Wieland", "Insurance number: KX-88213", "pages: -"]) == {
+        "What is the author of Plans?": "Tomasz Wieland", "What is the insurance number of Plans?": "KX-88213",
+    }  # fmt: skip
 
 
 def test_a_row_without_its_first_cell_is_nobodys() -> None:
