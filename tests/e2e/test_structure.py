@@ -88,3 +88,12 @@ def test_a_document_that_goes_leaves_what_others_say_too(memory: Memory) -> None
         answer = memory.ask("How do I pay?", method="lookup", min_probability=0.0)
         assert answer.text == "By card or by bank transfer."
         assert [Path(str(item.document)).name for item in answer.evidence] == ["yard.txt"]
+
+
+def test_a_memory_with_structure_is_sound(memory: Memory) -> None:
+    """What is searched of a passage has its headings; a check that forgets them calls every memory damaged."""
+    with memory:
+        assert memory.store.connection.execute("SELECT count(*) FROM marks WHERE kind = 'question'").fetchone()[0] >= 3
+        report = memory.verify()
+        assert report.problems == []
+        assert memory.verify(repair=True).ok and memory.verify().problems == []
