@@ -32,7 +32,7 @@ def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
     )
     found, _ = read(tmp_path)
     assert found["canal.html"].title == "The canal"
-    assert found["canal.html"].text == "Suez\n\nIt was opened in 1869.\n\nLength | 193 km"
+    assert found["canal.html"].text == "Suez\n\nIt was opened in 1869.\n\nLength: 193 km"
 
 
 def test_office_and_pdf_examples_are_read() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from quipu.corpus.readers import Block
 from quipu.corpus.table import rows as in_words
 
 _WIDEST = 100  # columns that one cell may cover
 _NAME = 120  # characters; what is longer is no name of a column, nor a title
+_LEADING = 3  # columns at most that name rows
 _DIGITS = re.compile(r"\d+")
 
 
@@ -77,6 +79,16 @@ def table_rows(table: Sequence[Sequence[Cell]], heads: int = 0, caption: str = "
     return [*written, *in_words((), [[title]], caption)] if title else written
 
 
+def cell_text(content: Iterable[Block]) -> str:
+    """A cell's paragraphs on one line, with commas where they end without a mark."""
+    text = ""
+    for block in content:
+        if block.kind != "note":
+            between = "" if not text else " " if text[-1] in ".,;:!?" else ", "
+            text += between + " ".join(block.text.split())
+    return text
+
+
 def _placed(table: Sequence[Sequence[Cell]]) -> Iterator[list[_Slot]]:
     """The rows with merged cells in each of their places; merging stops where it would outgrow the table."""
     left = 10_000 + 20 * sum(map(len, table))  # places that merged cells may fill
@@ -128,7 +140,7 @@ def _heads(grid: Sequence[Sequence[_Slot]]) -> int:
     """How many rows at the top name the columns, where the file does not say so."""
     count = 0
     for row in grid:
-        texts = [slot.cell for slot in row if slot.cell.text]
+        texts = [slot.cell for slot in row if slot.cell.text and not slot.across]
         if not all(cell.names and len(cell.text) <= _NAME for cell in texts) or len(texts) < 2:
             break
         count += 1
@@ -160,10 +172,10 @@ def _header(heads: Sequence[Sequence[_Slot]], width: int) -> list[str]:
 
 
 def _cells(row: Sequence[_Slot]) -> list[str]:
-    """The texts of a row; a cell from above is named again only where it leads a row that says something else."""
+    """The texts of a row; a short cell from above is named again where it leads a row that says something else."""
     says = any(slot.cell.text for slot in row if not slot.down and not slot.across)
     leads, texts = says, []
-    for slot in row:
-        leads = leads and slot.down
+    for column, slot in enumerate(row):
+        leads = leads and slot.down and column < _LEADING and len(slot.cell.text) <= _NAME
         texts.append("" if slot.across or (slot.down and not leads) else slot.cell.text)
     return texts

@@ -13,6 +13,7 @@ _EMPTY = re.compile(
     r"new page|home|index|main|default|slide|page|presentation|template)[\s\d_.()-]*",
     re.IGNORECASE,
 )
+_LONGEST = 200  # characters
 
 
 def useful_title(title: str) -> str:
@@ -20,4 +21,4 @@ def useful_title(title: str) -> str:
     title = " ".join(title.split())
     if _PROGRAM.match(title) or _FILE.search(title) or _EMPTY.fullmatch(title):
         return ""
-    return title if any(letter.isalnum() for letter in title) else ""
+    return title if len(title) <= _LONGEST and any(letter.isalnum() for letter in title) else ""

@@ -20,7 +20,7 @@ from quipu.corpus.readers.docx.styles import (
     switched,
     value,
 )
-from quipu.corpus.readers.grid import Cell, table_rows
+from quipu.corpus.readers.grid import Cell, cell_text, table_rows
 
 _WRAPPERS = frozenset(
     {"sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "AlternateContent", "Choice", "Fallback"}
@@ -127,7 +127,7 @@ class Body:
                 laid_out = laid_out or _is_layout(cell, content)
                 span = number(value(child(own, "gridSpan"))) or 1
                 bold = bool(content) and not continues and self._is_bold(cell)
-                cells.append(Cell(_cell_text(content), span, 1, bold, continues))
+                cells.append(Cell(cell_text(content), span, 1, bold, continues))
                 contents.append(content)
             if heads == len(rows) and (switched(properties, "tblHeader") or (styled and not rows)):
                 heads += 1
@@ -207,16 +207,6 @@ def _is_layout(cell: Any, content: list[Block]) -> bool:
     nested = len(content) > 1 and any(block.kind in ("heading", "row", "code") for block in content)
     long = len(content) > 2 and sum(len(block.text) for block in content) > _PAGE_LAYOUT
     return nested or long or next(_within(cell, ("tbl",)), None) is not None
-
-
-def _cell_text(content: list[Block]) -> str:
-    """A cell's paragraphs on one line, with commas where they end without a mark."""
-    text = ""
-    for block in content:
-        if block.kind != "note":
-            between = "" if not text else " " if text[-1] in ".,;:!?" else ", "
-            text += between + " ".join(block.text.split())
-    return text
 
 
 def _code_joined(blocks: Iterable[Block]) -> list[Block]:

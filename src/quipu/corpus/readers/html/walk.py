@@ -1,0 +1,349 @@
+"""The blocks of a page, in the order of the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from quipu.corpus.readers import Block
+from quipu.corpus.readers.grid import Cell, cell_text, table_rows
+from quipu.corpus.readers.html.tree import Node
+from quipu.corpus.readers.html.visible import Page, is_control, opens_a_panel, text_of, texts
+from quipu.corpus.readers.scripts import raised
+from quipu.records import BlockKind
+
+_BLOCKS = frozenset({
+    "", "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir",
+    "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "frameset", "h1", "h2", "h3", "h4", "h5",
+    "h6", "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "noframes", "ol", "optgroup", "p",
+    "search", "section", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
+})  # fmt: skip
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_ARTICLE = frozenset({"article", "post", "entry", "story", "content", "main"})
+_LISTS = frozenset({"ul", "ol", "menu", "dir"})
+_CODE = frozenset({"pre", "listing", "xmp", "plaintext"})
+_BOLD = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)", re.IGNORECASE)
+_APART = frozenset(
+    {"a", "button", "label", "option", "input", "select", "textarea", "img", "text"}
+)  # never glued to one another
+_MARKS = frozenset("¶#§🔗")  # links of headings to themselves
+_TYPED = frozenset({"", "text", "number", "email", "tel", "url", "date", "time", "month", "week", "datetime-local"})
+_BREAK = "\x00"  # a line end that is seen; white space in the file is none
+_SPACES = re.compile(r"[ \t\r\n\f\v]+")
+_PAGE_LAYOUT = 600  # characters of a cell that is laid out by a table, not a value in one
+_A_QUESTION = 300  # characters at most
+_FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What surrounds a text: the kind of its block, and whether it is bold, in a line, an article, a folded part."""
+
+    kind: BlockKind = "paragraph"
+    level: int = 0
+    lists: int = 0
+    bold: bool = False
+    in_line: bool = False
+    in_article: bool = False
+    in_details: bool = False
+
+
+class Walk:
+    """Reads elements into ``blocks``. They wait on a stack, each with its place: pages may nest at will."""
+
+    def __init__(self, page: Page) -> None:
+        self.blocks: list[Block] = []
+        self.all_bold = True  # all text so far
+        self._page = page
+        self._waiting: list[tuple[Node | str | None, _Place]] = []
+        self._parts: list[str] = []
+        self._plain = False  # the open block has text that is not bold
+        self._bold_last = ""  # the last character of a block that is all bold so far
+        self._place: _Place | None = None  # of the open block's first text
+        self._heading = 0
+
+    def read(self, node: Node) -> list[Block]:
+        """The blocks of an element's content."""
+        self._inside(node, _Place())
+        while self._waiting:
+            item, place = self._waiting.pop()
+            if item is None:
+                self._flush()
+            elif isinstance(item, str):
+                self._write(item, place)
+            else:
+                self._element(item, place)
+        self._flush()
+        return self.blocks
+
+    def _inside(self, node: Node, place: _Place) -> None:
+        """Put an element's content on the stack."""
+        children = self._page.shown(node, in_article=place.in_article, in_details=place.in_details)
+        self._push(_apart(children), place)
+
+    def _push(self, items: Iterable[Node | str | None], place: _Place) -> None:
+        self._waiting += [(item, place) for item in reversed(list(items))]
+
+    def _element(self, node: Node, place: _Place) -> None:
+        tag = node.tag
+        if tag in _BLOCKS:
+            self._flush()
+            self._waiting.append((None, place))
+        if tag == "br":
+            self._line_end(place)
+        elif tag == "img" or (tag == "input" and node.get("type").lower() == "image"):
+            self._picture(node, place)
+        elif tag == "table":
+            self._table(node, place)
+        elif tag in _CODE:
+            self._code(node, place)
+        elif tag in ("sup", "msup"):
+            self._raised(node, place)
+        elif tag in ("svg", "math", "select", "input", "textarea"):
+            self._line_of(node, place)
+        elif tag in ("button", "summary") or (
+            node.last == "?" and node.size <= _A_QUESTION and not place.in_line and is_control(node)
+        ):
+            self._control(node, place)
+        elif tag in ("q", "rt", "mfrac"):
+            self._between(node, place)
+        elif not (tag == "rp" or (tag == "a" and 0 < node.size <= 1 and text_of(node) in _MARKS)):
+            self._inside(node, self._within(node, place))
+
+    def _within(self, node: Node, place: _Place) -> _Place:
+        """The place of an element's content."""
+        tag = node.tag
+        if tag in ("b", "strong") or ("style" in node.attributes and _BOLD.search(node.get("style"))):
+            place = replace(place, bold=True)
+        if tag in _HEADINGS or node.get("role") == "heading":
+            level = _HEADINGS.get(tag) or min(max(_count(node.get("aria-level") or "2"), 1), 9)
+            return replace(place, kind="heading", level=level, in_line=True)
+        if tag == "p":
+            return replace(place, in_line=True)
+        if tag in _LISTS:
+            return replace(place, lists=place.lists + 1)
+        if tag == "li":
+            return replace(place, kind="item", level=max(place.lists, 1), in_line=False)
+        if tag in ("dt", "dd"):
+            return replace(place, kind="term" if tag == "dt" else "definition", level=0, in_line=tag == "dt")
+        if tag in ("article", "main", "section") or node.get("role") in ("main", "article") or node.names() & _ARTICLE:
+            return replace(place, in_article=True)
+        return replace(place, in_details=True) if tag == "details" else place
+
+    def _write(self, text: str, place: _Place) -> None:
+        if self._place is None:
+            if text.isspace():
+                return
+            self._place = place
+        if not place.bold and not text.isspace():
+            self._plain = True
+        elif not self._plain:
+            self._bold_last = text.rstrip()[-1:] or self._bold_last
+        self._parts.append(text)
+
+    def _line_end(self, place: _Place) -> None:
+        """A line end; behind a bold question the answer begins."""
+        if self._bold_last == "?" and not self._plain and place.kind == "paragraph":
+            self._flush()
+        elif self._place is not None:
+            self._parts.append(_BREAK)
+
+    def _flush(self) -> None:
+        """End the open block; empty lines in it part it."""
+        place, parts = self._place, self._parts
+        self._place, self._parts, self._bold_last = None, [], ""
+        if place is None:
+            return
+        plain, self._plain = self._plain, False
+        self.all_bold = self.all_bold and not plain
+        for text in re.split(rf"{_BREAK}(?: ?{_BREAK})+", _squeezed(parts)):
+            text = "\n".join(filter(None, (line.strip() for line in text.split(_BREAK))))
+            if not text:
+                continue
+            kind = place.kind
+            if not plain and text.endswith("?") and kind in ("paragraph", "item"):
+                kind = "question"
+            self._add(text.replace("\n", " ") if kind == "heading" else text, kind, place.level)
+
+    def _add(self, text: str, kind: BlockKind, level: int = 0) -> None:
+        if kind == "heading":
+            self._heading = level
+        self.blocks.append(Block(text, kind, level if kind in ("heading", "item") else 0))
+
+    def _picture(self, node: Node, place: _Place) -> None:
+        words = node.get("alt")
+        if words and not _FILE_NAME.fullmatch(words):
+            self._write(words, place)
+        elif "alt" not in node.attributes or words:
+            self._page.left_out["picture"] += 1
+
+    def _code(self, node: Node, place: _Place) -> None:
+        self._flush()
+        text = "".join(texts(node)).strip("\n").rstrip()
+        if text.strip():
+            self._add(text, "code")
+            self.all_bold = False
+
+    def _raised(self, node: Node, place: _Place) -> None:
+        children = [child for child in node.children if isinstance(child, Node)]
+        if node.tag == "msup" and len(children) == 2:
+            self._push([children[0], "^", children[1]], place)
+            return
+        if node.links:
+            self._inside(node, place)  # the mark of a footnote
+            return
+        before = "".join(part[-12:] for part in self._parts[-12:])
+        self._write(raised(before, text_of(node)), place)
+
+    def _between(self, node: Node, place: _Place) -> None:
+        children: list[Node | str] = [child for child in node.children if isinstance(child, Node)]
+        if node.tag == "mfrac" and len(children) == 2:
+            self._push([children[0], "/", children[1]], place)
+        else:
+            first, last = ("(", ")") if node.tag == "rt" else ("\u201c", "\u201d")
+            self._push([first, *node.children, last], place)
+
+    def _line_of(self, node: Node, place: _Place) -> None:
+        """What stands in a drawing, a formula or a field that is filled in."""
+        if node.tag == "svg":
+            self._page.left_out["picture"] += not node.size
+            self._inside(node, place)
+        elif node.tag == "math":
+            inner = [child for child in node.children if not (isinstance(child, Node) and child.tag == "annotation")]
+            self._push(inner, place)
+        elif node.tag == "select":
+            options = [inner for inner in node.descendants() if inner.tag == "option"]
+            chosen = [option for option in options if "selected" in option.attributes] or options[:1]
+            self._push((f" {text_of(option)} " for option in chosen), place)
+            self._page.left_out["option of a list"] += len(options) - len(chosen)
+        elif node.tag == "textarea":
+            self._write(_SPACES.sub(" ", "".join(texts(node))), place)
+        elif node.get("type").lower() in _TYPED and node.get("value"):
+            self._write(node.get("value"), place)
+
+    def _control(self, node: Node, place: _Place) -> None:
+        """What is pressed to show an answer asks, or heads it; other buttons do something and say nothing."""
+        if place.in_line or (node.tag == "summary" and node.size > _PAGE_LAYOUT):
+            self._inside(node, place)
+            return
+        text = text_of(node)
+        if text.endswith("?") or node.tag == "summary" or opens_a_panel(node):
+            self._flush()
+            if text:
+                level = min(self._heading + 1, 6)
+                self._add(text, "question" if text.endswith("?") else "heading", level)
+                self._heading = level - 1
+        elif node.size:
+            self._page.left_out["button"] += 1
+
+    def _table(self, node: Node, place: _Place) -> None:
+        table = _Table(self._page, node, place)
+        if table.is_layout:
+            for content in table.contents():
+                self._waiting.append((None, place))
+                if isinstance(content, Node):
+                    self._inside(content, replace(place, in_line=False))
+                else:
+                    self._push([content], place)
+            return
+        for text in table.rows():
+            self._add(text, "row")
+        self.all_bold = False
+        self._push(table.strays, place)
+
+
+class _Table:
+    """A table's cells by row, with whatever else stands between them; cells need no row around them."""
+
+    def __init__(self, page: Page, node: Node, place: _Place) -> None:
+        self.strays: list[Node | str] = []
+        self._page = page
+        self._caption: Node | None = None
+        self._rows: list[list[Node]] = []
+        self._heads = 0  # rows in a head
+        loose = False  # the last row has none around it
+        waiting: list[tuple[Node | str | None, bool]] = []
+
+        def push(inner: Node, head: bool) -> None:
+            shown = page.shown(inner, in_article=place.in_article, in_details=place.in_details)
+            waiting.extend((child, head) for child in reversed(list(shown)))
+
+        push(node, False)
+        while waiting:
+            item, head = waiting.pop()
+            if item is None:
+                loose = False
+            elif isinstance(item, str) or item.tag in ("table", "p", "div", "ul", "h1", "h2", "h3"):
+                if not isinstance(item, str) or item.strip():
+                    self.strays.append(item)
+            elif item.tag == "caption":
+                self._caption = item
+            elif item.tag == "tr":
+                self._heads += head and self._heads == len(self._rows)
+                self._rows.append([])
+                loose = True
+                waiting.append((None, head))
+                push(item, head)
+            elif item.tag in ("td", "th"):
+                if not loose:
+                    self._rows.append([])
+                    loose = True
+                self._rows[-1].append(item)
+            else:
+                push(item, head or item.tag == "thead")
+        self.is_layout = (
+            node.tables > 1
+            or node.get("role") in ("presentation", "none")
+            or max(map(len, self._rows), default=0) < 2
+            or any(_is_laid_out(cell) for row in self._rows for cell in row)
+        )
+
+    def contents(self) -> Iterator[Node | str]:
+        """Caption, cells and what stands between them, last first."""
+        yield from (cell for row in reversed(self._rows) for cell in reversed(row))
+        yield from reversed(self.strays)
+        if self._caption is not None:
+            yield self._caption
+
+    def rows(self) -> list[str]:
+        """The rows in words."""
+        rows = [[self._cell(cell) for cell in row] for row in self._rows]
+        caption = cell_text(Walk(self._page).read(self._caption)) if self._caption is not None else ""
+        return table_rows(rows, self._heads if self._heads < len(rows) else 0, caption)
+
+    def _cell(self, node: Node) -> Cell:
+        walk = Walk(self._page)
+        text = cell_text(walk.read(node))
+        names = node.tag == "th" or (bool(text) and walk.all_bold)
+        return Cell(text, _count(node.get("colspan")), _count(node.get("rowspan")), names)
+
+
+def _count(text: str) -> int:
+    return min(int(text), 65_534) if text.isdecimal() and text.isascii() and len(text) < 10 else 1
+
+
+def _is_laid_out(cell: Node) -> bool:
+    """Whether a cell holds a part of the page: a heading with text, long text in several paragraphs, code."""
+    if not any(isinstance(child, Node) for child in cell.children):
+        return False
+    paragraphs = 0
+    for node in cell.descendants():
+        if node.tag in _CODE or (node.tag in _HEADINGS and node.size < cell.size):
+            return True
+        paragraphs += node.tag in ("p", "li", "div", "dd")
+    return paragraphs > 2 and cell.size > _PAGE_LAYOUT
+
+
+def _apart(children: Iterable[Node | str]) -> Iterator[Node | str]:
+    """The same, with a space between links, buttons or fields that follow one another directly."""
+    before: Node | str = ""
+    for child in children:
+        if isinstance(child, Node) and isinstance(before, Node) and child.tag in _APART and before.tag in _APART:
+            yield " "
+        yield child
+        before = child
+
+
+def _squeezed(parts: list[str]) -> str:
+    return _SPACES.sub(" ", "".join(parts)).strip()
