@@ -100,7 +100,7 @@ def estimate(
 ) -> None:
     """Say what a memory will cost before it is built: time, disk, RAM.
 
-    Documents are read and cut; the rates are those of this machine, by a probe of a few seconds.
+    Documents are read and cut, and eight of their passages are built, to know the time on this machine; it is a range.
     """
     from quipu.evaluation.estimate import of_documents, of_pairs
 
@@ -113,7 +113,7 @@ def estimate(
     print_table(
         [
             ("documents", found.documents), ("passages", found.passages), ("pairs, about", found.pairs),
-            ("time", duration(found.build_seconds)), ("disk", _size(found.disk_bytes)),
+            ("time", f"{duration(found.build_seconds_least)} to {duration(found.build_seconds_most)}"), ("disk", _size(found.disk_bytes)),
             ("memory of a process", _size(found.ram_bytes)), ("mapped, shared", _size(found.mapped_bytes)),
             ("index", f"{found.index} ({'exact' if found.exact else 'nearly exact'})"),
         ]

@@ -1,20 +1,22 @@
-"""What a memory will cost before it is built: time, disk and RAM, from counted passages and a short probe here."""
+"""What a memory will cost before it is built: time, disk and RAM, from counted passages and a few that are built here."""
 
 from __future__ import annotations
 
+import random
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from quipu.corpus import Skipped, read_documents
-from quipu.corpus.passages import split
+from quipu.corpus.passages import split, structured
 from quipu.memory.codes import choose
 
-PAIRS_A_PASSAGE = 6.0  # kept by the models that ship, on encyclopaedic text
 RECORD_BYTES = 2600.0  # of a generated pair with its words, vector, verdicts and share of the document
 IMPORTED_BYTES = 1900.0  # of a ready pair
-PROBE_PASSAGES = 8
+PROBE_PASSAGES = 8  # of the documents, which are built
+MARGIN = 1.25  # by which the time of a long build may leave that of a short one
 _PROBE = (
     "The harbour of Aldwick was dug by 300 prisoners between 1841 and 1846, and the lighthouse beside it was designed "
     "by Edith Corran. In 1902 the town bought both from the crown for 12,000 pounds. Fishing boats still land herring "
@@ -30,6 +32,8 @@ class Estimate:
     passages: int
     pairs: int
     build_seconds: float
+    build_seconds_least: float
+    build_seconds_most: float
     disk_bytes: float
     ram_bytes: float
     mapped_bytes: float
@@ -51,46 +55,65 @@ def of_pairs(pairs: int, width: int = 384) -> Estimate:
     began = time.perf_counter()
     encoder.encode(probe)
     each = (time.perf_counter() - began) / len(probe)
-    return _estimate(0, 0, pairs, pairs * (each + 1e-4), IMPORTED_BYTES * pairs, width)
+    return _estimate(0, 0, pairs, [pairs * (each + 1e-4)], IMPORTED_BYTES * pairs, width)
 
 
 def of_documents(paths: Sequence[str | Path], width: int = 384) -> Estimate:
-    """A memory of these documents: they are read and cut, and a few passages of a probe are made into pairs here."""
-    documents = passages = 0
+    """A memory of these documents: all are read and cut, and some of their passages are really built here.
+
+    InputError for a missing path. Time and pairs are those of passages drawn evenly from all, so that long tables and
+    thin pages count as often as they come.
+    """
+    began = time.perf_counter()
+    drawn, documents, passages = random.Random(0), 0, 0
+    sample: list[str] = []
     for item in read_documents(paths):
-        if not isinstance(item, Skipped):
-            documents += 1
-            passages += len(split(item))
-    pairs = round(PAIRS_A_PASSAGE * passages)
-    return _estimate(documents, passages, pairs, passages * _seconds_a_passage(), RECORD_BYTES * pairs, width)
+        if isinstance(item, Skipped):
+            continue
+        documents += 1
+        for passage in split(structured(item)):
+            passages += 1
+            if len(sample) < PROBE_PASSAGES:
+                sample.append(passage.text)
+            elif (place := drawn.randrange(passages)) < PROBE_PASSAGES:
+                sample[place] = passage.text
+    reading = time.perf_counter() - began
+    parts = _built(sample) if sample else [(0.0, 0.0)]
+    each = [seconds for seconds, _ in parts]
+    pairs = round(passages * sum(made for _, made in parts) / len(parts))
+    return _estimate(
+        documents, passages, pairs, [reading + passages * seconds for seconds in each], RECORD_BYTES * pairs, width
+    )
 
 
-def _seconds_a_passage() -> float:
-    """By making pairs of a probe with the models that ship."""
-    from quipu.generate.pipeline import GenerateSettings, generate
-    from quipu.models.loaded import Models
-    from quipu.records import Document, Passage, Span
+def _built(texts: Sequence[str]) -> list[tuple[float, float]]:
+    """Seconds and pairs a passage of two halves of these passages, in a memory whose models are loaded."""
+    import quipu
 
-    models = Models()
-    texts = [f"Of harbour {number} it is said: {_PROBE}" for number in range(PROBE_PASSAGES)]  # none is read twice
-    passages = [Passage.make(Document.make("probe", "Aldwick", text), Span(0, len(text))) for text in texts]
-    parts = {
-        "extractor": models.extractor(), "writer": models.writer(), "reader": models.reader(),
-        "encoder": models.encoder(),
-    }  # fmt: skip
-    settings = GenerateSettings()
-    began = 0.0
-    for batch in (passages[:1], passages[1:]):  # the first only warms up
-        began = time.perf_counter()
-        generate(batch, settings=settings, is_known=lambda question, answer: None, **parts)  # type: ignore[arg-type]
-    return (time.perf_counter() - began) / (PROBE_PASSAGES - 1)
+    found = []
+    with tempfile.TemporaryDirectory(prefix="quipu-estimate-") as temporary:
+        folder = Path(temporary)
+        (folder / "probe.txt").write_text(_PROBE, encoding="utf-8")
+        with quipu.build(folder / "probe.txt", folder / "probe.quipu") as memory:
+            for half in (texts[::2], texts[1::2]):
+                files = [folder / f"{len(found)}-{number}.txt" for number in range(len(half))]
+                for file, text in zip(files, half, strict=True):
+                    file.write_text(text, encoding="utf-8")
+                if files:
+                    report = memory.add_documents(files)
+                    found.append((report.seconds / len(files), report.pairs / len(files)))
+    return found
 
 
-def _estimate(documents: int, passages: int, pairs: int, seconds: float, record: float, width: int) -> Estimate:
+def _estimate(
+    documents: int, passages: int, pairs: int, seconds: Sequence[float], record: float, width: int
+) -> Estimate:
+    """``seconds``: by each measurement; the true time is taken to lie a little beyond them."""
     codes = choose(max(1, pairs), width)
     training = 0.0 if codes.exact else 6e-5 * pairs + codes.train_rows * 2e-4
     index = (codes.ram_a_pair + codes.mapped_a_pair) * pairs
     return Estimate(
-        documents, passages, pairs, seconds + training, record + index, 600e6 + codes.ram_a_pair * pairs,
+        documents, passages, pairs, sum(seconds) / len(seconds) + training, min(seconds) / MARGIN + training,
+        max(seconds) * MARGIN + training, record + index, 600e6 + codes.ram_a_pair * pairs,
         codes.mapped_a_pair * pairs, codes.factory, codes.exact,
     )  # fmt: skip
