@@ -235,7 +235,7 @@ class Memory:
 
         ``k`` pairs are looked at (None: as many as the settings say). With ``rerank`` a second model chooses among
         them. An answer is held back below ``min_probability``; None: below the threshold of the memory's
-        calibration, 0: never. ``budget_ms``: a cascade takes no further step when it has used so many milliseconds.
+        calibration, 0: never. ``budget_ms``: a cascade takes no step that will probably end after so many milliseconds.
         """
         options: dict[str, Any] = {"method": method, "min_probability": min_probability, "budget_ms": budget_ms}
         return self.ask_many([question], k=k, rerank=rerank, **options)[0]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from quipu.answering.cascade import cascade
+from quipu.answering.cascade import STEP_MS, Budget, cascade
 from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
 from quipu.answering.nearest import nearest_sentence
 from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step
@@ -65,6 +65,7 @@ class Answerer:
             self.lookup, passages, ReadPairs(*given), Hops(*given, self.where, passages, compare),
             Chain(self.settings, compare), Spans(*given, self.where.vectors),
         )  # fmt: skip
+        self._step_ms = dict(STEP_MS)
         self._steps: dict[Route, Step] = {step.NAME: step for step in steps}
         self._ordered: Mapping[str, Callable[[Sequence[str], Context], list[list[Proposal]]]] = {
             "where": self.where.propose, "rerank": self.lookup.propose_reranked,
@@ -94,6 +95,7 @@ class Answerer:
         if rerank and method in ("cascade", "lookup"):
             self._models.reranker()
         context = self.context(questions, k=k, rerank=rerank)
+        budget = Budget(budget_ms, self._step_ms)
         bar = Bar(min_probability, self.calibrations[0].floor if self.calibrations else 0.0)
         if method != "cascade":
             answers = self._answers(method, context, bar, questions, after_lookup=False)
@@ -101,17 +103,18 @@ class Answerer:
             own = Bar(None, bar.floor)
             steps = (
                 (name, partial(self._answers, name, context, own, after_lookup=name != "lookup"))
-                for name in self.steps(rerank)
+                for name in self.steps(rerank, budget)
             )
-            answers = cascade(questions, steps, bar, budget_ms, lambda: self.fitted("cascade"))
-        if all(answer.text is not None for answer in answers) or self.where.ready():
+            answers = cascade(questions, steps, bar, budget, lambda: self.fitted("cascade"))
+        if all(answer.text is not None for answer in answers) or not budget.affords("where") or self.where.ready():
             return answers
         return [answer if answer.text is not None else self._with_nearest(answer, context) for answer in answers]
 
-    def steps(self, rerank: bool = False) -> Iterator[Route]:
+    def steps(self, rerank: bool = False, budget: Budget | None = None) -> Iterator[Route]:
         """The steps of a cascade that this memory can take: each needs its models and a fitted scorer.
 
-        Chains of pairs are followed where no passages can be read.
+        Chains of pairs are followed where no passages can be read. No models are loaded for a step that the budget
+        does not afford.
         """
         yield "lookup"
         if self.fitted(scorer_name(rerank)) is None:  # nothing says when to go on
@@ -119,6 +122,7 @@ class Answerer:
         taken: set[Route] = set()
         for name in CASCADE[1:]:
             needless = name not in self.settings.steps or (name == "chain" and "hops" in taken)
+            needless = needless or (budget is not None and not budget.affords(name))
             if not needless and not self.missing(name) and self.fitted(name) is not None:
                 taken.add(name)
                 yield name
@@ -198,6 +202,7 @@ class Answerer:
             for question, row in zip(questions, step.propose(questions, context), strict=True)
         ]  # fmt: skip
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
+        self._step_ms[name] = (self._step_ms.get(name, each) + each) / 2
         return [replace(answer, milliseconds=each) for answer in answers]
 
     def _with_nearest(self, answer: Answer, context: Context) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from quipu.answering.cascade import cascade
+from quipu.answering.cascade import Budget, cascade
 from quipu.answering.decision import COMBINED_FEATURES, Bar
 from quipu.answering.scoring import LinearScorer, Odds
 from quipu.records import Answer, Route
@@ -88,10 +88,20 @@ def test_no_step_is_looked_for_before_it_is_needed() -> None:
 def test_no_step_begins_when_the_budget_is_spent() -> None:
     second = Step("read", "x")
     slow = [("lookup", Step("lookup", "", seconds=0.02)), ("read", second)]
-    (answer,) = cascade(["x?"], slow, OWN, budget_ms=10)  # type: ignore[arg-type]
+    (answer,) = cascade(["x?"], slow, OWN, Budget(10))  # type: ignore[arg-type]
     assert answer.text is None and not second.asked
-    (answer,) = cascade(["x?"], slow, OWN, budget_ms=1000)  # type: ignore[arg-type]
+    (answer,) = cascade(["x?"], slow, OWN, Budget(1000))  # type: ignore[arg-type]
     assert answer.text == "read x?"
+
+
+def test_no_step_begins_that_will_not_end_within_the_budget() -> None:
+    """A budget of 20 ms took 162: only what was spent was compared with it. A cheaper step after it may still fit."""
+    dear, cheap = Step("passage", "x"), Step("chain", "x")
+    steps = [("lookup", Step("lookup", "")), ("passage", dear), ("chain", cheap)]
+    (answer,) = cascade(["x?"], steps, OWN, Budget(90, {"passage": 150, "chain": 20}))  # type: ignore[arg-type]
+    assert answer.text == "chain x?" and not dear.asked
+    (answer,) = cascade(["x?"], steps, OWN, Budget(900, {"passage": 150, "chain": 20}))  # type: ignore[arg-type]
+    assert answer.text == "passage x?"
 
 
 def test_steps_that_hold_the_same_answer_confirm_each_other() -> None:
