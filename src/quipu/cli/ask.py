@@ -67,7 +67,9 @@ def ask(
     ] = None,
     budget_ms: Annotated[
         float | None,
-        typer.Option(min=0.001, metavar="MS", help="A cascade takes no step that will probably end after so many milliseconds."),
+        typer.Option(
+            min=0.001, metavar="MS", help="A cascade takes no step that will probably end after so many milliseconds."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,

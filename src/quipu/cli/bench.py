@@ -113,8 +113,8 @@ def estimate(
     print_table(
         [
             ("documents", found.documents), ("passages", found.passages), ("pairs, about", found.pairs),
-            ("time", f"{duration(found.build_seconds_least)} to {duration(found.build_seconds_most)}"), ("disk", _size(found.disk_bytes)),
-            ("memory of a process", _size(found.ram_bytes)), ("mapped, shared", _size(found.mapped_bytes)),
+            ("time", f"{duration(found.build_seconds_least)} to {duration(found.build_seconds_most)}"),
+            ("disk", _size(found.disk_bytes)), ("memory of a process", _size(found.ram_bytes)), ("mapped, shared", _size(found.mapped_bytes)),
             ("index", f"{found.index} ({'exact' if found.exact else 'nearly exact'})"),
         ]
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a memory will cost before it is built: time, disk and RAM, from counted passages and a few that are built here."""
+"""What a memory will cost before it is built: time, disk and RAM, by a few of its passages."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _built(texts: Sequence[str]) -> list[tuple[float, float]]:
     """Seconds and pairs a passage of two halves of these passages, in a memory whose models are loaded."""
     import quipu
 
-    found = []
+    found: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="quipu-estimate-") as temporary:
         folder = Path(temporary)
         (folder / "probe.txt").write_text(_PROBE, encoding="utf-8")
