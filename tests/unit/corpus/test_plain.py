@@ -86,6 +86,16 @@ def test_lists() -> None:
     ]  # fmt: skip
 
 
+def test_a_comment_is_prose_and_a_notice_no_item() -> None:
+    source = (
+        " * The lock was built in 1911 of oak and iron, and\n * was repaired twice; the gates are now of steel. A\n"
+        " * smith made the hinges.\n\n(c) 1911 Ann Lee\n\n* a key\n* a cloth\n* oil\n"
+    )
+    assert [(kind, text[:8]) for kind, _, _, text in kinds(source)] == [
+        ("paragraph", "The lock"), ("paragraph", "(c) 1911"), ("item", "a key"), ("item", "a cloth"), ("item", "oil"),
+    ]  # fmt: skip
+
+
 def test_questions_and_answers() -> None:
     source = "Q: Do you ship to Malta?\nA: No.\nNever.\n\nQ: Is it new?\n\nA: Yes.\n\nA: a letter\nB: another\n"
     assert kinds(source) == [

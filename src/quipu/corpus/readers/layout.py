@@ -30,6 +30,7 @@ _ITEM = re.compile(
     r"(?P<indent>[ \t]*)"
     r"(?:(?P<bullet>[-*+•·‣▪◦–—])|(?P<number>\d{1,3}|[a-z])[.)]|\((?P<letter>\w)\))[ \t]+(?=\S)"
 )
+_COMMENT = re.compile(r"[ \t]*([*#;%]|//+|--)[ \t]+(?=\S)")
 _HEADER = re.compile(
     r"(From|To|Cc|Bcc|Date|Sent|Subject|Reply-To|Organi[sz]ation|Von|An|Datum|Gesendet|Betreff):[ \t]+\S", re.IGNORECASE
 )
@@ -70,7 +71,7 @@ class _Page:
         if headers := _headers(lines):
             self.blocks += [Block(" ".join(text.split()), line=number) for number, text in headers]
             return
-        heading, lines = _heading(lines, following)
+        heading, lines = _heading(_uncommented(lines), following)
         if heading is not None:
             self.blocks.append(heading)
         for quoted, run in groupby(lines, key=_is_quoted):
@@ -183,6 +184,15 @@ def _may_head(text: str) -> bool:
     )
 
 
+def _uncommented(lines: list[Line]) -> list[Line]:
+    """Prose each line of which begins with the mark of a comment, without the marks."""
+    marks = [_COMMENT.match(text) for _, text in lines]
+    if len(lines) < 3 or len({mark and mark[1] for mark in marks}) > 1 or marks[0] is None:
+        return lines
+    bare = [(number, text[mark.end() :]) for (number, text), mark in zip(lines, marks, strict=True) if mark]
+    return bare if _is_wrapped([text for _, text in bare]) else lines
+
+
 def _items(lines: list[Line]) -> list[Block]:
     """The items of a list, each with the lines that go on with it, and what stands before; none where it is no list.
 
@@ -201,7 +211,8 @@ def _items(lines: list[Line]) -> list[Block]:
             fits = opens or bool(starts) or bullets > 1
         else:
             value = mark["number"] or mark["letter"]
-            fits = opens or _next(last.get(indent, "")) == value or (bool(starts) and value in ("1", "a"))
+            begins = value in ("1", "a", "A", "i", "I") or (value.isdecimal() and opens)
+            fits = (begins and (opens or bool(starts))) or _next(last.get(indent, "")) == value
             if fits:
                 last[indent] = value
         if fits:
