@@ -109,7 +109,7 @@ def test_html_is_read_as_html(tmp_path: Path) -> None:
         assert text.count(words) == 1
     assert ("paragraph", 17, "Pay 5 euros & go. Then wait & press a < b.") in found
     assert "hidden" not in text and "shown" not in text and "<" not in text.replace("a < b", "")
-    lines = {words.split(" ")[0]: line for _, line, words in found}
+    lines = {words.split(" ")[0].strip(":"): line for _, line, words in found}
     assert (lines["How"], lines["Up"], lines["Inspector"], lines["Lower"]) == (2, 4, 13, 19)
 
 

@@ -33,6 +33,7 @@ _TASK = re.compile(r"\[([ xX])\][ \t]+")
 _CALLOUT = re.compile(r"\[!(\w+)\]")
 _CAPTION = re.compile(r"(?:table|tab\.)\s*[\w.]*\d", re.IGNORECASE)
 _DEFINITION = re.compile(r":[ \t]+")
+_WORD = re.compile(r"\w+")
 _BREAK = re.compile(r"<br\s*/?>|<!--.*-->", re.IGNORECASE | re.DOTALL)
 
 
@@ -187,7 +188,8 @@ class _Page:
             last += 1
         source, place = "".join(parts), 0
         for block in _of_html(source):
-            found = source.find(block.text.split(maxsplit=1)[0], place, place + 10_000)
+            word = _WORD.search(block.text)
+            found = source.find(word[0], place, place + 10_000) if word else -1
             if found >= 0:
                 line, place = line + source.count("\n", place, found), found
             self.blocks.append(replace(block, line=line))
