@@ -5,19 +5,26 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from quipu.errors import InputError, MissingExtra
+from quipu.errors import InputError, MemoryLocked, MissingExtra
+from quipu.memory import interchange
+from quipu.memory.digests import TABLES
+from quipu.memory.files import KnownFile, keep_file
 from quipu.memory.index import Index
 from quipu.memory.interchange import export_memory, import_memory
+from quipu.memory.provenance import add_support, mark_ambiguous
+from quipu.memory.rows import exported
 from quipu.memory.store import Store
+from quipu.memory.tokens import PassageTokens, put, search_ids
 from quipu.memory.verify import verify
-from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.records import Document, Mark, Passage, QAPair, Span, Verdict
 
 WIDTH = 8
 Change = Callable[[list[dict[str, Any]]], None]
@@ -31,7 +38,13 @@ def rich(path: Path) -> Store:
     ids = []
     for name in ("one", "two"):
         text = f"Text {name}: Łódź lies in Poland. 🚢\nIt has\x00 no sea."
-        document = Document.make(f"{name}.txt", f"Of {name}", text, {"file": f"{name}.txt", "part": 2, "x": [1, "é"]})
+        document = Document.make(
+            f"{name}.txt",
+            f"Of {name}",
+            text,
+            {"file": f"{name}.txt", "part": 2, "x": [1, "é"]},
+            [Mark(Span(0, 9), "heading", 1, 2, 3), Mark(Span(10, 20))],
+        )
         cut = text.index("\n")
         passages = [Passage.make(document, Span(0, cut)), Passage.make(document, Span(cut + 1, len(text)))]
         store.add_documents([document], passages)
@@ -53,18 +66,27 @@ def rich(path: Path) -> Store:
     for row, pair in list(store.pairs()):
         if row % 9 == 4:
             store.remove(pair=pair.id)
+    ids_of = [pair.id for _, pair in store.pairs()]
+    add_support(store, [(ids_of[0], ids[1], Span(3, 9))])
+    mark_ambiguous(store, [(ids_of[1], "Norway")])
+    coded = [PassageTokens(np.full((2, 4), n, np.uint8), np.array([[0, 3], [4, 9]], np.int32)) for n in range(4)]
+    put(store, list(store.passages()), keys[:4], coded)
+    keep_file(store, KnownFile("/x/one.txt", "one.txt", note={"left_out": {"picture": 2}}))
+    store.note("calibration", {"threshold": 0.5})
     store.journal_mark("finished")
     return store
 
 
 def content(store: Store) -> list[Any]:
-    """Everything in a memory but the row numbers."""
+    """Everything in a memory."""
     return [
         store.width, store.models, store.manifest["settings"], list(store.documents()), list(store.passages()),
         [(pair, store.key_text(pair.id), store.verdicts(pair.id)) for _, pair in store.pairs()],
         np.concatenate([vectors for _, vectors in store.vectors()]).tolist(), store.counts(), store.verdict_counts(),
-        sorted(store.connection.execute("SELECT * FROM journal")),
-        sorted(store.connection.execute("SELECT * FROM verdicts")),
+        {key: value for key, value in store.manifest.items() if key != "digest"}, store.gone().tolist(),
+        [sorted(store.connection.execute(f"SELECT * FROM {table}"), key=str) for table in TABLES],
+        [store.search_words(words, 4)[0].tolist() for words in ("where 3", "own", "poland")],
+        [search_ids(store, words, 4) for words in ("poland", "sea", "of two")],
     ]  # fmt: skip
 
 
@@ -90,14 +112,14 @@ def test_a_round_trip_changes_nothing(tmp_path: Path, suffix: str) -> None:
 
 def _set(kind: str, /, **fields: Any) -> Change:
     def change(records: list[dict[str, Any]]) -> None:
-        next(record for record in records if record["kind"] == kind).update(fields)
+        next(record for record in records if record["record"] == kind).update(fields)
 
     return change
 
 
 def _without(kind: str, field: str) -> Change:
     def change(records: list[dict[str, Any]]) -> None:
-        del next(record for record in records if record["kind"] == kind)[field]
+        del next(record for record in records if record["record"] == kind)[field]
 
     return change
 
@@ -109,18 +131,45 @@ def _vector(*numbers: float) -> str:
 @pytest.mark.parametrize(
     ("change", "line", "words"),
     [
-        (_without("memory", "width"), 1, "kind memory"),
-        (_set("memory", width="wide"), 1, "kind memory"),
-        (_set("memory", models=3), 1, "kind memory"),
-        (_set("document", text="changed"), 2, "does not fit its id"),
-        (_set("document", passages=[[5, 1]]), 2, "start <= end"),
-        (_set("pair", document="nobody"), 4, "does not fit what is stored"),
-        (_set("pair", vector=_vector(1.0, 0.0)), 4, "kind pair"),
-        (_set("pair", vector=_vector(*[float("nan")] * WIDTH)), 4, "16 bits"),
-        (_set("pair", vector="*"), 4, "kind pair"),
-        (_set("pair", question=None), 4, "kind pair"),
-        (_without("pair", "key_text"), 4, "key_text"),
-        (_set("journal", kind="diary"), None, "diary"),
+        (_set("memory", version=1), None, "version 1.*export the memory again"),
+        (_set("memory", version=99), None, "version 99.*update quipu"),
+        (_set("memory", version="2"), None, "version '2'"),
+        (_set("memory", manifest={"models": {}}), 1, "kind memory"),
+        (_set("memory", manifest={"width": "8", "models": {}}), 1, "kind memory"),
+        (_set("memory", manifest={"width": 8, "models": 3}), 1, "kind memory"),
+        (_set("document", text="changed"), 2, "does not fit its sha256"),
+        (_set("document", id="../../etc"), 2, "has the id"),
+        (_set("document", metadata="[" * 100_000), 2, "cannot be used"),
+        (_set("passage", start=5, end=1), 4, "outside the document"),
+        (_set("passage", end=1 << 70), 4, "outside the document"),
+        (_set("passage", end=9), 4, "its id is not"),
+        (_set("mark", end=99_999), 8, "outside the document"),
+        (_set("mark", kind="poem"), 8, "no block"),
+        (_set("pair", document="nobody"), None, "its document is not there"),
+        (_set("pair", row=1 << 40), None, "a row number of"),
+        (_set("pair", row=None), None, "no row number"),
+        (_set("pair", vector=_vector(1.0, 0.0)), None, "4 bytes, 16 are needed"),
+        (_set("pair", vector=_vector(*[float("nan")] * WIDTH)), None, "16 bits"),
+        (_set("pair", vector=_vector(*[0.0] * WIDTH)), None, "unit length"),
+        (_set("pair", vector="*"), None, "not base64"),
+        (_set("pair", id="0" * 32), None, "its id is not"),
+        (_set("pair", question=None), None, "cannot be used"),
+        (_set("pair", question="What else?"), None, "its id is not"),
+        (_set("pair", origin="heaven"), None, "an origin"),
+        (_set("pair", filter_score="high"), None, "filter_score is not of type REAL"),
+        (_without("pair", "key_text"), None, "key_text"),
+        (_set("pair", colour="red"), None, "unknown field 'colour'"),
+        (_set("tokens", places=""), None, "wrong length"),
+        (_set("tokens", codes=base64.b64encode(b"abc").decode()), None, "do not fit"),
+        (_set("verdict", stage="last"), None, "no stage"),
+        (_set("support", end=99_999), None, "outside the document"),
+        (_set("journal", record="diary"), None, "diary"),
+        (_set("journal", note="otherwise"), None, "digest of the closing record"),
+        (_set("end", counts={"pair": 1}), None, "counts of the closing record"),
+        (lambda records: records.pop(20), None, "closing record"),
+        (lambda records: records.pop(), None, "the file was cut"),
+        (lambda records: records.append(records[-1]), None, "behind the closing record"),
+        (lambda records: records.insert(4, records[4]), None, "cannot be used"),
     ],
 )
 def test_a_spoilt_export_names_the_line_and_leaves_no_folder(
@@ -131,10 +180,10 @@ def test_a_spoilt_export_names_the_line_and_leaves_no_folder(
         export_memory(store, tmp_path / "a.jsonl")
     records = [json.loads(text) for text in (tmp_path / "a.jsonl").read_text().split("\n") if text]
     change(records)
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
     with pytest.raises(InputError, match=words) as raised:
         import_memory(tmp_path / "a.jsonl", tmp_path / "n")
-    assert "a.jsonl, line " in str(raised.value) and "\n" not in str(raised.value)
+    assert "a.jsonl" in str(raised.value) and "\n" not in str(raised.value)
     assert line is None or f"line {line}:" in str(raised.value)
     assert not (tmp_path / "n").exists()
 
@@ -153,13 +202,14 @@ def test_an_export_beside_a_writer_is_one_moment(tmp_path: Path, monkeypatch: py
     """Removed half-way, a document would be in the file without its pairs, or they without it."""
     with rich(tmp_path / "m") as writer, Store.open(tmp_path / "m", read_only=True) as reader:
         before = content(reader)
-        read = reader.vectors
 
-        def and_meanwhile(**options: Any) -> Any:
-            writer.remove(document="one.txt")
-            return read(**options)
+        def and_meanwhile(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
+            for number, row in enumerate(exported(store)):
+                if number == 2:
+                    writer.remove(document="one.txt")
+                yield row
 
-        monkeypatch.setattr(reader, "vectors", and_meanwhile)
+        monkeypatch.setattr(interchange, "exported", and_meanwhile)
         count = export_memory(reader, tmp_path / "a.jsonl")
         assert count == len(before[5]) > writer.count()
     import_memory(tmp_path / "a.jsonl", tmp_path / "n")
@@ -190,3 +240,53 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path: Path, monkeypatc
             export_memory(store, tmp_path / "a.parquet")
         assert not list(tmp_path.glob("a.parquet*"))
         export_memory(store, tmp_path / "a.jsonl")
+
+
+def test_an_export_follows_no_link_and_destroys_nothing(tmp_path: Path) -> None:
+    """A link that lies where the export writes leads it to a file of somebody else."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / "a.jsonl.tmp").symlink_to(victim)
+    (tmp_path / "a.jsonl").symlink_to(victim)
+    with rich(tmp_path / "m") as store:
+        export_memory(store, tmp_path / "a.jsonl")
+    assert victim.read_text() == "mine" and not (tmp_path / "a.jsonl").is_symlink()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "a.jsonl.tmp", "m", "victim"]
+
+
+def test_an_import_that_fails_leaves_nothing_and_two_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a full disk the half-made folder takes the room that is missing; a second import would mix with it."""
+    with rich(tmp_path / "m") as store:
+        export_memory(store, tmp_path / "a.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr(interchange.Index, "rebuild", lambda store: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(InputError, match=r"cannot be made .No space left"):
+            import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "m"]
+    with Store.create(tmp_path / "n.importing", width=8, models={}), pytest.raises(MemoryLocked):
+        import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+    assert (tmp_path / "n.importing" / "records.sqlite").exists()
+    import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+
+
+def test_a_small_file_that_unfolds_is_refused_soon(tmp_path: Path) -> None:
+    """Ten thousand passages that each hold the whole document are gigabytes of words from half a megabyte."""
+    text = "word " * 50_000
+    document = Document.make("a.txt", "a", text)
+    with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
+        store.add_documents([document], [Passage.make(document, Span(0, 50))])
+        export_memory(store, tmp_path / "a.jsonl")
+    records = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    passage = records[2]
+    more = []
+    for n in range(3000):
+        place = {"start": n, "end": len(text), "id": Passage.make(document, Span(n, len(text))).id, "row": n + 2}
+        more.append({**passage, **place})
+    records[3:3] = more
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records))
+    began = time.process_time()
+    with pytest.raises(InputError, match="far more than the document"):
+        import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+    assert time.process_time() - began < 5

@@ -1,102 +1,177 @@
-"""Whole memories to files and back: JSONL or Parquet, one record a line, from which a memory is restored exactly."""
+"""Whole memories to files and back: JSONL or Parquet, one record a line, from which a memory is restored exactly.
+
+The first record holds the version and the manifest, the last one counts and a digest of all lines before it.
+"""
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import itertools
 import json
 import os
+import secrets
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
-
-from quipu.errors import InputError, MissingExtra, QuipuError
+from quipu.errors import InputError, MemoryLocked, MissingExtra, QuipuError
 from quipu.memory.index import Index
+from quipu.memory.manifest import replace_manifest, sync_folder
 from quipu.memory.opening import lock
-from quipu.memory.provenance import add_support, all_support, mark_ambiguous
+from quipu.memory.rows import UNUSABLE, Importer, exported
+from quipu.memory.schema import FORMAT_VERSION, list_gone
 from quipu.memory.store import Store
-from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.memory.verify import problems_of
 
-Record = tuple[str, str, dict[str, Any]]
-"""Where it stands, its kind, its fields."""
-
+VERSION = 2
 _BATCH = 1024
-_UNUSABLE = (KeyError, TypeError, ValueError, AttributeError, QuipuError)
+_LONGEST = 1 << 28  # bytes of a line
 
 
 def export_memory(store: Store, path: Path) -> int:
-    """Write everything that the memory holds to ``path`` (.jsonl or .parquet); how many pairs."""
+    """Write everything that the memory holds to ``path`` (.jsonl or .parquet); how many pairs.
+
+    A file that is there is replaced when the new one is whole. InputError where it cannot be written.
+    """
     path = Path(path)
     if path.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"{path}: export writes .jsonl or .parquet")
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with store.snapshot():  # a writer beside must not give pairs without their documents
-            count = store.count()
-            if path.suffix == ".jsonl":
-                with temporary.open("w", encoding="utf-8") as file:
-                    for kind, record in _records(store):
-                        file.write(json.dumps({"kind": kind, **record}, ensure_ascii=False) + "\n")
-            else:
-                _write_parquet(temporary, _records(store))
-        temporary.replace(path)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file, store.snapshot():  # one moment, whatever a writer does meanwhile
+                count = store.count()
+                if path.suffix == ".jsonl":
+                    file.writelines(line + b"\n" for line in _lines(store))
+                else:
+                    _write_parquet(file, _lines(store))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_folder(path.parent)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    except UNUSABLE as error:
+        if isinstance(error, QuipuError):
+            raise
+        raise InputError(f"{store.path} cannot be exported ({error}); run: quipu verify {store.path}") from error
     return count
+
+
+def _lines(store: Store) -> Iterator[bytes]:
+    digest, counts = hashlib.sha256(), Counter[str]()
+    manifest = {key: value for key, value in store.manifest.items() if key != "digest"}
+    head = ("memory", {"version": VERSION, "manifest": manifest})
+    for kind, row in itertools.chain([head], exported(store)):
+        line = json.dumps({"record": kind, **row}, ensure_ascii=False).encode("utf-8")
+        digest.update(line + b"\n")
+        counts[kind] += 1
+        yield line
+    yield json.dumps({"record": "end", "counts": dict(counts), "sha256": digest.hexdigest()}).encode()
 
 
 def import_memory(path: Path, into: Path) -> int:
     """Make the memory ``into`` of an exported file; how many pairs.
 
-    InputError names the line that cannot be used; nothing stays of the folder then.
+    InputError names the line that cannot be used, or says that the file is cut or was changed; nothing stays of the
+    folder then. MemoryLocked where another process imports to the same place.
     """
     path, into = Path(path), Path(into)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    records = _read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path)
-    head = next(records, None)
-    if head is None or head[1] != "memory":
-        raise InputError(f"{path}: not an exported memory (its first record is not of kind memory)")
+    lines = enumerate(_read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path), start=1)
+    first = next(lines, None)
+    manifest = _manifest(path, first[1] if first else b"")
     try:
-        width, models, settings = int(head[2]["width"]), dict(head[2]["models"]), dict(head[2]["settings"])
-        if not 1 <= width <= 65_536:
+        beside = _place_beside(into)
+        try:
+            with Store.create(beside, width=manifest["width"], models=manifest["models"]) as store:
+                digest = hashlib.sha256(first[1] + b"\n" if first else b"")
+                _restore(store, path, lines, digest)
+                store.manifest = replace_manifest(beside, {**manifest, "format": FORMAT_VERSION})
+                Index.rebuild(store)
+                for problem in problems_of(store):
+                    raise InputError(f"{path} cannot be used: {problem.kind} {problem.where}: {problem.what}")
+                count = store.count()
+            os.replace(beside, into)
+            sync_folder(into.absolute().parent)
+            return count
+        except MemoryLocked:  # by another import, whose folder it is
+            raise
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise InputError(
+            f"{into} cannot be made ({error.strerror or error}); is there room, and does no other import make it?"
+        ) from error
+
+
+def _manifest(path: Path, line: bytes) -> dict[str, Any]:
+    """What the first line says of the memory."""
+    try:
+        head = json.loads(line)
+        if head["record"] != "memory":
+            raise ValueError("its first record is not of kind memory")
+    except UNUSABLE as error:
+        raise InputError(f"{path}: not an exported memory ({error})") from error
+    version = head.get("version")
+    if type(version) is not int or version != VERSION:
+        newer = type(version) is int and version > VERSION
+        mend = "update quipu" if newer else "export the memory again with this quipu"
+        raise InputError(f"{path}: an export of version {version!r}, this quipu reads version {VERSION}; {mend}")
+    try:
+        manifest = head["manifest"]
+        width, models, settings = manifest["width"], manifest["models"], manifest.get("settings", {})
+        if type(width) is not int or not 1 <= width <= 65_536:
             raise ValueError(f"a width of {width}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}, {head[0]}: the record of kind memory cannot be used ({error!r})") from error
-    beside = _place_beside(into)
-    store = Store.create(beside, width=width, models=models, settings=settings)
-    try:
-        with store:
-            for kind, group in itertools.groupby(records, key=lambda record: record[1]):
-                while rows := list(itertools.islice(group, _BATCH)):
-                    _restore_all(store, path, kind, rows)
-            Index.rebuild(store)
-            count = store.count()
-        os.replace(beside, into)
-        return count
-    except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise
+        if not isinstance(settings, dict) or not all(isinstance(name, str) for name in models.values()):
+            raise ValueError("models or settings are none")
+        return dict(manifest)
+    except UNUSABLE as error:
+        raise InputError(f"{path}, line 1: the record of kind memory cannot be used ({error!r})") from error
 
 
-def _restore_all(store: Store, path: Path, kind: str, rows: list[Record]) -> None:
-    """A batch of one kind in one transaction; where it fails, again record by record, to name the one at fault."""
-    try:
-        with store.transaction():
-            _restore(store, kind, [row for _, _, row in rows])
-    except _UNUSABLE as error:
-        for where, _, row in rows:
+def _restore(store: Store, path: Path, lines: Iterator[tuple[int, bytes]], digest: Any) -> None:
+    """Put the records into the store, up to the closing one; InputError names the line."""
+    importer, counts = Importer(store), Counter({"memory": 1})
+    with store.transaction():
+        for number, line in lines:
             try:
-                with store.transaction():
-                    _restore(store, kind, [row])
-            except _UNUSABLE as reason:
-                raise InputError(f"{path}, {where}: a record of kind {kind} cannot be used ({reason})") from reason
-        raise InputError(f"{path}, {rows[0][0]} and after: records of kind {kind} cannot be used ({error})") from error
+                row = json.loads(line)
+                kind = row.pop("record")
+                if kind == "end":
+                    _close(row, counts, digest.hexdigest())
+                    if next(lines, None) is not None:
+                        raise ValueError("something stands behind the closing record")
+                    break
+                importer.add(kind, row)
+            except UNUSABLE as error:
+                if isinstance(error, QuipuError):
+                    raise
+                what = f"it lacks {error}" if isinstance(error, KeyError) else error
+                raise InputError(f"{path}, line {number}: cannot be used ({what})") from error
+            counts[kind] += 1
+            digest.update(line + b"\n")
+        else:
+            raise InputError(f"{path}: its end is missing (no closing record); the file was cut, export it again")
+        store.index_passages()
+        list_gone(store.connection)
+
+
+def _close(row: dict[str, Any], counts: Counter[str], digest: str) -> None:
+    if row["counts"] != dict(counts):
+        raise ValueError("the counts of the closing record are not those of the records; the file was changed")
+    if row["sha256"] != digest:
+        raise ValueError("the digest of the closing record is not that of the records; the file was changed")
 
 
 def _place_beside(into: Path) -> Path:
@@ -112,105 +187,32 @@ def _place_beside(into: Path) -> Path:
     return beside
 
 
-def _records(store: Store) -> Iterator[tuple[str, dict[str, Any]]]:
-    settings = store.manifest.get("settings", {})
-    yield "memory", {"width": store.width, "models": store.models, "settings": settings}
-    for document in store.documents():
-        yield "document", {
-            "id": document.id, "source": document.source, "title": document.title, "text": document.text,
-            "metadata": dict(document.metadata),
-            "passages": [[item.span.start, item.span.end] for item in store.passages(document.id)],
-        }  # fmt: skip
-    for rows, vectors in store.vectors(batch=_BATCH):
-        for pair, vector in zip(store.pairs_by_rows(rows.tolist()), vectors, strict=True):
-            if pair is not None:
-                yield "pair", {
-                    "id": pair.id, "question": pair.question, "answer": pair.answer, "document": pair.document_id,
-                    "start": pair.span.start if pair.span else None, "end": pair.span.end if pair.span else None,
-                    "origin": pair.origin, "generator": pair.generator, "generator_score": pair.generator_score,
-                    "filter_score": pair.filter_score, "key_text": store.key_text(pair.id),
-                    "vector": base64.b64encode(vector.astype("<f2").tobytes()).decode("ascii"),
-                }  # fmt: skip
-    names = ("pair", "stage", "kept", "score", "reason", "because_of", "document", "passage")
-    passage = "passage" if store.format >= 2 else "NULL"
-    for row in store.connection.execute(
-        f"SELECT pair, stage, kept, score, reason, because_of, document, {passage} FROM verdicts ORDER BY pair, stage"
-    ):
-        yield "verdict", dict(zip(names, row, strict=True))
-    for pair_id, other, document_id, span in all_support(store):
-        yield "support", {
-            "pair": pair_id, "ambiguous": other, "document": document_id,
-            "start": span.start if span else None, "end": span.end if span else None,
-        }  # fmt: skip
-    for key, note, document_id in store.connection.execute("SELECT key, note, document FROM journal ORDER BY key"):
-        yield "journal", {"key": key, "note": note, "document": document_id}
-
-
-def _restore(store: Store, kind: str, rows: list[dict[str, Any]]) -> None:
-    if kind == "document":
-        for row in rows:
-            document = Document.make(row["source"], row["title"], row["text"], row["metadata"])
-            if document.id != row["id"]:
-                raise ValueError(f"the text of {row['source']} does not fit its id")
-            store.add_documents([document], (Passage.make(document, Span(*span)) for span in row["passages"]))
-    elif kind == "pair":
-        pairs = [
-            QAPair(
-                row["id"], row["question"], row["answer"], row["document"],
-                None if row["start"] is None else Span(row["start"], row["end"]), row["origin"], row["generator"],
-                row["generator_score"], row["filter_score"],
-            )
-            for row in rows
-        ]  # fmt: skip
-        keys = [np.frombuffer(base64.b64decode(row["vector"], validate=True), dtype="<f2") for row in rows]
-        store.add(pairs, np.stack(keys).astype(np.float32), [row["key_text"] for row in rows])
-    elif kind == "verdict":
-        verdicts = [
-            Verdict(row["pair"], row["stage"], bool(row["kept"]), row["score"], row["reason"], row["because_of"])
-            for row in rows
-        ]
-        store.add_verdicts(verdicts, [row["document"] for row in rows], [row.get("passage") for row in rows])
-    elif kind == "support":
-        add_support(store, ((r["pair"], r["document"], Span(r["start"], r["end"])) for r in rows if r["document"]))
-        mark_ambiguous(store, ((row["pair"], row["ambiguous"]) for row in rows if row["ambiguous"] is not None))
-    elif kind == "journal":
-        with store.transaction():
-            for row in rows:
-                store.journal_mark(row["key"], row["note"], row["document"])
-    else:
-        raise ValueError(f"unknown kind {kind!r}")
-
-
-def _read_jsonl(path: Path) -> Iterator[Record]:
+def _read_jsonl(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                row = json.loads(line.decode("utf-8"))
-                yield f"line {number}", row.pop("kind"), row
-            except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-                raise InputError(f"{path}, line {number}: not a record of an exported memory ({error})") from error
+        while line := file.readline(_LONGEST):
+            if not line.endswith(b"\n"):
+                raise InputError(f"{path}: its end is missing, or a line is too long; export it again")
+            yield line[:-1]
 
 
-def _write_parquet(path: Path, records: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    """Two columns: the kind, and the record as JSON (the kinds have different fields)."""
+def _write_parquet(file: IO[bytes], lines: Iterable[bytes]) -> None:
+    """One column of the records as JSON (the kinds have different fields)."""
     arrow, parquet = _arrow()
-    schema = arrow.schema([("kind", arrow.string()), ("record", arrow.string())])
-    with parquet.ParquetWriter(str(path), schema, compression="zstd") as writer:
-        stream = iter(records)
+    schema = arrow.schema([("record", arrow.string())])
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        stream = iter(lines)
         while rows := list(itertools.islice(stream, _BATCH)):
-            columns = [[kind for kind, _ in rows], [json.dumps(record, ensure_ascii=False) for _, record in rows]]
-            writer.write_table(arrow.table([arrow.array(column, arrow.string()) for column in columns], schema=schema))
+            column = arrow.array([line.decode("utf-8") for line in rows], arrow.string())
+            writer.write_table(arrow.table([column], schema=schema))
 
 
-def _read_parquet(path: Path) -> Iterator[Record]:
+def _read_parquet(path: Path) -> Iterator[bytes]:
     arrow, parquet = _arrow()
     try:
-        number = 0
         for batch in parquet.ParquetFile(str(path)).iter_batches(_BATCH):
             for row in batch.to_pylist():
-                number += 1
-                yield f"row {number}", row["kind"], json.loads(row["record"])
-    except (arrow.ArrowException, ValueError, KeyError, TypeError) as error:
+                yield row["record"].encode("utf-8")
+    except (arrow.ArrowException, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not an exported memory ({error})") from error
 
 

@@ -60,25 +60,32 @@ class VerifyReport:
 def verify(path: Path, *, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
     """Check the memory at ``path``; with ``repair`` rebuild words and index and leave no removed byte in any file."""
     with Store.open(Path(path), read_only=not repair) as store:
-        problems: list[Problem] = []
-        checks = (_schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _words, _index)
-        for number, check in enumerate(checks):
-            if progress is not None:
-                progress({"stage": "verify", "done": number, "total": len(checks)})
-            _limit(store)
-            try:
-                with store.snapshot():  # a writer beside must not look like damage
-                    problems += check(store)
-            except (sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
-                problems.append(Problem("record", "records.sqlite", f"cannot be read ({error})"))
+        problems = problems_of(store, progress)
         if repair:
             try:
                 store.compact()
             except sqlite3.DatabaseError as error:
                 raise FormatError(f"{path}: the record is damaged ({error}); restore it from a copy") from error
-        if progress is not None:
-            progress({"stage": "verify", "done": len(checks), "total": len(checks)})
         return VerifyReport(problems, repair, _counts(store))
+
+
+def problems_of(store: Store, progress: Progress | None = None) -> list[Problem]:
+    """Everything that is not as it should be in an open memory; nothing is changed."""
+    problems: list[Problem] = []
+    checks = (_schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _words, _index)
+    for number, check in enumerate(checks):
+        if progress is not None:
+            progress({"stage": "verify", "done": number, "total": len(checks)})
+        _limit(store)
+        try:
+            with store.snapshot():  # a writer beside must not look like damage
+                problems += check(store)
+        except (sqlite3.Error, ValueError, TypeError, AttributeError, OverflowError) as error:
+            problems.append(Problem("record", "records.sqlite", f"cannot be read ({error})"))
+    store.connection.set_progress_handler(None, 0)
+    if progress is not None:
+        progress({"stage": "verify", "done": len(checks), "total": len(checks)})
+    return problems
 
 
 def _counts(store: Store) -> dict[str, int]:
