@@ -25,7 +25,7 @@ def text(
     x: float, y: float, words: str, size: float = 10, font: str = "F1", extra: str = "", turn: str = "1 0 0 1"
 ) -> str:
     """Words at a place; ``extra``: operators before them, ``turn``: the first four numbers of the text's matrix."""
-    coded = words.encode("cp1252").hex()
+    coded = words.encode("cp1252" if words.isprintable() else "latin-1").hex()
     return f"q BT {extra} /{font} {size} Tf {turn} {x} {y} Tm <{coded}> Tj ET Q\n"
 
 
@@ -423,6 +423,14 @@ class TestStructure:
             ("paragraph", "2.1 The rent is 465 euros a quarter and is paid in advance."),
         ]
 
+    def test_recognised_lines_of_unequal_sizes_are_no_headings(self, file: Path) -> None:
+        drawn = picture(0, 0, 595, 842)
+        for at, (row, size) in enumerate(
+            zip((*STORY, "It is kept in the safe of the harbour office."), (9, 11, 10), strict=True)
+        ):
+            drawn += text(60, 700 - 13 * at, row, size, extra="3 Tr")
+        assert [block.kind for block in blocks(pdf(file, drawn))] == ["paragraph"]
+
     def test_the_outline_names_headings(self, file: Path) -> None:
         pdf(file, lines(60, 700, "Fees", "The berth costs 40 euros a week."), outline="Fees")
         assert [(block.kind, block.level) for block in blocks(file)] == [("heading", 1), ("paragraph", 0)]
@@ -460,6 +468,21 @@ class TestSeen:
     def test_text_recognised_under_a_scan_is_read(self, file: Path) -> None:
         found = extract(pdf(file, picture(0, 0, 595, 842) + text(60, 700, "Deed of 1871 for the mill.", extra="3 Tr")))
         assert [block.text for block in found.blocks] == ["Deed of 1871 for the mill."] and not found.left_out
+
+    def test_letters_that_the_font_does_not_name(self, file: Path) -> None:
+        """A ligature whose letters are lost shows a sign for it; a page of such signs is named."""
+        lost = "\x81\x8d\x8f\x90 \x9d\x81\x8d\x8f"
+
+        def unnamed(*pages: str) -> Path:
+            data = pdf(file, *pages).read_bytes()
+            file.write_bytes(data.replace(b"/Encoding /WinAnsiEncoding", b"/Encoding << /Differences [129 /g1] >>"))
+            return file
+
+        assert texts(unnamed(text(60, 700, "The o\x81ce is open on Monday."))) == ["The o\ufffdce is open on Monday."]
+        found = extract(unnamed(text(60, 700, lost), lines(60, 700, *STORY)))
+        assert found.left_out == {"page of unknown letters": 1}
+        with pytest.raises(ReadError, match="text recognition"):
+            blocks(unnamed(text(60, 700, lost)))
 
     def test_scans_are_named(self, file: Path) -> None:
         with pytest.raises(ReadError, match="text recognition"):

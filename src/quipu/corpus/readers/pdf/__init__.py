@@ -14,6 +14,7 @@ from pathlib import Path
 from quipu.corpus.readers import Bad, Block, Extract
 from quipu.corpus.readers.pdf.engine import Pdf
 from quipu.corpus.readers.pdf.layout import Line, arranged
+from quipu.corpus.readers.pdf.letters import UNKNOWN
 from quipu.corpus.readers.pdf.page import Box, Page
 from quipu.corpus.readers.pdf.paragraphs import blocks_of
 from quipu.corpus.readers.pdf.repeated import take_out
@@ -35,11 +36,16 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     with Pdf(path) as pdf:
         title = " ".join(pdf.title.split())
         pages = list(pdf.pages())
+        left_out = pdf.left_out
     good = [page for page in pages if page is not None]
     if not good:
         raise ReadError("broken PDF: no page can be read")
-    left_out = Counter({"unreadable page": len(pages) - len(good)})
+    left_out["unreadable page"] = len(pages) - len(good)
     for page in good:
+        if _is_unknown(page):
+            left_out["page of unknown letters"] += 1
+            page.runs, page.turned = [], []
+            continue
         left_out["hidden character"] += page.hidden
         if _is_scan(page):
             left_out["scanned page"] += 1
@@ -53,6 +59,8 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     if not blocks:
         if left_out["scanned page"]:
             raise ReadError("no text: its pages are pictures; run text recognition (OCR) first")
+        if left_out["page of unknown letters"]:
+            raise ReadError("no text: its fonts do not say which letters they draw; run text recognition (OCR) first")
         raise ReadError("no text in the PDF")
     if _NO_TITLE.fullmatch(title):
         title = _heading([item for number, items, _ in arrangement[:1] for item in items if isinstance(item, Line)])
@@ -83,6 +91,13 @@ def _heading(lines: Sequence[Line]) -> str:
 def _below(one: Line, two: Line) -> bool:
     """Whether a line goes on with another, in the same type."""
     return one.size == two.size and 0 < two.base - one.base < 1.35 * one.size
+
+
+def _is_unknown(page: Page) -> bool:
+    """Whether most letters of a page are none, as with fonts that do not say what their shapes mean."""
+    text = "".join(run.text for runs in (page.runs, *page.turned) for run in runs)
+    unknown = sum(letter == UNKNOWN or "\ue000" <= letter < "\uf8ff" for letter in text)
+    return unknown > 0.5 * len(text.replace(" ", ""))
 
 
 def _is_scan(page: Page) -> bool:

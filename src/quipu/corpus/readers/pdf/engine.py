@@ -5,13 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as c
 
-from quipu.corpus.readers.pdf.letters import letters
+from quipu.corpus.readers.pdf.letters import Text, letters
 from quipu.corpus.readers.pdf.page import Box, Field, FieldKind, Page, View
 from quipu.corpus.readers.pdf.shapes import Shapes
 from quipu.errors import ReadError
@@ -29,7 +31,10 @@ _SECRET = 1 << 13  # flag of a text field: a password
 
 
 class Pdf:
-    """An open file; ReadError where it is encrypted or broken."""
+    """An open file; ReadError where it is encrypted or broken.
+
+    ``title`` is that of its properties; ``left_out`` counts what belongs to no page.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -40,6 +45,9 @@ class Pdf:
             raise ReadError("broken PDF") from error
         if self._document.get_formtype() != c.FORMTYPE_NONE:
             self._document.init_forms()
+        self.left_out = Counter({"attached file": self._document.count_attachments()})
+        if self._document.get_formtype() == c.FORMTYPE_XFA_FULL:
+            self.left_out["XFA form"] = 1
         self.title: str = self._document.get_metadata_value("Title").strip()
         self._outline = self._headings()
 
@@ -68,6 +76,7 @@ class Pdf:
         shapes = Shapes(page)
         texts, hidden = letters(page, edge, shapes)
         sizes = Counter({degrees: sum(len(text.text) for text in group) for degrees, group in texts.items()})
+        _even_out(texts)
         main = sizes.most_common(1)[0][0] if sizes else page.get_rotation()
         view = View.make(main, edge)
         return Page(
@@ -122,6 +131,15 @@ class Pdf:
             option = _string(c.FPDFAnnot_GetFormFieldExportValue, form, annotation).strip()
             found.append(Field(*box, kind, name, value, on, option))
         return found
+
+
+def _even_out(texts: dict[int, list[Text]]) -> None:
+    """Recognised words under a scan get one size, unless it is far from the others': each line's is a guess."""
+    guessed = [text for group in texts.values() for text in group if not text.style.painted]
+    usual = median(text.style.size for text in guessed) if guessed else 0.0
+    for text in guessed:
+        if 0.7 * usual < text.style.size < 1.4 * usual:
+            text.style = replace(text.style, size=usual)
 
 
 def _annotations(page: Any) -> Iterator[tuple[int, Any]]:

@@ -36,6 +36,8 @@ class Hyphens:
 
     def join(self, text: str, line: str) -> str:
         """A text and the line that follows it."""
+        if text.endswith("\u00ad"):
+            return text[:-1] + line
         before, after = _BEFORE.search(text[-80:]), _AFTER.match(line)
         if before is None or after is None:
             return f"{text} {line}"

@@ -54,16 +54,21 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What all letters of a text object share; ``degrees``: direction of the text against the x axis of the file."""
+    """What all letters of a text object share.
+
+    ``degrees``: direction of the text against the x axis of the file; ``painted``: not the words under a scan.
+    """
 
     size: float
     bold: bool
     even: bool
     degrees: int
+    painted: bool
     seen: bool
 
 
-_NONE = _Style(0.0, False, False, 0, False)
+UNKNOWN = "\ufffd"
+_NONE = _Style(0.0, False, False, 0, True, False)
 
 
 def letters(page: Any, edge: Box, shapes: Shapes) -> tuple[dict[int, list[Text]], int]:
@@ -79,12 +84,10 @@ def letters(page: Any, edge: Box, shapes: Shapes) -> tuple[dict[int, list[Text]]
     try:
         for at in range(c.FPDFText_CountChars(handle)):
             code = c.FPDFText_GetUnicode(handle, at)
-            letter = "-" if code == _HYPHEN else _letter(code)
+            letter = "-" if code == _HYPHEN and c.FPDFText_IsHyphen(handle, at) == 1 else _letter(code)
             if letter.isspace():
                 space = True
                 run = None if letter == "\n" else run
-                continue
-            if code < 32 and code != _HYPHEN:
                 continue
             c.FPDFText_GetLooseCharBox(handle, at, rectangle)
             box = (rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
@@ -122,8 +125,10 @@ def letters(page: Any, edge: Box, shapes: Shapes) -> tuple[dict[int, list[Text]]
 
 
 def _letter(code: int) -> str:
-    """The character; U+FFFD for none, for half of a pair."""
-    return chr(code) if code < 0x110000 and not 0xD800 <= code < 0xE000 else "\ufffd"
+    """The character; U+FFFD where the font does not tell which, and for half of a pair."""
+    if 32 <= code < 0x7F or 0xA0 <= code < 0xD800 or 0xE000 <= code < 0x110000:
+        return chr(code)
+    return "\n" if code == 10 else " " if code in (9, 13) else UNKNOWN
 
 
 def _style(layer: Any, at: int, item: Any, middle: tuple[float, float], shapes: Shapes) -> _Style:
@@ -133,7 +138,7 @@ def _style(layer: Any, at: int, item: Any, middle: tuple[float, float], shapes: 
     angle = math.degrees(math.atan2(frame.b, frame.a))
     degrees = round(angle / 90) * 90 if abs(angle - round(angle / 90) * 90) < 5 else round(angle)
     if not item:
-        return _Style(round(size, 1), False, False, degrees % 360, size >= _TINY)
+        return _Style(round(size, 1), False, False, degrees % 360, True, size >= _TINY)
     font = c.FPDFTextObj_GetFont(item)
     name = ctypes.create_string_buffer(256)
     length = c.FPDFFont_GetBaseFontName(font, name, 256) if font else 0
@@ -146,7 +151,7 @@ def _style(layer: Any, at: int, item: Any, middle: tuple[float, float], shapes: 
         seen = seen and shapes.pictured(*middle)  # recognised text under a scan
     elif is_white(item):
         seen = seen and shapes.coloured(*middle)
-    return _Style(round(size, 1), bold, even, degrees % 360, seen)
+    return _Style(round(size, 1), bold, even, degrees % 360, mode not in _UNPAINTED, seen)
 
 
 def _step(start: tuple[float, float], to: tuple[float, float], degrees: int) -> tuple[float, float]:
