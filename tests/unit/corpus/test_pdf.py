@@ -431,6 +431,15 @@ class TestStructure:
             drawn += text(60, 700 - 13 * at, row, size, extra="3 Tr")
         assert [block.kind for block in blocks(pdf(file, drawn))] == ["paragraph"]
 
+    def test_a_letter(self, file: Path) -> None:
+        rows = ["Hotel Fjordblick", "Strandveien 4", "", "12 June 2024", "", "Dear Ms Okafor,", "",
+                "Thank you for your booking. We have reserved room 214 for you from 3 to 7 July.",
+                "The price is 140 euros a night. Check-in is from three in the after-", "noon."]  # fmt: skip
+        found = blocks(pdf(file, lines(60, 700, *rows)))
+        assert {block.kind for block in found} == {"paragraph"}
+        assert [block.text for block in found][:4] == [rows[0], rows[1], rows[3], rows[5]]
+        assert found[4].text.endswith("Check-in is from three in the afternoon.")
+
     def test_the_outline_names_headings(self, file: Path) -> None:
         pdf(file, lines(60, 700, "Fees", "The berth costs 40 euros a week."), outline="Fees")
         assert [(block.kind, block.level) for block in blocks(file)] == [("heading", 1), ("paragraph", 0)]

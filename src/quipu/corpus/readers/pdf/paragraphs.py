@@ -28,6 +28,7 @@ _ENUMERATOR = re.compile(r"\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)]\s+(?=\S)")
 _NUMBERED = re.compile(
     r"(?:(\d{1,2}(?:\.\d{1,2})*)\.?|(?:Chapter|Section|Part|Article|Appendix|Annex) \w{1,5}[.:]?)\s+[^\W\d_a-z]"
 )
+_COUNT = re.compile(r"\d+ ")  # a number without a dot: of a day, a house, things
 _END = re.compile(r"[.!?:;\u2026][\"'\u201d\u2019)\]]*$")
 _ELSEWHERE = 9.0  # lines apart: not one below the other
 _CAPTION = re.compile(r"(?:table|tab\.)\s*\w{0,6}\s*[.:\u2013\u2014-]|.*:$", re.IGNORECASE | re.DOTALL)
@@ -180,7 +181,7 @@ class _Writer:
         if _END.search(text) or not (self._gap_above(line, number) > 1.2 and alone):
             return "paragraph", 0
         apart = below is None or self._gap(line, below) > 1.2
-        if numbered and len(text) < 80 and not (below and _NUMBERED.match(below.text)):
+        if numbered and not _COUNT.match(text) and len(text) < 80 and not (below and _NUMBERED.match(below.text)):
             return "heading", depth
         if text.isupper() and 3 < len(text) < 60 and apart and len(text.split()) < 9:
             return "heading", level
