@@ -51,6 +51,16 @@ def picture() -> bytes:
     return docx(parts={"word/_rels/document.xml.rels": relation.encode(), "word/media/x.png": bytes(1_200_000_000)})
 
 
+def headers(count: int) -> dict[str, bytes]:
+    """Parts of a Word file that unpack to 3 MB each."""
+    relations = "".join(
+        f'<Relationship Id="h{n}" Type="{OFFICE}/header" Target="header{n}.xml"/>' for n in range(count)
+    )
+    header = f'<w:hdr xmlns:w="{WORD}">{"<w:p/>" * 500_000}</w:hdr>'.encode()
+    listed = f'<Relationships xmlns="{PACKAGE}/relationships">{relations}</Relationships>'.encode()
+    return {"word/_rels/document.xml.rels": listed, **{f"word/header{n}.xml": header for n in range(count)}}
+
+
 def merged(rows: int) -> bytes:
     """A cell merged over all rows of a table."""
     cell = f"<w:tr><w:tc><w:tcPr><w:vMerge{{}}/></w:tcPr>{PARAGRAPH}</w:tc></w:tr>"
@@ -103,6 +113,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], bool | None]] = {
     "attribute.docx": (lambda: docx(f'<w:p><w:pPr><w:outlineLvl w:val="x"/></w:pPr></w:p>{PARAGRAPH}'), None),
     "entities.docx": (lambda: docx(root=bomb()), None),
     "picture.docx": (picture, True),
+    "parts.docx": (lambda: docx(parts=headers(40)), False),
     "wide.docx": (
         lambda: docx(
             f'<w:tbl><w:tr><w:tc><w:tcPr><w:gridSpan w:val="20000000"/></w:tcPr>{PARAGRAPH}</w:tc></w:tr></w:tbl>'

@@ -20,7 +20,7 @@ class Limits:
 
     seconds: float = 20.0
     memory: int = 1_000_000_000
-    expanded: int = 100_000_000
+    expanded: int = 64_000_000  # a thousand pages of a Word file take about 5 MB
     line: int = 20_000_000
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class Limits:
     def check_expanded(self, size: int) -> None:
         """ReadError where ``size`` bytes are more than may be unpacked."""
         if size > self.expanded:
-            raise ReadError(f"unpacks to more than the limit of {shown_bytes(self.expanded)}")
+            raise ReadError(f"unpacks to more than the limit of {shown_bytes(self.expanded)}; split it")
 
 
 _current = Limits()
@@ -53,5 +53,5 @@ def use(limits: Limits) -> None:
 
 
 def shown_bytes(size: int) -> str:
-    """Bytes for people: "100 MB"."""
+    """Bytes for people: "64 MB"."""
     return f"{size / 1e6:,.0f} MB" if size >= 1_000_000 else f"{size:,} bytes"

@@ -9,8 +9,9 @@ from time import process_time
 
 import pytest
 
+from quipu.corpus import Limits, limits
 from quipu.corpus.readers import Extract
-from quipu.corpus.readers.docx import package, read
+from quipu.corpus.readers.docx import read
 from quipu.errors import ReadError
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -235,10 +236,10 @@ def test_parts_without_text_are_never_unpacked_and_others_only_to_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of one megabyte with an unused picture took two gigabytes of memory."""
-    monkeypatch.setattr(package, "PART", 5000)
+    monkeypatch.setattr(limits, "_current", Limits(expanded=6000))
     picture = write(tmp_path / "picture.docx", p("Text."), {"image": "x" * 1_000_000})
     assert texts(picture) == ["Text."]
-    with pytest.raises(ReadError, match=r"too large: word/document\.xml"):
+    with pytest.raises(ReadError, match="unpacks to more than the limit of 6,000 bytes"):
         extract(write(tmp_path / "long.docx", p("Text.") * 100))
     broken = write(tmp_path / "styles.docx", p("Text."), {"styles": "<oops", "footnotes": "x" * 6000})
     assert texts(broken) == ["Text."] and extract(broken).left_out == {"broken part": 2}

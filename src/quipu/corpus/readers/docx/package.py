@@ -13,9 +13,9 @@ from typing import Any
 
 from lxml import etree
 
+from quipu.corpus.limits import current
 from quipu.errors import ReadError
 
-PART = 64 << 20  # bytes of one part, unpacked; a thousand pages of text take about 5 MB
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # also what encrypts a new file
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, KeyError, ValueError,
                RuntimeError, NotImplementedError, OSError)  # fmt: skip
@@ -26,6 +26,7 @@ class Package:
 
     def __init__(self, path: Path) -> None:
         """Raises ReadError for what is no zip file."""
+        self._unpacked = 0  # bytes
         try:
             self._zip = zipfile.ZipFile(path)
         except _UNREADABLE as error:
@@ -41,16 +42,16 @@ class Package:
         self._zip.close()
 
     def part(self, name: str) -> Any:
-        """The root element of an XML part; ReadError where it is missing, broken or longer than ``PART``."""
+        """The root element of an XML part; ReadError where it is missing or broken, or too much has been unpacked."""
         try:
             with self._zip.open(name) as file:
-                data = file.read(PART + 1)
+                data = file.read(current().expanded + 1)
         except _UNREADABLE as error:
             encrypted = isinstance(error, RuntimeError) and "password" in str(error)
             reason = "encrypted; save it without a password" if encrypted else f"broken docx ({name}: {_short(error)})"
             raise ReadError(reason) from error
-        if len(data) > PART:
-            raise ReadError(f"too large: {name} unpacks to more than {PART >> 20} MiB; split the document")
+        self._unpacked += len(data)
+        current().check_expanded(self._unpacked)
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_pis=True)
         try:
             return etree.fromstring(data, parser)
