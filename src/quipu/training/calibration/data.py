@@ -41,12 +41,13 @@ class LabelledSet:
 class Wanted:
     """Where the public sets are, where files are written, how large a set is (passages: about), and a seed.
 
-    ``answers``: JSONL of short answers to SelQA's questions, see ``selqa``.
+    ``answers``: JSONL of short answers to SelQA's questions, see ``selqa``; ``manuals``: a folder, see ``manuals``.
     """
 
     data: Path
     run: Path
     answers: Path
+    manuals: Path
     questions: int
     passages: int
     seed: int
@@ -147,6 +148,18 @@ def trivia(wanted: Wanted) -> LabelledSet:
     return LabelledSet(asked, pairs=_write(wanted.run / "trivia.jsonl", kept))
 
 
+def manuals(wanted: Wanted) -> LabelledSet:
+    """Manuals, rules, price lists, mails and the like that were invented for this, in several formats, and all of
+    ``questions.jsonl`` (question, answers, document): those without an answer ask for something next door.
+    """
+    files = sorted(path for path in wanted.manuals.iterdir() if path.name != "questions.jsonl")
+    gone = _left_out([path.name for path in files])
+    rows = corpora.read_jsonl(wanted.manuals / "questions.jsonl")
+    asked = [Labelled(row["question"], tuple(row["answers"]), row["document"]) for row in rows]
+    kept = [path for path in files if path.name not in gone]
+    return LabelledSet(list(_unanswered(asked, gone, {path.name for path in files})), kept)
+
+
 def two_documents(wanted: Wanted) -> LabelledSet:
     """Training questions of HotpotQA, 2WikiMultihopQA and MuSiQue over the paragraphs they need and one more each."""
     found: list[hops.MultiHop] = []
@@ -168,7 +181,7 @@ def two_documents(wanted: Wanted) -> LabelledSet:
 
 
 SETS: Mapping[str, Callable[[Wanted], LabelledSet]] = {
-    "selqa": selqa, "fairytales": fairytales, "microworld": microworld, "trivia": trivia,
+    "selqa": selqa, "manuals": manuals, "fairytales": fairytales, "microworld": microworld, "trivia": trivia,
     "two-documents": two_documents,
 }  # fmt: skip
 HELD: Mapping[str, Callable[[Wanted], LabelledSet]] = {
