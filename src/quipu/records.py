@@ -148,8 +148,8 @@ class Passage:
                     found.append(Heading(mark.over, " ".join(text.split())))
         return tuple(heading.text for heading in found)
 
-    def about(self, at: int | None = None) -> str:
-        """What is told of the passage, or of the character ``at``, beside its words: title, headings, what leads in.
+    def over(self, at: int | None = None) -> list[str]:
+        """What stands over the passage, or over the character ``at``: title, headings, what leads in.
 
         A part that only repeats what stands before it is left out.
         """
@@ -157,7 +157,11 @@ class Passage:
         for part in (self.title, *self.path(at), self.lead.rstrip(":")):
             if part and f" {normalize_answer(part)} " not in f" {normalize_answer(' '.join(parts))} ":
                 parts.append(part)
-        return ": ".join(parts)
+        return parts
+
+    def about(self, at: int | None = None) -> str:
+        """``over`` as one line: what is told of the passage beside its words."""
+        return ": ".join(self.over(at))
 
     def mark(self, at: int) -> Mark | None:
         """The block in which the document's character ``at`` stands."""

@@ -21,7 +21,8 @@ class Question:
 
     passage: str
     title: str  # what is told of the passage beside its text
-    subject: str  # the document's title
+    about: str  # the document's title and the headings over the span
+    subject: str  # the nearest of these that names something
     sentences: Sequence[Span]  # of the passage
     span: Span  # in the passage
     text: str
@@ -112,13 +113,13 @@ def _judged(item: Question, reading: Reading, agreement: float, threshold: float
         return Judged(item.text, settled, "kept", reading.probability, reading.text)
     plain = item.text[:1].upper() + item.text[1:]
     sentence = sentence_at(item.passage, item.sentences, settled.span.start)
-    wrong = fault(plain, settled.answer) or written_fault(plain, settled.answer, item.passage, sentence, item.title)
+    wrong = fault(plain, settled.answer) or written_fault(plain, settled.answer, item.passage, sentence, item.about)
     if wrong:
         return Judged(plain, None, wrong, 0.0, reading.text)
     text = anchored(plain, item.subject, item.passage)
     if fault(text, settled.answer):  # the title is the answer
         text = plain
-    said = wording(text, settled.answer, item.passage, item.title)
+    said = wording(text, settled.answer, item.passage, item.about)
     evidence = Evidence(
         question=item.score,
         answer=math.log(max(reading.probability, FLOOR)),

@@ -13,7 +13,7 @@ from quipu.generate.consistency import Question, local_filter, read_back, well_f
 from quipu.generate.dedup import deduplicate
 from quipu.generate.readback import Settled
 from quipu.generate.scoring import UNEXPECTED
-from quipu.generate.wording import anchored, understood
+from quipu.generate.wording import anchored, subject_of, understood
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
     SupportsEncode,
@@ -25,7 +25,9 @@ from quipu.models.protocols import (
     Written,
 )
 from quipu.records import Candidate, Passage, QAPair, Span, Verdict
+from quipu.text import normalize_answer
 
+SUBJECT_WORDS = 5  # of a heading that is put in front of a question
 Filter = Literal["local", "global"]
 Ambiguous = Literal["drop", "mark"]
 
@@ -285,7 +287,8 @@ def _read_back(
         Question(
             passage=item.passage.text,
             title=item.passage.about(),
-            subject=item.passage.title,
+            about=item.passage.about(item.pair.span.start if item.pair.span else None),
+            subject=_subject(item),
             sentences=bounds[item.passage.id],
             span=item.span,
             text=item.pair.question,
@@ -328,6 +331,13 @@ def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Suppo
     return found
 
 
+def _subject(item: _Made) -> str:
+    """The nearest short heading over the span that a question can name, else the title."""
+    path = item.passage.path(item.pair.span.start if item.pair.span else None)
+    short = (part for part in reversed(path) if len(part.split()) <= SUBJECT_WORDS and not asks(part))
+    return next(filter(subject_of, short), item.passage.title)
+
+
 def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str]:
     """The key text of each pair, from the sentence of its passage in which its span begins and what stands over it.
 
@@ -345,7 +355,9 @@ def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str
         if passage.id not in bounds:
             bounds[passage.id] = sentences_of(passage)
         sentence = sentence_at(passage.text, bounds[passage.id], pair.span.start - passage.span.start)
-        made.append(key_text(pair.question, pair.answer, sentence, passage.about(pair.span.start), kind))
+        known = set(normalize_answer(f"{pair.question} {sentence}").split())
+        over = [part for part in passage.over(pair.span.start) if not set(normalize_answer(part).split()) <= known]
+        made.append(key_text(pair.question, pair.answer, sentence, ": ".join(over), kind))
     return made
 
 

@@ -170,7 +170,7 @@ def anchored(question: str, title: str, passage: str) -> str:
     words = words_of(question)
     lower = [word.lower() for word in words]
     named = _names(words)
-    subject = _subject(title)
+    subject = subject_of(title)
     if subject == subject.lower() and not _stems(subject) <= _stems(passage) | FUNCTION_WORDS:
         return question
     loose = _dangles(lower, named) or _vague(lower, named, set()) > 0
@@ -181,7 +181,7 @@ def anchored(question: str, title: str, passage: str) -> str:
     return f"{ANCHOR} {subject}, {first.lower() if first.lower() in FUNCTION_WORDS | _ASKS else first}{rest}"
 
 
-def _subject(title: str) -> str:
+def subject_of(title: str) -> str:
     """What a title names, without remarks in brackets or of what kind it is; "" where it names nothing."""
     subject = re.sub(r"\s*\([^()]*\)\s*$", "", title.replace("_", " ")).strip()
     subject = re.sub(r"\s*[:–—|-]\s+[a-z][\w ]*$", "", subject).strip(" .,:;!?")

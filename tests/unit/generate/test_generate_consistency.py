@@ -108,7 +108,8 @@ class Says:
 def question(text: str, words: str, score: float | None = -0.05) -> Question:
     start = PASSAGE.index(words)
     span = Span(start, start + len(words))
-    return Question(PASSAGE, "The Suez Canal", "The Suez Canal", sentences(PASSAGE), span, text, score)
+    title = "The Suez Canal"
+    return Question(PASSAGE, title, title, title, sentences(PASSAGE), span, text, score)
 
 
 def test_the_model_reads_its_own_questions_back() -> None:

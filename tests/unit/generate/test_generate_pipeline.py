@@ -10,9 +10,9 @@ import pytest
 from tests.handmade import NumberModel, NumberReader, NumberWriter, WordEncoder
 
 from quipu.errors import SettingsError
-from quipu.generate.pipeline import Generated, GenerateSettings, generate
+from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts
 from quipu.models.protocols import Written
-from quipu.records import Candidate, Document, Passage, Span
+from quipu.records import Candidate, Document, Mark, Passage, QAPair, Span
 
 TEXT = "The ship left the port in 1841. Aboard it were some 77 men and 21 guns."
 
@@ -204,3 +204,24 @@ def test_impossible_settings_are_refused_before_the_work(wrong: dict[str, float]
     """An hour into a build is late to learn that nothing could come of it."""
     with pytest.raises(SettingsError):
         GenerateSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_heading_says_of_what_a_question_asks_and_stands_in_its_key() -> None:
+    """ "How old is it?" under "Museum" asks of the museum, not of the portal of the town."""
+    text = "Museum\n\nIt was opened in 1905 by its founders."
+    marks = (Mark(Span(0, 6), "heading", 1), Mark(Span(8, len(text)), "paragraph"))
+    document = Document.make("p3.html", "Town portal", text, None, marks)
+    passage = Passage.make(document, Span(0, len(text)))
+    start = text.index("1905")
+    pair = QAPair.make("When was it opened?", "1905", document_id=document.id, span=Span(start, start + 4))
+    assert key_texts([(pair, passage)], "both") == [
+        "Town portal: Museum: When was it opened? It was opened in when by its founders."
+    ]
+    named = QAPair.make("When was the museum opened?", "1905", document_id=document.id, span=pair.span)
+    assert key_texts([(named, passage)], "question") == ["Town portal: When was the museum opened?"]
+    model = NumberModel()
+    (made,) = generate(
+        [passage], extractor=model, writer=model, reader=model, encoder=WordEncoder(),
+        settings=GenerateSettings(pair_threshold=0.0), is_known=lambda question, answer: None,
+    ).pairs  # fmt: skip
+    assert model.titles == ["Town portal"] and made.answer.startswith("1905")
