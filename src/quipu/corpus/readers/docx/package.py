@@ -45,13 +45,13 @@ class Package:
         """The root element of an XML part; ReadError where it is missing or broken, or too much has been unpacked."""
         try:
             with self._zip.open(name) as file:
-                data = file.read(current().expanded + 1)
+                data = file.read(current().expanded - self._unpacked + 1)
         except _UNREADABLE as error:
             encrypted = isinstance(error, RuntimeError) and "password" in str(error)
             reason = "encrypted; save it without a password" if encrypted else f"broken docx ({name}: {_short(error)})"
             raise ReadError(reason) from error
+        current().check_expanded(self._unpacked + len(data))
         self._unpacked += len(data)
-        current().check_expanded(self._unpacked)
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_pis=True)
         try:
             return etree.fromstring(data, parser)
