@@ -79,12 +79,12 @@ def build(
         if pairs is not None:
             builder.add_pairs_file(Path(pairs), strict=strict)
         builder.add_documents(paths, strict=strict)
-        if is_new and not store.counts()["documents"]:
+        if is_new and _is_empty(store):
             raise InputError(_nothing(builder.report))
         builder.ask()
         store.journal_mark("finished")
     except BaseException:
-        empty = is_new and not store.counts()["documents"]
+        empty = is_new and _is_empty(store)
         store.close()
         if empty:
             shutil.rmtree(path, ignore_errors=True)
@@ -491,6 +491,11 @@ class Memory:
         if self._index is None:
             self._index = Index.load(store)
         return self._index, self._encoder
+
+
+def _is_empty(store: Store) -> bool:
+    counts = store.counts()
+    return not counts["passages"] and not counts["pairs"]
 
 
 def _nothing(report: BuildReport) -> str:

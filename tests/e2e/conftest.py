@@ -67,6 +67,15 @@ def built(quipu: Quipu, documents: Path) -> tuple[Path, subprocess.CompletedProc
     return memory, done
 
 
+@pytest.fixture(scope="session")
+def ready(quipu: Quipu, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A memory of ready pairs alone, which needs no model to write any."""
+    folder = tmp_path_factory.mktemp("ready")
+    (folder / "pairs.csv").write_text("question,answer\nWho keeps the lock gates?,the harbour office\n", "utf-8")
+    assert quipu("build", "--pairs", folder / "pairs.csv", "-o", folder / "ready.quipu").returncode == 0
+    return folder / "ready.quipu"
+
+
 @pytest.fixture
 def memory(built: tuple[Path, object], tmp_path: Path) -> Path:
     """A copy of the memory that a test may change."""

@@ -85,6 +85,60 @@ def test_questions_come_from_a_file_or_from_a_pipe_alike(
     assert by_file[1]["pair"] == one[0]["pair"]
 
 
+def test_bad_lines_of_questions_are_named_and_the_others_answered(quipu: Quipu, ready: Path, tmp_path: Path) -> None:
+    """One line without a question refused the whole file; with --strict it still does."""
+    file = tmp_path / "questions.jsonl"
+    lines = [
+        '{"question":"Who keeps the lock gates?"}', '{"question": 5}', "not json", '{"question":"Who paints them?"}',
+    ]  # fmt: skip
+    file.write_text("\n".join(lines), encoding="utf-8")
+    done = quipu("ask", ready, "--questions", file, "--json", "--method", "lookup")
+    assert done.returncode == 0
+    assert [item["question"] for item in objects(done.stdout)] == ["Who keeps the lock gates?", "Who paints them?"]
+    assert {item["asked_together"] for item in objects(done.stdout)} == {2}
+    assert [line.split(": ")[1] for line in done.stderr.splitlines()] == [f"{file}, line 2", f"{file}, line 3"]
+    assert quipu("ask", ready, "--questions", file, "--strict").returncode == 2
+    file.write_text("not json", encoding="utf-8")
+    done = quipu("ask", ready, "--questions", file)
+    assert done.returncode == 2 and not done.stdout
+
+
+def test_strange_questions_get_one_answer_each(quipu: Quipu, ready: Path) -> None:
+    """By a pipe and by --questions - alike; "exit" means something at the prompt only."""
+    asked = ["Who keeps the lock gates?", "!!!", "why " * 300, "exit", "[1", "\u202e\x1b[2J", "?" * 500]
+    text = "\n".join(asked) + "\n"
+    by_pipe = objects(quipu("ask", ready, "--json", "--method", "lookup", stdin=text).stdout)
+    by_name = objects(quipu("ask", ready, "--questions", "-", "--json", "--method", "lookup", stdin=text).stdout)
+    assert [item["question"] for item in by_pipe] == [line.strip() for line in asked]
+    assert [item["text"] for item in by_pipe] == [item["text"] for item in by_name]
+
+
+def test_who_reads_may_stop_reading(quipu: Quipu, ready: Path, tmp_path: Path) -> None:
+    """As head does: no traceback of a broken pipe."""
+    (tmp_path / "q.txt").write_text("Who keeps the lock gates?\n" * 3000, encoding="utf-8")
+    command = shutil.which("quipu", path=str(Path(sys.executable).parent))
+    asked = [str(command), "ask", str(ready), "--questions", str(tmp_path / "q.txt"), "--json", "--method", "lookup"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert json.loads(process.stdout.readline())
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_names_that_are_not_utf8_are_shown_as_bytes(quipu: Quipu, ready: Path, tmp_path: Path) -> None:
+    """Each of these was a UnicodeEncodeError."""
+    name = os.fsdecode(b"caf\xe9.csv")
+    new = tmp_path / "new.quipu"
+    (tmp_path / name).write_text("question,answer\nWho?,\n", encoding="utf-8")
+    for arguments in (["build", "--pairs", tmp_path / name, "-o", new], ["ask", tmp_path / name, "Who?"]):
+        for as_json in ([], ["--json"]):
+            done = quipu(*arguments, *as_json)
+            assert "caf" in done.stdout + done.stderr
+            assert done.returncode == 2 and not new.exists()  # not one pair: no memory stays
+            for line in done.stdout.splitlines() if as_json else ():
+                json.loads(line)
+
+
 def test_search_lists_ranks_in_order(quipu: Quipu, built: tuple[Path, object]) -> None:
     """Scores that do not fall with the rank mean that the fusion mixed up its rows."""
     for method in ("vector", "words", "both"):
@@ -155,6 +209,25 @@ def test_ready_pairs_make_a_memory_without_documents(quipu: Quipu, tmp_path: Pat
     assert said[0].startswith("(no answer: ") and "lock gates" in said[1]
 
 
+def test_rows_without_a_pair_are_named_and_the_others_imported(quipu: Quipu, tmp_path: Path) -> None:
+    """One empty cell stopped an import; with --strict it still does."""
+    (tmp_path / "pool.csv").write_text(
+        "\ufeffFrage;Antwort\n;orphan\n" + "leer?;\n" * 30 + "When does the pool open?;At 6.30\n", encoding="utf-8"
+    )
+    command = ("build", "--pairs", tmp_path / "pool.csv", "-o", tmp_path / "p.quipu")
+    strict = quipu(*command, "--strict")
+    assert strict.returncode == 2 and "pool.csv, line 2: no question" in strict.stderr
+    done = quipu(*command, "--json")
+    assert done.returncode == 0, done.stderr
+    (report,) = objects(done.stdout)
+    assert report["pairs"] == 1
+    skipped = [(item["name"].rpartition("pool.csv")[2], item["reason"]) for item in report["skipped"]]
+    assert skipped[:2] == [(", line 2", "no question"), (", line 3", "no answer")]
+    assert len(skipped) == 21 and skipped[-1] == ("", "11 more rows without a pair")
+    (answer,) = objects(quipu("ask", tmp_path / "p.quipu", "When does the pool open?", "--json").stdout)
+    assert answer["text"] == "At 6.30"
+
+
 def test_a_second_writer_is_told_at_once(quipu: Quipu, memory: Path, documents: Path) -> None:
     """Two writers on one memory would overwrite each other's work."""
     from quipu.memory.store import Store
@@ -214,7 +287,7 @@ def test_the_demo_answers_the_example_questions(quipu: Quipu) -> None:
 
 def bad(*arguments: str) -> Any:
     """A case of wrong input, named by its arguments."""
-    return pytest.param(arguments, id=" ".join(arguments) or "nothing")
+    return pytest.param(arguments, id=" ".join(arguments)[:60] or "nothing")
 
 
 @pytest.mark.parametrize(
@@ -234,6 +307,11 @@ def bad(*arguments: str) -> Any:
         bad("ask", "notes.txt", "Who?"),
         bad("ask", "missing.quipu", "Who?", "--questions", "notes.txt"),
         bad("ask", "missing.quipu", "Who?", "-k", "0"),
+        bad("ask", "missing.quipu", "who " * 4000),
+        bad("ask", "missing.quipu", "Who?", "--set", "k=" + "9" * 5000),
+        bad("ask", "missing.quipu", "--questions", "missing.txt"),
+        bad("grow", "missing.quipu", "--from-log", "missing.txt"),
+        bad("search", "missing.quipu", " "),
         bad("ask", "missing.quipu", "Who?", "--method", "guess"),
         bad("search", "missing.quipu", "Who?"),
         bad("add", "missing.quipu", "notes.txt"),

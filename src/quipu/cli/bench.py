@@ -114,7 +114,8 @@ def estimate(
         [
             ("documents", found.documents), ("passages", found.passages), ("pairs, about", found.pairs),
             ("time", f"{duration(found.build_seconds_least)} to {duration(found.build_seconds_most)}"),
-            ("disk", _size(found.disk_bytes)), ("memory of a process", _size(found.ram_bytes)), ("mapped, shared", _size(found.mapped_bytes)),
+            ("disk", _size(found.disk_bytes)), ("memory of a process", _size(found.ram_bytes)),
+            ("mapped, shared", _size(found.mapped_bytes)),
             ("index", f"{found.index} ({'exact' if found.exact else 'nearly exact'})"),
         ]
     )  # fmt: skip
