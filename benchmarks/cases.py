@@ -9,6 +9,7 @@ value's words in a row, or shares most of its words with it.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,7 @@ from quipu.records import Score
 from quipu.text import normalize_answer, token_f1
 
 ALIKE = 0.7  # token F1 from which an answer says what it should
+_LEADING = re.compile(r"^(?:in|at|on|by|from|to|for)\s+", re.IGNORECASE)
 OUTCOMES = ("right", "wrong", "refused, but stated", "rightly refused")
 GOALS = {("all", "wrong answers, %"): 3.0, ("all", "stated facts answered, %"): 50.0}
 
@@ -74,6 +76,7 @@ def outcome(said: str | None, value: str | None) -> str:
         return "rightly refused" if value is None else "refused, but stated"
     if value is None:
         return "wrong"
+    said, value = (_LEADING.sub("", text) for text in (said, value))
     inside = f" {normalize_answer(value)} " in f" {normalize_answer(said)} "
     return "right" if inside or token_f1(said, value) >= ALIKE else "wrong"
 

@@ -1,4 +1,4 @@
-"""Questions about the cells of tables: "What is the price per month of Plan Silver?", "Which plan has ...?".
+"""Questions about the cells of tables: "What is the price per month of the Silver plan?", "Which plan has ...?".
 
 They are made of rows as ``quipu.corpus.table`` writes them, and only where several rows of a table agree on the names
 of its columns, so that a colon inside a cell names nothing.
@@ -19,6 +19,8 @@ MOST = 2000  # cells of a document about which questions are made
 NAME_WORDS = 8  # of a column's name, or of a row's, at most
 VALUE_WORDS = 12  # of a cell by which its row is asked for
 _SAYS = re.compile(r"\w")
+_PRICE = re.compile(r"\b(?:prices?|costs?|fees?|charges?|fares?)\b", re.IGNORECASE)
+_AMOUNT = re.compile(r"[$£€]?\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def _of_table(document: Document, table: Sequence[_Row]) -> Iterator[QAPair]:
     rows = [row for row in table if row.label and row.label not in names]
     subjects = _without_caption([row.label for row in rows])
     first = _first_column(subjects)
+    prices = {name for name in names if _PRICE.search(name)}
     said = Counter((cell.name, cell.value.casefold()) for row in rows for cell in row.cells)
     if all(len(row.cells) == 1 and row.cells[0].name and not row.label for row in table):  # two columns without names
         for cell in (row.cells[0] for row in table):
@@ -69,13 +72,19 @@ def _of_table(document: Document, table: Sequence[_Row]) -> Iterator[QAPair]:
     for row, subject in zip(rows, subjects, strict=True):
         if not subject or len(subject.split()) > NAME_WORDS:
             continue
+        led = subject.removeprefix(first).strip()
+        asked_for = f"the {led} {_lowered(first)}" if first.isalpha() and led.isalpha() else led
         for cell in row.cells:
             if cell.name not in names or not _SAYS.search(cell.value):
                 continue
             name = _lowered(cell.name)
-            yield _pair(document, f"What is the {name} of {subject}?", cell.value, cell.span)
+            yield _pair(document, f"What is the {name} of {asked_for}?", cell.value, cell.span)
+            if {cell.name} == prices:  # the only one
+                yield _pair(document, f"How much does {asked_for} cost?", cell.value, cell.span)
+            elif _AMOUNT.match(cell.value) and cell.name not in prices:
+                many = "many" if cell.value.isdecimal() and name.endswith("s") else "much"
+                yield _pair(document, f"How {many} {name} does {asked_for} have?", cell.value, cell.span)
             if first and said[cell.name, cell.value.casefold()] == 1 and len(cell.value.split()) <= VALUE_WORDS:
-                led = subject.removeprefix(first).strip()
                 asked = f"Which {_lowered(first)} has the {name} {cell.value}?"
                 yield _pair(document, asked, led, Span(row.end - len(led), row.end))
 

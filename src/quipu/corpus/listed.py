@@ -43,10 +43,11 @@ def _of_list(document: Document, marks: Sequence[Mark], heading: str) -> Iterato
     outer = [mark for mark in marks if mark.level <= 1]
     steps = [_STEP.fullmatch(text, mark.span.start, mark.span.end) for mark in outer]
     numbers = [int(step["number"]) for step in steps if step is not None]
+    of = f" of {heading}" if heading and not heading.endswith("?") else ""
     if len(outer) > 1 and numbers == list(range(1, len(outer) + 1)):
         for number, step in zip(numbers, steps, strict=True):
             if step is not None:
-                yield _pair(document, f"What is step {number}?", step)
+                yield _pair(document, f"What is step {number}{of}?", step)
         return
     found = [match for mark in outer if (match := _EXPLAINED.fullmatch(text, mark.span.start, mark.span.end))]
     terms = {match["term"].casefold() for match in found}

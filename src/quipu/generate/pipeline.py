@@ -350,7 +350,7 @@ def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str
             made.append(key_text(pair.question, pair.answer, "", passage.title, kind))
             continue
         if pair.origin == "document":
-            made.append(_asked_by_document(pair, passage, pair.span.start))
+            made.append(_asked_by_document(pair.question, passage, pair.span.start))
             continue
         if passage.id not in bounds:
             bounds[passage.id] = sentences_of(passage)
@@ -361,13 +361,8 @@ def key_texts(kept: Sequence[tuple[QAPair, Passage]], kind: KeyKind) -> list[str
     return made
 
 
-def _asked_by_document(pair: QAPair, passage: Passage, at: int) -> str:
-    """A question of the document, with the heading or title that a word in it stands for; of a table or list, with all.
-    """
-    question = pair.question
-    if pair.generator is not None:
-        about = passage.about(at)
-        return f"{about}: {question}" if about else question
+def _asked_by_document(question: str, passage: Passage, at: int) -> str:
+    """A question of the document, with the heading or title that a word in it stands for."""
     if not understood(question):
         for subject in (*reversed(passage.path(at)), passage.title):
             named = question if asks(subject) else anchored(question, subject, passage.text)

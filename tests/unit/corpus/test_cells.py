@@ -32,15 +32,19 @@ PLANS = [("Bronze", "5 euros", "none"), ("Silver", "12 euros", "9 to 17"), ("Gol
 def test_each_cell_is_asked_for_and_each_row_by_its_cells(caption: str) -> None:
     """Of eight questions about a table one was answered; a price belongs to its plan alone."""
     assert found(rows(("Plan", "Price per month", "VAT"), PLANS, caption)) == {
-        "What is the price per month of Plan Bronze?": "5 euros",
+        "What is the price per month of the Bronze plan?": "5 euros",
+        "How much does the Bronze plan cost?": "5 euros",
         "Which plan has the price per month 5 euros?": "Bronze",
-        "What is the VAT of Plan Bronze?": "none",
+        "What is the VAT of the Bronze plan?": "none",
         "Which plan has the VAT none?": "Bronze",
-        "What is the price per month of Plan Silver?": "12 euros",
+        "What is the price per month of the Silver plan?": "12 euros",
+        "How much does the Silver plan cost?": "12 euros",
         "Which plan has the price per month 12 euros?": "Silver",
-        "What is the VAT of Plan Silver?": "9 to 17",
+        "What is the VAT of the Silver plan?": "9 to 17",
+        "How much VAT does the Silver plan have?": "9 to 17",
         "Which plan has the VAT 9 to 17?": "Silver",
-        "What is the price per month of Plan Gold?": "30 euros",
+        "What is the price per month of the Gold plan?": "30 euros",
+        "How much does the Gold plan cost?": "30 euros",
         "Which plan has the price per month 30 euros?": "Gold",
     }
 
@@ -50,7 +54,15 @@ def test_what_several_rows_have_names_none_of_them() -> None:
     made = found(rows(("Target", "Encryption"), [("SFTP", "always"), ("S3", "always"), ("local", "optional")]))
     assert "Which target has the encryption always?" not in made
     assert made["Which target has the encryption optional?"] == "local"
-    assert made["What is the encryption of Target S3?"] == "always"
+    assert made["What is the encryption of S3?"] == "always"
+
+
+def test_amounts_are_asked_for_as_people_do() -> None:
+    """ "How many uploads" is nearer to a question than "What is the uploads"; of two prices neither is the price."""
+    made = found(rows(("Target", "Uploads", "Storage"), [("SFTP", "4", "64 GB"), ("S3", "32", "5 TB")]))
+    assert made["How many uploads does S3 have?"] == "32" and made["How much storage does S3 have?"] == "5 TB"
+    two = found(rows(("Plan", "Monthly price", "Yearly price"), [("Blue", "5", "50"), ("Red", "6", "60")]))
+    assert not [question for question in two if question.startswith("How much")]
 
 
 def test_colons_inside_cells_name_no_column() -> None:
@@ -71,7 +83,7 @@ def test_two_columns_without_names_tell_of_the_document() -> None:
 def test_a_row_without_its_first_cell_is_nobodys() -> None:
     plans = [("", "5 euros", "none"), ("Silver", "12 euros", "1"), ("Gold", "3", "2")]
     made = found(rows(("Plan", "Price", "VAT"), plans))
-    assert "5 euros" not in made.values() and made["What is the price of Plan Gold?"] == "3"
+    assert "5 euros" not in made.values() and made["What is the price of the Gold plan?"] == "3"
 
 
 def test_large_tables_are_left_to_the_reader() -> None:

@@ -46,6 +46,9 @@ def test_lists_of_something_else_make_no_codes() -> None:
 def test_numbered_items_are_steps() -> None:
     steps = items("1. Switch off the mains.", "2. Remove the cover.")
     assert found(steps) == {"What is step 1?": "Switch off the mains.", "What is step 2?": "Remove the cover."}
+    assert set(found([("heading", 1, "Installing it"), *steps])) == {
+        "What is step 1 of Installing it?", "What is step 2 of Installing it?",
+    }  # fmt: skip
     nested: list[Block] = [steps[0], ("item", 2, "a) the big one"), steps[1]]
     assert len(found(nested)) == 2
     assert found(items("3. Third.", "4. Fourth.")) == {} and found(items("1. Only.")) == {}
