@@ -10,6 +10,8 @@ import pytest
 from quipu.corpus.readers import Extract
 from quipu.corpus.readers.html import blocks_of, read
 
+CASES = Path(__file__).parents[2] / "cases" / "html"
+
 
 def extract(folder: Path, page: str | bytes, name: str = "page.html") -> Extract:
     path = folder / name
@@ -122,6 +124,34 @@ def test_kinds_and_levels() -> None:
         ("Lieke", "definition", 0), ("Who pays?", "question", 0), ("When?", "question", 0), ("In May.", "paragraph", 0),
         ("x = 1\n  y = 2", "code", 0), ("Deep", "heading", 3), ("a\nb", "paragraph", 0), ("c", "paragraph", 0),
     ]  # fmt: skip
+
+
+def test_questions_and_answers_by_their_marks() -> None:
+    """The marks are no part of a question that somebody asks word for word."""
+    assert kinds("<p><b>Q: Who pays?</b></p><p>A: The customer.</p><p>Q: When?<br>A: In May.</p>") == [
+        ("Who pays?", "question", 0), ("The customer.", "paragraph", 0), ("When?", "question", 0),
+        ("In May.", "paragraph", 0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "words", "others"),
+    [
+        ("permit.html", ["costs 9 pounds", "Mr Tarrant"], []),
+        ("shop.html", ["Delivery & returns", "Orders over 60", "Who pays the return postage?", "Malta: Price: 22 euros"],
+         ["3.50 euros", "41 percent", "Template price", "HomeBikes"]),
+        ("lies.html", ["Jürgen Müller", "crème brûlée", "6 €"], ["\ufffd"]),
+        ("inline.html", ["25 euros", "A map of the route to Lund", "10^6 users", "12 m2"],
+         ["106 users", "30 25 euros"]),
+        ("wordhtml.html", ["Row one: 42 kg", "Row two: 77 kg", "at desk 5."], ["one42"]),
+    ],
+)  # fmt: skip
+def test_pages_that_lost_text(file: str, words: list[str], others: list[str]) -> None:
+    """Each of these pages lost an answer, or gave one that nobody sees."""
+    (found,) = read(CASES / file)
+    assert isinstance(found, Extract)
+    text = " ".join(" ".join(block.text for block in found.blocks).split())
+    assert [word for word in words if word not in text] == [word for word in others if word in text] == []
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
+from quipu.corpus.readers import Block
 from quipu.records import BlockKind
 
 Line = tuple[int | None, str]
@@ -31,4 +33,20 @@ def parted(
             found.append((kind, []))
             asked = asked and not _ANSWER.match(line)
         found[-1][1].append((number, line))
+    return found
+
+
+def in_blocks(blocks: Iterable[Block]) -> list[Block]:
+    """The same blocks, with paragraphs, items and questions parted where ``Q:`` or ``A:`` begins a line."""
+    found: list[Block] = []
+    asked = False
+    for block in blocks:
+        if block.kind not in ("paragraph", "item", "question"):
+            found.append(block)
+        else:
+            lines = ((block.line, line) for line in block.text.split("\n"))
+            for kind, part in parted(lines, asked=asked, kind=block.kind):
+                text = "\n".join(line for _, line in part)
+                found.append(replace(block, text=text, kind=kind, level=block.level if kind == block.kind else 0))
+        asked = found[-1].kind == "question"
     return found

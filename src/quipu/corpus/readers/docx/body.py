@@ -20,6 +20,7 @@ from quipu.corpus.readers.docx.styles import (
     switched,
     value,
 )
+from quipu.corpus.readers.faq import in_blocks
 from quipu.corpus.readers.grid import Cell, cell_text, table_rows
 
 _WRAPPERS = frozenset(
@@ -43,7 +44,7 @@ class Body:
 
     def blocks(self, container: Any) -> list[Block]:
         """The blocks of the body, or of anything else that holds paragraphs and tables."""
-        return _code_joined(self._blocks(container))
+        return in_blocks(_code_joined(self._blocks(container)))
 
     def _blocks(self, container: Any) -> Iterator[Block]:
         caption: list[Block] = []

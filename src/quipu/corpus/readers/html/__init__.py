@@ -13,6 +13,7 @@ from pathlib import Path
 
 from quipu.corpus.encoding import encoding_of
 from quipu.corpus.readers import Bad, Block, Extract
+from quipu.corpus.readers.faq import in_blocks
 from quipu.corpus.readers.html.tree import Node, parse
 from quipu.corpus.readers.html.visible import Keep, Page
 from quipu.corpus.readers.html.walk import Walk
@@ -65,7 +66,7 @@ def _blocks(root: Node) -> tuple[list[Block], dict[str, int]]:
     """The blocks of a page, and what was left out: less and less, until there is text."""
     for keep in Keep:
         page = Page(root, keep)
-        blocks = Walk(page).read(root)
+        blocks = in_blocks(Walk(page).read(root))
         if any(letter.isalnum() for block in blocks for letter in block.text):
             break
     return blocks, {kind: count for kind, count in page.left_out.items() if count}

@@ -32,6 +32,7 @@ _PANEL = frozenset(
 )
 _MENU = frozenset({"nav", "navbar", "navigation", "menu", "breadcrumb", "breadcrumbs", "sidebar", "sidenav", "topnav",
                    "navheader", "navfooter", "toolbar", "pagination", "pager", "skip", "share", "social"})  # fmt: skip
+_MENU_LINK = frozenset({"nav", "navigation", "breadcrumb", "skip"})
 _SITE = frozenset({"site", "masthead", "banner", "topbar", "navbar", "global"})
 _BANNER = frozenset({"banner", "notice", "bar", "popup", "modal", "overlay", "dialog", "message", "alert", "law", "box",
                      "consent", "window", "wrapper", "container", "info", "sdk"})  # fmt: skip
@@ -63,10 +64,11 @@ class Page:
             if node.tag == "style":
                 self._hiding |= set(_hiding("".join(text for text in node.children if isinstance(text, str))))
             elif node.attributes:
-                for name in _NAMED_BY:
-                    self._controlled |= {part.removeprefix("#") for part in node.get(name).split()}
-                if node.get("href").startswith("#"):
-                    self._controlled.add(node.get("href")[1:])
+                for name, text in node.attributes.items():
+                    if name in _NAMED_BY:
+                        self._controlled |= {part.removeprefix("#") for part in text.split()}
+                    elif name == "href" and text.startswith("#"):
+                        self._controlled.add(text[1:])
         self._controlled.discard("")
 
     def shown(self, node: Node, *, in_article: bool, in_details: bool) -> Iterator[Node | str]:
@@ -141,7 +143,8 @@ class Page:
         names = node.names()
         if names & _LINE_NUMBERS:
             return ""
-        if names & _MENU and node.links and node.linked >= 0.8 * node.size:
+        menu = names & _MENU if node.tag not in ("a", "span") else names & _MENU_LINK
+        if menu and node.links and node.linked >= 0.8 * node.size:
             return "menu"
         if names & _COOKIES and names & _BANNER and node.size <= _A_BANNER and not node.tops and not in_article:
             return "cookie banner"

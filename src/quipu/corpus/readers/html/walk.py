@@ -23,6 +23,9 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ARTICLE = frozenset({"article", "post", "entry", "story", "content", "main"})
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
 _CODE = frozenset({"pre", "listing", "xmp", "plaintext"})
+_PLACES = frozenset(
+    {*_HEADINGS, *_LISTS, "b", "strong", "p", "li", "dt", "dd", "article", "main", "section", "details"}
+)
 _BOLD = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)", re.IGNORECASE)
 _APART = frozenset(
     {"a", "button", "label", "option", "input", "select", "textarea", "img", "text"}
@@ -114,6 +117,8 @@ class Walk:
     def _within(self, node: Node, place: _Place) -> _Place:
         """The place of an element's content."""
         tag = node.tag
+        if not node.attributes and tag not in _PLACES:
+            return place
         if tag in ("b", "strong") or ("style" in node.attributes and _BOLD.search(node.get("style"))):
             place = replace(place, bold=True)
         if tag in _HEADINGS or node.get("role") == "heading":
