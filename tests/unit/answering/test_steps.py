@@ -195,7 +195,7 @@ def test_two_passages_answer_what_none_does_alone(store: Store) -> None:
     best = max(row, key=lambda item: named(item, HOPS)["in_second_passage"])
     titles = [store.passage(place.passage_id).title for place in best.sources if isinstance(place, PassageSpan)]
     assert best.text == "Delhi" and titles == ["India", "Tea"] and not best.generated
-    assert f"{TEXTS['Tea']}\n\n{TEXTS['India']}" in reader.read_texts
+    assert f"{TEXTS['Tea']}\n\nIndia\n{TEXTS['India']}" in reader.read_texts
     place = best.sources[0]
     assert isinstance(place, PassageSpan) and TEXTS["India"][place.start : place.end] == "Delhi"
     assert named(best, HOPS)["bridged"] == 1.0 and named(best, HOPS)["is_bridge"] == 0.0
