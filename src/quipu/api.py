@@ -176,7 +176,7 @@ class Memory:
         if self._record is None:
             return
         try:
-            if not self._store.read_only and (self.report.changed or self._index is not None):
+            if self._store.writing and (self.report.changed or self._index is not None):
                 self._rebuilding.wait()
                 Index.bring_up_to_date(self._store)
         finally:
@@ -472,6 +472,7 @@ class Memory:
         return export_memory(self._store, Path(path))
 
     def _builder(self, progress: Progress | None) -> Builder:
+        self._store.begin_writing()
         settings = _stored_settings(self._store)
         _check_encoder(self._store, self._models.encoder())
         builder = Builder(self._store, self._models, settings, progress, self._rebuilding)
@@ -484,13 +485,19 @@ class Memory:
     def _wake(self) -> tuple[Index, SupportsEncode]:
         """Index and encoder, loaded by the first question."""
         store = self._store
-        if self._encoder is None:
+        kept = store.manifest.get("answering")
+        if store.reread_manifest():  # another process calibrated, or made the keys anew
+            self._index = self._encoder = self._answerer = None
+            if self._settings == AnswerSettings.of(kept, str(self.path)):
+                self._settings = AnswerSettings.of(store.manifest.get("answering"), str(self.path))
+        index, encoder = self._index, self._encoder  # another thread may set them meanwhile
+        if encoder is None:
             encoder = self._models.encoder()
             _check_encoder(store, encoder)
             self._encoder = encoder
-        if self._index is None:
-            self._index = Index.load(store)
-        return self._index, self._encoder
+        if index is None:
+            index = self._index = Index.load(store)
+        return index, encoder
 
 
 def _is_empty(store: Store) -> bool:
@@ -518,6 +525,7 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
             store.close()
             raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
         try:
+            store.begin_writing()
             _check_encoder(store, models.encoder())
         except BaseException:
             store.close()

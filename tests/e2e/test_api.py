@@ -103,8 +103,8 @@ def test_a_memory_is_the_same_after_it_was_closed(docs: Path, tmp_path: Path) ->
     question = "What number follows came to India in?"
     with quipu.build([docs], tmp_path / "m", seed=3, **models()) as memory:
         before, settings = memory.ask(question), memory.info()["settings"]
-        with pytest.raises(MemoryLocked):
-            quipu.open(tmp_path / "m")
+        with quipu.open(tmp_path / "m", encoder=WordEncoder()) as other, pytest.raises(MemoryLocked):
+            other.add([quipu.QAPair.make("Who?", "Nobody")])
     with quipu.open(tmp_path / "m", read_only=True, encoder=WordEncoder()) as memory:
         after = memory.ask(question)
         assert (after.text, after.score, after.evidence) == (before.text, before.score, before.evidence)

@@ -82,8 +82,8 @@ def test_nothing_removed_can_be_found_in_any_file(tmp_path: Path) -> None:
 def test_a_second_writer_is_told_at_once(tmp_path: Path) -> None:
     """Two writers would interleave their batches; waiting without a word looks like a hang."""
     with filled(tmp_path / "m"):
-        with pytest.raises(MemoryLocked, match="being written by process"):
-            Store.open(tmp_path / "m")
+        with Store.open(tmp_path / "m") as other, pytest.raises(MemoryLocked, match="being written by process"):
+            other.remove(pair="x")
         with Store.open(tmp_path / "m", read_only=True) as reader:
             assert reader.count() == 3
             with pytest.raises(InputError, match="reading only"):

@@ -211,19 +211,22 @@ def test_readers_go_on_while_a_writer_writes(tmp_path: Path) -> None:
 def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     """Without the number a user cannot know what to wait for; a lock that outlives its process locks for ever."""
     path = tmp_path / "m"
-    with with_secrets(path), pytest.raises(MemoryLocked, match=rf"process {os.getpid()};"):
-        Store.open(path)
+    with with_secrets(path), Store.open(path) as other:
+        assert other.count() > 1  # whoever writes nothing needs no lock
+        with pytest.raises(MemoryLocked, match=rf"process {os.getpid()};"):
+            other.journal_mark("x")
     code = (
         "import sys, time; from pathlib import Path; from quipu.memory.store import Store\n"
-        "store = Store.open(Path(sys.argv[1])); print('open', flush=True); time.sleep(60)"
+        "store = Store.open(Path(sys.argv[1])); store.begin_writing(); print('open', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None and child.stdout.readline() == "open\n"
-        with pytest.raises(MemoryLocked, match=rf"process {child.pid};"):
-            Store.open(path)
+        with Store.open(path) as store, pytest.raises(MemoryLocked, match=rf"process {child.pid};"):
+            store.begin_writing()
         child.kill()
         child.wait()
-    Store.open(path).close()
+    with Store.open(path) as store:
+        store.begin_writing()
 
 
 def test_frequent_words_do_not_drown_rare_ones(tmp_path: Path) -> None:

@@ -50,25 +50,26 @@ class PassageVectors:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._version: tuple[int, int] | None = None
-        self._ids: list[str] = []
-        self._vectors: Floats = np.zeros((0, store.width), dtype=np.float32)
+        self._version: int | None = None
+        self._kept: tuple[list[str], Floats] = [], np.zeros((0, store.width), dtype=np.float32)
 
     def nearest(self, keys: Floats, k: int) -> list[list[tuple[str, float]]]:
         """The best ``k`` passages of each key (Q, D) with their cosines; exact."""
-        if self._version != self._store.version():
+        version = self._store.version()
+        if self._version != version:
             found = list(tokens.vectors(self._store))
-            self._ids = [passage for ids, _ in found for passage in ids]
-            self._vectors = np.concatenate([self._vectors[:0], *(vectors for _, vectors in found)])
-            self._version = self._store.version()
-        k = min(k, len(self._ids))
+            every = [passage for some, _ in found for passage in some]
+            self._kept = every, np.concatenate([self._kept[1][:0], *(vectors for _, vectors in found)])
+            self._version = version
+        ids, vectors = self._kept  # together, whatever another thread does
+        k = min(k, len(ids))
         if not k:
             return [[] for _ in keys]
         found_rows = []
         for key in keys:  # one by one: a product of many rows need not equal that of one
-            row = self._vectors @ key
+            row = vectors @ key
             best = np.argpartition(-row, k - 1)[:k].tolist()
-            found_rows.append([(self._ids[at], float(row[at])) for at in sorted(best, key=lambda at: (-row[at], at))])
+            found_rows.append([(ids[at], float(row[at])) for at in sorted(best, key=lambda at: (-row[at], at))])
         return found_rows
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _GONE = 0.2  # share of a part's rows that may be gone before it is made anew
 _OUTGROWN = 4  # times as many rows as at the last training: cells and codes are trained anew
 _COMPARED = 16  # rows whose vectors are compared with the record's whenever the file is loaded
 _VECTORS = "vectors.f16"
+_FEW = 8  # questions that one thread answers sooner than several that wait for one another
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 Ids = NDArray[np.int64]
 
 
@@ -56,8 +59,10 @@ class Index:
         self._covered: _Part | None = None
         self._tail: _Part | None = None
         self._gone: Rows = np.zeros(0, dtype=np.int64)
-        self._version: tuple[int, int] | None = None
+        self._version: int | None = None
+        self._guard = threading.RLock()  # a search must not meet a part that grows
         self._stamp: tuple[int, int] | None = None
+        _LIVE.add(self)
 
     @classmethod
     def load(cls, store: Store) -> Index:
@@ -103,6 +108,10 @@ class Index:
 
     def refresh(self) -> None:
         """Take in what was added or removed since, by this process or another; files that a writer replaced too."""
+        with self._guard:
+            self._refresh()
+
+    def _refresh(self) -> None:
         version = self._store.version()
         if version == self._version:
             return
@@ -118,6 +127,10 @@ class Index:
 
     def search(self, query_vectors: Vectors, k: int) -> tuple[Ids, Vectors]:
         """Best ``k`` rows a question: ids (Q, k), scores (Q, k); -1 and -inf where fewer exist; ties by row."""
+        with self._guard:
+            return self._search(query_vectors, k)
+
+    def _search(self, query_vectors: Vectors, k: int) -> tuple[Ids, Vectors]:
         count = len(query_vectors)
         ids = np.full((count, k), -1, dtype=np.int64)
         scores = np.full((count, k), -np.inf, dtype=np.float32)
@@ -138,6 +151,7 @@ class Index:
         fetch = k + 8 + min(part.gone, 256)
         while True:
             fetch = max(1, min(fetch, part.rows.count))
+            self._faiss.omp_set_num_threads(_threads(len(queries)))
             scores, places = part.index.search(queries, fetch)
             rows = part.rows.rows(places)
             if part.gone:
@@ -331,6 +345,11 @@ class Index:
                 yield row
 
 
+def _threads(questions: int) -> int:
+    """How many of FAISS's threads pay: one for few questions. Those of a parent do not live in a forked child."""
+    return 1 if questions <= _FEW or _forked else _CORES
+
+
 def bound(count: int, width: int) -> int:
     """Uncovered rows of ``count`` above which the files are brought up to date."""
     return 0 if choose(count, width).exact else max(_TAIL, count // 10)
@@ -398,3 +417,17 @@ def _among(rows: Rows, others: Rows) -> NDArray[np.bool_]:
         return np.zeros(rows.shape, dtype=np.bool_)
     there: NDArray[np.bool_] = others[np.minimum(np.searchsorted(others, rows), len(others) - 1)] == rows
     return there
+
+
+_forked = False
+_LIVE: weakref.WeakSet[Index] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+    for index in list(_LIVE):
+        index._guard = threading.RLock()  # a thread that does not live here may hold it
+
+
+os.register_at_fork(after_in_child=_after_fork)

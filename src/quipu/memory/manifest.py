@@ -64,6 +64,15 @@ def replace_manifest(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     return manifest
 
 
+def manifest_stamp(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a manifest is replaced; None where there is none."""
+    try:
+        found = (path / "manifest.json").stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
 def is_whole(manifest: Mapping[str, Any]) -> bool:
     """Whether it is the one that was written: its digest is that of its other fields."""
     return manifest.get("digest") == _digest(manifest)

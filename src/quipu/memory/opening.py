@@ -27,7 +27,7 @@ def connect(path: Path, *, read_only: bool, new: bool = False) -> sqlite3.Connec
         if read_only:
             connection = _reader(file)
         else:
-            connection = sqlite3.connect(file, isolation_level=None, timeout=30.0)
+            connection = sqlite3.connect(file, isolation_level=None, timeout=30.0, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA secure_delete = ON")
@@ -69,14 +69,14 @@ def _reader(file: Path) -> sqlite3.Connection:
     """
     address = f"{file.resolve().as_uri()}?mode=ro"
     log = file.with_name(file.name + "-wal")
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30.0)
+    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=30.0, check_same_thread=False)
     try:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError:
         connection.close()
         if os.access(file.parent, os.W_OK) or (log.exists() and log.stat().st_size):
             raise
-        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
+        connection = sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None, check_same_thread=False)
     return connection
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError, InputError, QuipuError
-from quipu.memory import digests
+from quipu.memory.connections import Connections
 from quipu.memory.journal import Journal
-from quipu.memory.manifest import is_whole, read_manifest, replace_manifest, write_manifest
+from quipu.memory.manifest import is_whole, manifest_stamp, read_manifest, replace_manifest, write_manifest
 from quipu.memory.opening import connect, lock
 from quipu.memory.outline import Outlines
 from quipu.memory.schema import FORMAT_VERSION, differences, list_gone, migrate
@@ -41,30 +42,78 @@ class Store(Texts, Journal):
     """A memory's folder, open. Use ``create`` or ``open``; it is a context manager."""
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
-        """Open an existing folder: FormatError where it is none, MemoryLocked where another process writes."""
+        """Open an existing folder: FormatError where it is none, or one that must not be written to.
+
+        Usable from any thread, and after a fork. The writer's lock is taken by the first write; at once only where the
+        record of an older quipu is brought forward: MemoryLocked where another process writes.
+        """
         self.path = path
         self.read_only = read_only
-        self.manifest = read_manifest(path)
-        self.width = int(self.manifest["width"])
-        self.models: dict[str, str] = dict(self.manifest["models"])
-        self._outlines = Outlines()
-        self._lock: int | None = None if read_only else lock(path)
+        self._sight(read_manifest(path))
+        self._lock: int | None = None
+        self._connections = Connections(path, read_only)
         try:
-            self._db = connect(path, read_only=read_only)
             if not read_only:
-                migrate(self._db, str(path), self.index_passages)
+                if self.format < FORMAT_VERSION or "digest" not in self.manifest:
+                    self.begin_writing()
+                    migrate(self._db, str(path), self.index_passages)
+                    self._connections.close()  # what is written next must be signed
+                    if "digest" not in self.manifest:
+                        self.note("format", FORMAT_VERSION)
                 if foreign := next(differences(self._db), None):
                     raise FormatError(
                         f"{path}/records.sqlite: {foreign}; nothing is written to it. Restore it from a copy, or make "
                         f"a new one: quipu export {path} FILE, quipu import FILE"
                     )
-                digests.keep(self._db)
-                if "digest" not in self.manifest:
-                    self.note("format", FORMAT_VERSION)
             self._pair = _PAIR if self.format >= 5 else _PAIR.replace("line", "NULL")
         except BaseException:
+            self._connections.close()
             self._unlock()
             raise
+        _OPEN.add(self)
+
+    @property
+    def _db(self) -> sqlite3.Connection:  # type: ignore[override]
+        return self._connections.own().connection
+
+    @property
+    def _outlines(self) -> Outlines:  # type: ignore[override]
+        return self._connections.own().outlines
+
+    @property
+    def writing(self) -> bool:
+        """Whether this is the memory's writer."""
+        return self._lock is not None
+
+    def begin_writing(self) -> None:
+        """Be the memory's writer until it is closed; the first write does it too.
+
+        InputError where it was opened for reading only, MemoryLocked where another process writes.
+        """
+        if self.read_only:
+            raise InputError(f"{self.path} was opened for reading only")
+        with self._connections.guard:
+            if self._lock is None:
+                self._lock = lock(self.path)
+
+    def reread_manifest(self) -> bool:
+        """Take in a manifest that another process has written since; whether there was one."""
+        if manifest_stamp(self.path) == self._stamp:
+            return False
+        self._sight(read_manifest(self.path))
+        return True
+
+    def _sight(self, manifest: dict[str, Any]) -> None:
+        self._stamp = manifest_stamp(self.path)
+        self.manifest = manifest
+        self.width = int(manifest["width"])
+        self.models: dict[str, str] = dict(manifest["models"])
+
+    def _forked(self) -> None:
+        """In a child process: connections and lock are its parent's."""
+        _PARENTS.append(self._connections)
+        self._connections = Connections(self.path, self.read_only)
+        self._unlock()
 
     @classmethod
     def create(
@@ -85,7 +134,9 @@ class Store(Texts, Journal):
             write_manifest(path, width=width, models=models, settings=settings or {})
         finally:
             os.close(held)
-        return cls(path, read_only=False)
+        store = cls(path, read_only=False)
+        store.begin_writing()
+        return store
 
     @classmethod
     def open(cls, path: Path, *, read_only: bool = False) -> Store:
@@ -99,11 +150,11 @@ class Store(Texts, Journal):
         self.close()
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let the next writer in."""
+        """Fold the write-ahead log into the file and let the next writer in; not usable any more."""
         if self._lock is not None:
             with suppress(sqlite3.Error):  # a full disk: what is committed stays in the log, which is read with it
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._db.close()
+        self._connections.close(for_good=True)
         self._unlock()
 
     def note(self, key: str, value: Any, forget: Sequence[str] = ()) -> None:
@@ -111,15 +162,15 @@ class Store(Texts, Journal):
 
         InputError where the memory was opened for reading, FormatError where the manifest was changed by others.
         """
-        if self.read_only:
-            raise InputError(f"{self.path} was opened for reading only")
-        if "digest" in self.manifest and not is_whole(self.manifest):
+        self.begin_writing()
+        manifest = read_manifest(self.path)  # another process may have written it since
+        if "digest" in manifest and not is_whole(manifest):
             raise FormatError(
                 f"{self.path / 'manifest.json'} is not as quipu wrote it; restore it from a copy, or take its line "
                 '"digest" out to have it as it is'
             )
-        kept = {name: known for name, known in self.manifest.items() if name not in forget}
-        self.manifest = replace_manifest(self.path, {**kept, key: value})
+        kept = {name: known for name, known in manifest.items() if name not in forget}
+        self._sight(replace_manifest(self.path, {**kept, key: value}))
 
     # pairs ------------------------------------------------------------------------------------------------------
 
@@ -325,9 +376,9 @@ class Store(Texts, Journal):
         """Whether a row that was given out holds no pair any more."""
         return self._db.execute("SELECT 1 FROM pairs WHERE row = ?", (row,)).fetchone() is None
 
-    def version(self) -> tuple[int, int]:
+    def version(self) -> int:
         """Changes whenever a commit, here or in another process, may have changed the pairs."""
-        return int(self._db.execute("PRAGMA data_version").fetchone()[0]), self._db.total_changes
+        return self._connections.version()
 
     def compact(self) -> None:
         """Rebuild words and index, vacuum, empty the write-ahead log: no removed byte stays in any file.
@@ -336,8 +387,7 @@ class Store(Texts, Journal):
         """
         from quipu.memory.index import Index
 
-        if self.read_only:
-            raise InputError(f"{self.path} was opened for reading only")
+        self.begin_writing()
         for name in ("index.faiss.tmp", "index.json.tmp", "manifest.json.tmp"):  # of a process that was killed
             (self.path / name).unlink(missing_ok=True)
         try:
@@ -382,3 +432,15 @@ def _pair(row: Sequence[Any]) -> QAPair:
 def normalized(question: str, answer: str) -> str:
     """By which pairs with the same question and answer are known for doubles."""
     return re.sub(r"\s+", " ", f"{normalize_answer(question)}\x1f{normalize_answer(answer) or answer.strip()}")
+
+
+_PARENTS: list[Connections] = []  # of a forked child, kept for ever: closing them would end the parent's log
+_OPEN: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for store in list(_OPEN):
+        store._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

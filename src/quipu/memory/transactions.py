@@ -20,13 +20,16 @@ class Transactions:
     read_only: bool
     _db: sqlite3.Connection
 
+    def begin_writing(self) -> None:
+        """Be the memory's writer."""
+        raise NotImplementedError
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing. Inside another one, what fails leaves nothing there either. InputError for what cannot be
         stored, QuipuError where the disk refuses.
         """
-        if self.read_only:
-            raise InputError(f"{self.path} was opened for reading only")
+        self.begin_writing()
         inner = self._db.in_transaction
         begin, commit, undo = _INNER if inner else _OUTER
         try:

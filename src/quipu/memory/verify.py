@@ -60,6 +60,8 @@ class VerifyReport:
 def verify(path: Path, *, repair: bool = False, progress: Progress | None = None) -> VerifyReport:
     """Check the memory at ``path``; with ``repair`` rebuild words and index and leave no removed byte in any file."""
     with Store.open(Path(path), read_only=not repair) as store:
+        if repair:
+            store.begin_writing()
         problems = problems_of(store, progress)
         if repair:
             try:

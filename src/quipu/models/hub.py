@@ -214,3 +214,6 @@ def parallel(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 @cache
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="quipu")
+
+
+os.register_at_fork(after_in_child=_pool.cache_clear)  # its threads live in the parent only
