@@ -88,13 +88,13 @@ def of_documents(paths: Sequence[str | Path], width: int = 384) -> Estimate:
 
 def _built(texts: Sequence[str]) -> list[tuple[float, float]]:
     """Seconds and pairs a passage of two halves of these passages, in a memory whose models are loaded."""
-    import quipu
+    from quipu.api import build
 
     found: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory(prefix="quipu-estimate-") as temporary:
         folder = Path(temporary)
         (folder / "probe.txt").write_text(_PROBE, encoding="utf-8")
-        with quipu.build(folder / "probe.txt", folder / "probe.quipu") as memory:
+        with build(folder / "probe.txt", folder / "probe.quipu") as memory:
             for half in (texts[::2], texts[1::2]):
                 files = [folder / f"{len(found)}-{number}.txt" for number in range(len(half))]
                 for file, text in zip(files, half, strict=True):
