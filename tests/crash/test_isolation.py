@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from quipu.corpus import FileRead, FoundFile, Limits, Skipped, find_files, read_files
+from quipu.cli.options import set_limits
+from quipu.corpus import FileRead, FoundFile, Limits, Skipped, find_files, limits, read_files
 from quipu.corpus.isolation import Worker
 from quipu.errors import InputError, ReadError, SettingsError
 from quipu.records import Document
@@ -38,7 +39,7 @@ def read(path):
     if kind == "exits":
         os._exit(3)
     if kind == "grows":
-        held = [bytearray(50_000_000) for _ in range(100)]
+        held = [bytearray(20_000_000) for _ in range(100)]
     if kind == "loops":
         while True:
             pass
@@ -51,7 +52,7 @@ def read(path):
         yield Extract("bomb", (Block("x" * 3_000_000),))
     yield Extract("good", (Block("The gate was painted by Nora Quill."),))
 """
-SMALL = Limits(seconds=1.0, expanded=2_000_000)
+SMALL = Limits(seconds=1.5, memory=400_000_000, expanded=2_000_000)
 
 
 @pytest.fixture
@@ -74,12 +75,12 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def both(folder: Path, limits: Limits = SMALL) -> tuple[list[str], dict[str, str], dict[str, FileRead]]:
+def both(folder: Path, within: Limits = SMALL) -> tuple[list[str], dict[str, str], dict[str, FileRead]]:
     """Names of documents, reasons by file name, and ends of files by file name."""
     documents: list[str] = []
     skipped: dict[str, str] = {}
     ends: dict[str, FileRead] = {}
-    for item in read_files(find_files([folder]), limits=limits):
+    for item in read_files(find_files([folder]), limits=within):
         if isinstance(item, Document):
             documents.append(Path(item.source).name)
         elif isinstance(item, Skipped):
@@ -99,13 +100,13 @@ def test_whatever_a_reader_does_the_other_files_are_read(broken: Path) -> None:
     good = {f"{kind}-after.md" for kind in kinds} | {"prints.md"}
     assert documents == sorted(good | {"device.md#1", "twice.md#1"})
     assert {name for name, end in ends.items() if end.complete} == good
-    assert skipped.pop("bomb.md") == "unpacks to more than the limit of 2 MB; split it"
+    assert skipped.pop("bomb.md") == "unpacks to more than 2 MB; --limit expanded=N allows more"
     assert "SIGSEGV" in skipped.pop("crashes.md")
     assert skipped.pop("deep.md") == "cannot be read (RecursionError)"
     assert skipped.pop("device.md") == "Input/output error"
     assert "exit code 3" in skipped.pop("exits.md")
-    assert "memory" in skipped.pop("grows.md")
-    assert skipped.pop("loops.md") == "takes more than the limit of 1 seconds of CPU time"
+    assert skipped.pop("grows.md") == "takes more than 400 MB of memory; --limit memory=N allows more"
+    assert skipped.pop("loops.md") == "takes more than 1.5 s of CPU time; --limit seconds=N allows more"
     assert skipped.pop("raises.md") == "cannot be read (AttributeError: no body)"
     assert skipped.pop("twice.md") == "cannot be read (ValueError: the second half is broken)"
     assert not skipped
@@ -165,8 +166,18 @@ def test_a_child_that_cannot_start_is_one_clear_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr("quipu.corpus.isolation._CODE", "raise SystemExit(1)")
     with pytest.raises(InputError, match="does not start"):
         both(tmp_path)
-    with pytest.raises(SettingsError, match="limit seconds must be above 0"):
+    with pytest.raises(SettingsError, match="limit seconds must be a number above 0"):
         Limits(seconds=0)
+
+
+def test_limits_are_set_on_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long book that takes more than the usual time is somebody's only document."""
+    monkeypatch.setattr(limits, "_current", Limits())
+    set_limits(["seconds=90.5", "memory=2e9"])
+    assert limits.current() == Limits(seconds=90.5, memory=2_000_000_000)
+    for wrong in ("seconds=0", "seconds=inf", "seconds=nan", "memory=inf", "seconds", "time=3", "line=x"):
+        with pytest.raises(SettingsError, match="limit"):
+            set_limits([wrong])
 
 
 def test_no_module_of_the_folder_that_is_read_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from quipu.cli.options import AsJson, MemoryPath, Strict
+from quipu.cli.options import AsJson, Limit, MemoryPath, Strict
 from quipu.cli.outcome import outcome_of, print_outcome
 from quipu.cli.terminal import progress, remark
 from quipu.errors import InputError
@@ -54,6 +54,7 @@ def build(
     ] = "drop",
     seed: Annotated[int, typer.Option(metavar="N", help="The seed of sampled questions.")] = 0,
     strict: Strict = False,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a memory from documents or ready pairs.
@@ -96,6 +97,7 @@ def add(
     ] = None,
     pairs: Pairs = None,
     strict: Strict = False,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Add documents or ready pairs to a memory.

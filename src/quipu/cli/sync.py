@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from quipu.cli.options import AsJson, MemoryPath, Strict
+from quipu.cli.options import AsJson, Limit, MemoryPath, Strict
 from quipu.cli.outcome import listing, outcome_of, print_outcome
 from quipu.cli.terminal import print_json, print_table, progress, remark
 from quipu.errors import InputError, MemoryLocked
@@ -34,6 +34,7 @@ def sync(
     max_delete: MaxDelete = "20%",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     strict: Strict = False,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a memory hold its files as they are now.
@@ -90,6 +91,7 @@ def watch(
     delete: Delete = False,
     max_delete: MaxDelete = "20%",
     as_json: AsJson = False,
+    limit: Limit = None,
 ) -> None:
     """Keep a memory as its files are: sync when one changes and from time to time, until Ctrl-C.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from quipu.corpus.files import FileRead, FolderRead, FoundFile, Skipped, find_files, on_disk
 from quipu.corpus.isolation import Worker
-from quipu.corpus.limits import Limits
+from quipu.corpus.limits import Limits, current
 from quipu.corpus.readers import SUFFIXES
 from quipu.errors import ReadError
 from quipu.records import Document
@@ -23,10 +23,10 @@ def read_files(
 ) -> Iterator[Document | Skipped | FileRead | FolderRead]:
     """The documents of what ``find_files`` gives, in its order, each file's ``FileRead`` behind them.
 
-    The readers run in a process of their own within ``limits``. With ``strict`` the first thing that cannot be read
-    raises ReadError with its name.
+    The readers run in a process of their own within ``limits``, by default those of ``limits.use``. With ``strict`` the
+    first thing that cannot be read raises ReadError with its name.
     """
-    with Worker(limits or Limits()) as worker:
+    with Worker(limits or current()) as worker:
         for item in found:
             for made in worker.read(item) if isinstance(item, FoundFile) else (item,):
                 if strict and isinstance(made, Skipped):

@@ -140,7 +140,8 @@ class Worker:
         assert self._process is not None
         code = self._process.wait()
         if code == -signal.SIGPROF:
-            return f"takes more than the limit of {allowed:,.3g} seconds of CPU time"
+            seconds = f"{allowed:,.1f}".removesuffix(".0")
+            return f"takes more than {seconds} s of CPU time; --limit seconds=N allows more"
         with contextlib.suppress(ValueError):
             if code < 0:
                 limit = shown_bytes(self._limits.memory)

@@ -1,7 +1,8 @@
-"""How much a file may cost that is read. Readers ask ``current()``; the process that runs them calls ``use``."""
+"""How much a file may cost that is read. Readers ask ``current()``; ``use`` sets it for all files that are read."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 
 from quipu.errors import ReadError, SettingsError
@@ -25,8 +26,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            if not getattr(self, item.name) > 0:
-                raise SettingsError(f"limit {item.name} must be above 0, not {getattr(self, item.name)}")
+            if not 0 < getattr(self, item.name) < math.inf:
+                raise SettingsError(f"limit {item.name} must be a number above 0, not {getattr(self, item.name)}")
 
     def seconds_for(self, size: int) -> float:
         """CPU seconds for a file of ``size`` bytes."""
@@ -35,7 +36,7 @@ class Limits:
     def check_expanded(self, size: int) -> None:
         """ReadError where ``size`` bytes are more than may be unpacked."""
         if size > self.expanded:
-            raise ReadError(f"unpacks to more than the limit of {shown_bytes(self.expanded)}; split it")
+            raise ReadError(f"unpacks to more than {shown_bytes(self.expanded)}; --limit expanded=N allows more")
 
 
 _current = Limits()

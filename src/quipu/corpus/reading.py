@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from quipu.corpus.files import FileRead, FoundFile, Skipped, shown
 from quipu.corpus.language import ENOUGH, other_language
-from quipu.corpus.limits import current
+from quipu.corpus.limits import current, shown_bytes
 from quipu.corpus.normalise import normalise
 from quipu.corpus.readers import Bad, Block, reader_for
 from quipu.errors import ReadError
@@ -34,7 +34,8 @@ def read_file(found: FoundFile) -> Iterator[Document | Skipped | FileRead]:
     except OSError as error:
         yield Skipped(found.name, error.strerror or type(error).__name__)
     except MemoryError:
-        yield Skipped(found.name, "it needs too much memory")
+        limit = shown_bytes(current().memory)
+        yield Skipped(found.name, f"takes more than {limit} of memory; --limit memory=N allows more")
     except Exception as error:  # readers stand on libraries that raise what they like
         yield Skipped(found.name, f"cannot be read ({describe(error)})")
     yield read.end()
