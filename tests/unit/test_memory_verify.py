@@ -94,6 +94,8 @@ def test_no_value_of_any_table_changes_unseen(sound: Path, tmp_path: Path, table
     [
         ("INSERT INTO words (words) VALUES ('delete-all')", "words", True),
         ("INSERT INTO passage_words (passage_words) VALUES ('delete-all')", "words", True),
+        ("UPDATE passage_words_data SET block = X'0585' WHERE id = 1", "words", True),
+        ("UPDATE words_docsize SET sz = X'090101' WHERE id = 1", "words", True),
         ("INSERT INTO gone SELECT row FROM pairs", "gone", True),
         ("DELETE FROM gone", "gone", True),
         ("DELETE FROM vectors WHERE row = 1", "pair", False),
