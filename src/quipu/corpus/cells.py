@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
+from quipu.corpus.cell_questions import is_price, questions, subject, which
 from quipu.corpus.table import BEHIND_NAME, BETWEEN_CELLS
 from quipu.records import Document, Mark, QAPair, Span
 
@@ -19,8 +20,6 @@ MOST = 2000  # cells of a document about which questions are made
 NAME_WORDS = 8  # of a column's name, or of a row's, at most
 VALUE_WORDS = 12  # of a cell by which its row is asked for
 _SAYS = re.compile(r"\w")
-_PRICE = re.compile(r"\b(?:prices?|costs?|fees?|charges?|fares?)\b", re.IGNORECASE)
-_AMOUNT = re.compile(r"[$£€]?\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,31 +61,28 @@ def _of_table(document: Document, table: Sequence[_Row]) -> Iterator[QAPair]:
     rows = [row for row in table if row.label and row.label not in names]
     subjects = _without_caption([row.label for row in rows])
     first = _first_column(subjects)
-    prices = {name for name in names if _PRICE.search(name)}
+    prices = {name for name in names if is_price(name)}
     said = Counter((cell.name, cell.value.casefold()) for row in rows for cell in row.cells)
     if all(len(row.cells) == 1 and row.cells[0].name and not row.label for row in table):  # two columns without names
         for cell in (row.cells[0] for row in table):
             if counted[cell.name] == 1 and document.title and _SAYS.search(cell.value):
-                yield _pair(document, f"What is the {_lowered(cell.name)} of {document.title}?", cell.value, cell.span)
+                for question in questions(cell.name, cell.value, f"of {document.title}", only_price=False):
+                    yield _pair(document, question, cell.value, cell.span)
         return
-    for row, subject in zip(rows, subjects, strict=True):
-        if not subject or len(subject.split()) > NAME_WORDS:
+    for row, label in zip(rows, subjects, strict=True):
+        if not label or len(label.split()) > NAME_WORDS:
             continue
-        led = subject.removeprefix(first).strip()
-        asked_for = f"the {led} {_lowered(first)}" if first.isalpha() and led.isalpha() else led
-        for cell in row.cells:
+        led = label.removeprefix(first).strip()
+        about = subject(first, led) if led else ""
+        for cell in row.cells if led else ():
             if cell.name not in names or not _SAYS.search(cell.value):
                 continue
-            name = _lowered(cell.name)
-            yield _pair(document, f"What is the {name} of {asked_for}?", cell.value, cell.span)
-            if {cell.name} == prices:  # the only one
-                yield _pair(document, f"How much does {asked_for} cost?", cell.value, cell.span)
-            elif _AMOUNT.match(cell.value) and cell.name not in prices:
-                many = "many" if cell.value.isdecimal() and name.endswith("s") else "much"
-                yield _pair(document, f"How {many} {name} does {asked_for} have?", cell.value, cell.span)
+            for question in questions(cell.name, cell.value, about, only_price={cell.name} == prices):
+                yield _pair(document, question, cell.value, cell.span)
             if first and said[cell.name, cell.value.casefold()] == 1 and len(cell.value.split()) <= VALUE_WORDS:
-                asked = f"Which {_lowered(first)} has the {name} {cell.value}?"
-                yield _pair(document, asked, led, Span(row.end - len(led), row.end))
+                asked = which(first, cell.name, cell.value)
+                if asked:
+                    yield _pair(document, asked, led, Span(row.end - len(led), row.end))
 
 
 def _pair(document: Document, question: str, answer: str, span: Span) -> QAPair:
@@ -129,7 +125,3 @@ def _first_column(subjects: Sequence[str]) -> str:
     name = " ".join(words[0] for words in takewhile(lambda words: len(set(words)) == 1, columns))
     return name if name and all(subject.startswith(f"{name} ") for subject in subjects) else ""
 
-
-def _lowered(name: str) -> str:
-    """A column's name inside a question: without the capital of its first word, where that is an ordinary word."""
-    return name[0].lower() + name[1:] if name[1:2].islower() or name[1:2] == " " else name
