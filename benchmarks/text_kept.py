@@ -4,7 +4,8 @@
 
 300 files of the formats that quipu reads, every n-th of those below ``--folder`` (by default the system's manuals). A
 word is kept where the documents hold it as often as a plain extraction by other means does: raw text; Markdown without
-tags and targets of links; HTML by lxml without scripts, navigation and what is hidden; PDF by pypdf. CPU seconds and
+tags and targets of links; HTML by lxml without scripts, what is hidden, and menus (navigation, lists of links only);
+PDF by pypdf without lines of a table of contents. A different word is kept where they hold it at all. CPU seconds and
 memory are those of the reading process and of the one that starts it; beside them, those of reading in one process.
 """
 
@@ -39,7 +40,8 @@ def plain(path: Path) -> str:
     if kind == ".pdf":
         from pypdf import PdfReader
 
-        return re.sub(r"-\n", "", "\n".join(page.extract_text() for page in PdfReader(path).pages))
+        text = "\n".join(page.extract_text() for page in PdfReader(path).pages)
+        return re.sub(r"-\n", "", re.sub(r"^.*(?:\. ?){4,}\s*\w+\s*$", "", text, flags=re.MULTILINE))
     data = path.read_bytes()
     if kind in (".html", ".htm", ".xhtml"):
         return _plain_html(data)
@@ -56,6 +58,11 @@ def _plain_html(data: bytes) -> str:
     root = html.document_fromstring(data)
     for item in root.xpath(_UNSEEN):
         item.drop_tree()
+    for item in root.xpath("//ul|//ol"):
+        letters = len("".join(item.text_content().split()))
+        linked = sum(len("".join(link.text_content().split())) for link in item.iter("a"))
+        if item.getparent() is not None and linked >= 0.95 * letters:
+            item.drop_tree()
     for item in root.iter():
         if isinstance(item.tag, str) and item.tag not in _INLINE:
             item.text, item.tail = f" {item.text or ''}", f" {item.tail or ''}"
@@ -97,7 +104,7 @@ def cpu() -> float:
 
 
 def kept(files: Sequence[FoundFile]) -> tuple[dict[str, list[int]], list[dict[str, object]]]:
-    """Words kept and words in all by format, and the files that lost most."""
+    """Words kept and in all, different words kept and in all, by format; and the files that lost most."""
     totals: dict[str, list[int]] = {}
     lost: list[dict[str, object]] = []
     for number, found in enumerate(files):
@@ -105,9 +112,10 @@ def kept(files: Sequence[FoundFile]) -> tuple[dict[str, list[int]], list[dict[st
         text = "\n".join(f"{item.title}\n{item.text}" for item in items if isinstance(item, Document))
         wanted = words(plain(found.file))
         missing = wanted - words(text)
-        total = totals.setdefault(found.file.suffix.lower().removeprefix("."), [0, 0])
-        total[0] += wanted.total() - missing.total()
-        total[1] += wanted.total()
+        gone = len(wanted.keys() - words(text).keys())
+        total = totals.setdefault(found.file.suffix.lower().removeprefix("."), [0, 0, 0, 0])
+        row = (wanted.total() - missing.total(), wanted.total(), len(wanted) - gone, len(wanted))
+        total[:] = map(sum, zip(total, row, strict=True))
         if missing:
             reasons = [item.reason for item in items if isinstance(item, Skipped)][:2]
             words_lost = [word for word, _ in missing.most_common(8)]
@@ -141,8 +149,11 @@ def main() -> None:
     count = len(files)
     whole = [sum(column) for column in zip(*totals.values(), strict=True)]
     figures = [
-        *(share(f"{kind} files", "words kept, %", *total) for kind, total in sorted(totals.items())),
-        share("all files", "words kept, %", whole[0], whole[1]),
+        share(f"{kind} files", name, *total[at : at + 2])
+        for kind, total in [*sorted(totals.items()), ("all", whole)]
+        for at, name in ((0, "words kept, %"), (2, "different words kept, %"))
+    ]
+    figures += [
         Figure("all files", Score("CPU seconds", isolated, count, None, False)),
         Figure("all files", Score("CPU seconds in one process", alone, count, None, False)),
         Figure("all files", Score("memory of the reading process, MB", children, count, None, False)),
