@@ -8,7 +8,7 @@ import pytest
 from tests.handmade import NumberReader, NumberWriter, WordEncoder
 
 import quipu
-from quipu.api import Memory
+from quipu.facade import Memory
 
 SHOP = """# Shop
 

@@ -13,11 +13,11 @@ import pytest
 from tests.handmade import WordEncoder, models
 
 import quipu
-from quipu.api import Memory
 from quipu.cli.main import run
 from quipu.corpus import reading
 from quipu.corpus.readers import Bad, Block, Extract
 from quipu.errors import InputError, ReadError
+from quipu.facade import Memory
 from quipu.memory.verify import verify
 from quipu.models.loaded import Models
 from quipu.records import QAPair
@@ -172,7 +172,7 @@ def test_a_reader_that_fails_half_way_removes_nothing(
     (docs / "rows.jsonl").write_text("changed")
     monkeypatch.setattr(reading, "reader_for", lambda _: failing)
     in_this_process = lambda files, **_: (item for file in files for item in reading.read_file(file))  # noqa: E731
-    monkeypatch.setattr("quipu.building.read_files", in_this_process)
+    monkeypatch.setattr("quipu.building.documents.read_files", in_this_process)
     report = memory.sync(["docs"], delete=True)
     assert sources(memory) == known and [item.reason for item in report.skipped] == ["Input/output error"]
     monkeypatch.undo()
@@ -185,7 +185,8 @@ def test_a_reader_that_fails_half_way_removes_nothing(
 def test_unchanged_files_are_not_read(docs: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of a thousand files is synced each minute: only what changed may cost anything."""
     os.utime(docs / "tea.txt")  # another time, the same bytes
-    monkeypatch.setattr("quipu.building.read_files", lambda files, **_: pytest.fail("read") if list(files) else [])
+    not_to_be_read = lambda files, **_: pytest.fail("read") if list(files) else []  # noqa: E731
+    monkeypatch.setattr("quipu.building.documents.read_files", not_to_be_read)
     report = memory.sync(["docs"])
     assert report.unchanged == 3 and not report.changed
     assert memory.add_documents(["docs"]).unchanged == 3
@@ -327,7 +328,7 @@ def test_a_memory_inside_its_own_folder(docs: Path, monkeypatch: pytest.MonkeyPa
 
 def test_an_unfinished_build_says_so(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ "The memory holds nothing like it" of a memory that is half built is no answer."""
-    monkeypatch.setattr("quipu.building.Builder.ask", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("quipu.api.make_pairs", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         quipu.build(["docs"], "m", **models())
     monkeypatch.undo()

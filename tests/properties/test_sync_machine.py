@@ -13,9 +13,9 @@ import pytest
 from tests.handmade import models
 
 import quipu
-from quipu.api import Memory
 from quipu.corpus import FileRead, FoundFile, Skipped, reading
 from quipu.corpus.readers import Bad, Block, Extract, Reader, reader_for
+from quipu.facade import Memory
 from quipu.memory.provenance import support_of
 from quipu.memory.verify import verify
 from quipu.records import Document
@@ -152,7 +152,7 @@ def test_a_synced_memory_is_a_fresh_one(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     files = Files(seed)
-    monkeypatch.setattr("quipu.building.read_files", files.read)
+    monkeypatch.setattr("quipu.building.documents.read_files", files.read)
     monkeypatch.setattr(reading, "reader_for", files.reader)
     with quipu.build(["docs"], tmp_path / "m", **models()) as memory:
         files.sync(memory)

@@ -11,8 +11,8 @@ import pytest
 from tests.handmade import models
 
 import quipu
+from quipu.building.growing import refused_in
 from quipu.errors import InputError, SettingsError
-from quipu.growing import refused_in
 from quipu.records import QAPair
 from quipu.settings import read_toml
 from quipu.text import LONGEST_QUESTION, from_json

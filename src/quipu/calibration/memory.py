@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from quipu.answering.scoring import ORDERING, LinearScorer, bundled
-from quipu.api import BUNDLED_CALIBRATION, Memory
 from quipu.calibration.asking import RERANKED, Record, ask_ordering, ask_steps
 from quipu.calibration.cascade import outcomes, report_of
 from quipu.calibration.fitting import ENOUGH
 from quipu.calibration.questions import Asked, labelled
 from quipu.calibration.scorers import Goals, fit, fit_ordering, possible
 from quipu.calibration.self_questions import self_questions
+from quipu.facade import BUNDLED_CALIBRATION, Memory
 from quipu.records import Example
 
 

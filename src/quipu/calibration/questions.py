@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quipu.api import Memory
 from quipu.errors import InputError
 from quipu.evaluation.metrics import passage_holds
+from quipu.facade import Memory
 from quipu.records import Example, QAPair
 from quipu.text import exact_match
 

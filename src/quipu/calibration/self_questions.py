@@ -10,10 +10,10 @@ from __future__ import annotations
 import random
 from typing import Literal
 
-from quipu.api import Memory
 from quipu.calibration.questions import Asked, Labelled
 from quipu.errors import InputError
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
+from quipu.facade import Memory
 
 Kind = Literal["reworded", "twin", "left out"]
 _KINDS: tuple[Kind, ...] = ("reworded", "left out", "reworded", "left out", "twin")

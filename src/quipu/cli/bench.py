@@ -15,7 +15,7 @@ from quipu.cli.terminal import duration, print_json, print_table, progress
 from quipu.errors import InputError
 
 if TYPE_CHECKING:
-    from quipu.api import Memory
+    from quipu.facade import Memory
 
 Figures = dict[str, float | int]
 

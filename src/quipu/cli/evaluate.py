@@ -82,9 +82,9 @@ def twins(
     For each scorer the share of twins that pass a bar which true paraphrases pass, over 12 kinds of 56 items.
     """
     from quipu.answering.scoring import bundled
-    from quipu.api import BUNDLED_CALIBRATION
     from quipu.evaluation.tasks import twins as task
     from quipu.evaluation.twins.suite import suite
+    from quipu.facade import BUNDLED_CALIBRATION
     from quipu.models.encoder import Encoder
     from quipu.models.reranker import load_reranker
 

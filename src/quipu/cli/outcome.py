@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quipu.cli.terminal import duration, print_json, print_table, remark, show
 
 if TYPE_CHECKING:
-    from quipu.api import Memory
+    from quipu.facade import Memory
 
 _NAMED = 5  # files in a remark
 

@@ -19,7 +19,6 @@ import numpy as np
 
 from quipu.answering.proposal import PassageSpan
 from quipu.answering.retrieve import SEARCH
-from quipu.api import Memory
 from quipu.errors import InputError
 from quipu.evaluation.baselines.bm25 import BM25
 from quipu.evaluation.baselines.dense import Dense
@@ -29,6 +28,7 @@ from quipu.evaluation.report import Report
 from quipu.evaluation.scale import private_and_mapped
 from quipu.evaluation.task import Prediction, System, run
 from quipu.evaluation.tasks.open_domain import LATENCY_SAMPLE, Lookup, OpenDomain, spread, timing
+from quipu.facade import Memory
 from quipu.memory.reading import given
 from quipu.models.encoder import Encoder
 from quipu.models.joined import value_text

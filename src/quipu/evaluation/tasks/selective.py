@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 from quipu.answering.steps.lookup import scorer_name
-from quipu.api import Memory
 from quipu.errors import InputError, MissingExtra
 from quipu.evaluation.metrics import (
     aurc,
@@ -24,6 +23,7 @@ from quipu.evaluation.metrics import (
     risk_coverage,
 )
 from quipu.evaluation.report import Report
+from quipu.facade import Memory
 from quipu.records import Example, Score
 
 Method = Literal["lookup", "cascade"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from quipu.building import Builder
+from quipu.building.builder import Builder
+from quipu.building.generated import add_targeted
 from quipu.errors import InputError
 from quipu.generate.globally import PASSAGES
-from quipu.memory.store import Store
 from quipu.memory.tokens import search_passages
 from quipu.records import Answer, Span
 from quipu.text import from_json
@@ -39,9 +39,7 @@ def refused_in(path: Path) -> Iterator[tuple[str, bool]]:
         raise InputError(f"{path}: cannot be read ({error})") from error
 
 
-def grow(
-    store: Store, ask: Callable[[str], Answer], builder: Builder, log: Iterator[tuple[str, bool]]
-) -> dict[str, int]:
+def grow(builder: Builder, ask: Callable[[str], Answer], log: Iterator[tuple[str, bool]]) -> dict[str, int]:
     """Counts: questions, refused, answered by now, grown, pairs, unanswered. A second time adds nothing.
 
     ask: what the memory says to a question now.
@@ -55,15 +53,15 @@ def grow(
         if ask(question).text is not None:
             report["answered_now"] += 1
             continue
-        passages = [passage for passage, _ in search_passages(store, question, PASSAGES)]
-        readings = builder.read([question] * len(passages), [passage.text for passage in passages])
+        passages = [passage for passage, _ in search_passages(builder.store, question, PASSAGES)]
+        readings = builder.models.reader().read([question] * len(passages), [passage.text for passage in passages])
         found = [at for at, reading in enumerate(readings) if reading.start >= 0]  # words that stand there
         best = max(found, key=lambda at: readings[at].score, default=None)
         if best is None or readings[best].score <= 0 or readings[best].probability < LEAST:
             report["unanswered"] += 1
             continue
         span = Span(readings[best].start, readings[best].end)
-        added = builder.add_targeted(passages[best], span, question)
+        added = add_targeted(builder, passages[best], span, question)
         report["grown" if added else "unanswered"] += 1
         report["pairs"] += added
         builder.tell(stage="grow", done=done, total=len(refused), pairs=report["pairs"])

@@ -1,0 +1,89 @@
+"""What every step of a build shares: the open store, models, settings, the report, and who is told of progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from quipu.building.outcome import BuildReport
+from quipu.errors import FormatError, InputError
+from quipu.generate.pipeline import GenerateSettings
+from quipu.memory.index import Rebuilding, bound
+from quipu.memory.store import Store
+from quipu.models.loaded import Models, sha256_of
+from quipu.models.protocols import SupportsEncode
+from quipu.settings import from_mapping
+
+Progress = Callable[[dict[str, int | float | str]], None]
+ADDING = "adding"
+"""The mark of a memory to which something is being added."""
+
+
+class Builder:
+    """An open store that is being added to, by the functions of this package."""
+
+    def __init__(
+        self,
+        store: Store,
+        models: Models,
+        settings: GenerateSettings,
+        progress: Progress | None,
+        rebuilding: Rebuilding | None = None,
+    ) -> None:
+        """``progress`` is told at most a few times a second; ``rebuilding`` works while pairs are added."""
+        self.store, self.models, self.settings = store, models, settings
+        self.report = BuildReport()
+        self._progress, self._rebuilding = progress, rebuilding
+        self._total, self._uncovered = store.count(), 0
+        self._told = 0.0
+
+    def grew(self, added: int) -> None:
+        """Have the index brought up to date in the background when many pairs have come."""
+        self._uncovered += added
+        self._total += added
+        most = bound(self._total, self.store.width)  # 0 in the exact range, where the end of the build is soon enough
+        if self._rebuilding is not None and 0 < most < self._uncovered:
+            self._rebuilding.start()
+            self._uncovered = 0
+
+    def tell(self, **line: int | float | str) -> None:
+        """Progress, at most a few times a second."""
+        now = time.monotonic()
+        if self._progress is not None and (now - self._told > 0.2 or "last" in line):
+            self._told = now
+            line.pop("last", None)
+            self._progress(line)
+
+
+def unfinished(store: Store) -> int:
+    """How many passages have no pairs yet because a build or an addition was interrupted."""
+    return 0 if is_finished(store) else store.count_to_ask()
+
+
+def is_finished(store: Store) -> bool:
+    """Whether the build of a memory and every later addition came to their ends."""
+    return store.journal_has("finished") and not store.journal_has(ADDING)
+
+
+def stored_settings(store: Store) -> GenerateSettings:
+    """The settings that a memory was built with."""
+    known = dict(store.manifest.get("settings", {}))
+    for name in ("encoder", "writer", "reader"):
+        known.pop(name, None)
+    return from_mapping(GenerateSettings, known, str(store.path / "manifest.json"))
+
+
+def check_encoder(store: Store, encoder: SupportsEncode) -> None:
+    """InputError or FormatError where the keys of a memory are not this encoder's, or not all of them."""
+    if "rekeying" in store.manifest:
+        raise InputError(f"{store.path}: making its keys anew was interrupted; run: quipu rekey {store.path}")
+    if encoder.width != store.width:
+        raise FormatError(
+            f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}"
+        )
+    if sha256_of(encoder) not in store.models.values():
+        names = ", ".join(store.models)
+        raise InputError(
+            f"{store.path} was built with the encoder {names}, this one is {encoder.name}: its keys do not compare. "
+            f"Make them anew with: quipu rekey {store.path}, or open it with the encoder that made it"
+        )

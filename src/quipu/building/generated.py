@@ -1,0 +1,121 @@
+"""Pairs made of passages: a batch and its marks in one transaction, then the global filter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import cast
+
+from quipu.building.builder import ADDING, Builder
+from quipu.generate.globally import PASSAGES, global_filter
+from quipu.generate.pipeline import Generated, generate, targeted
+from quipu.memory import tokens
+from quipu.memory.provenance import add_support, count_unchecked, drop, mark_ambiguous, unchecked
+from quipu.records import Passage, Span, Verdict
+
+_CHECKED = 64  # pairs that the global filter checks in a transaction
+_AT_LEAST, _PARTS = 8, 16  # passages a transaction where pairs are made: a memory comes in so many parts at least
+
+
+def make_pairs(builder: Builder) -> None:
+    """Make the pairs of every passage that has none yet, a batch a transaction."""
+    began = time.perf_counter()
+    total = builder.store.counts()["passages"]
+    waiting = builder.store.count_to_ask()
+    done = total - waiting
+    size = min(builder.settings.batch, max(_AT_LEAST, total // _PARTS))
+    while batch := builder.store.passages_to_ask(size):
+        made = generate(
+            batch, extractor=builder.models.extractor(), writer=builder.models.writer(), reader=builder.models.reader(),
+            encoder=builder.models.encoder(), settings=builder.settings,
+            is_known=builder.store.question_answer_exists, is_answered=builder.store.answered_in_document,
+            seed=int(batch[0].id[:8], 16),
+        )  # fmt: skip
+        added = _keep(builder, made, batch)
+        done += len(batch)
+        _count(builder, made, added, len(batch))
+        dropped = dict(builder.report.dropped.most_common(3))
+        builder.tell(stage="pairs", done=done, total=total, kept=builder.report.kept, **dropped)
+    builder.report.seconds += time.perf_counter() - began
+    builder.tell(stage="pairs", done=total, total=total, kept=builder.report.kept, last=1)
+    if builder.settings.filter == "global":
+        check_globally(builder)
+    builder.store.journal_forget(ADDING)
+
+
+def add_targeted(builder: Builder, passage: Passage, span: Span, question: str) -> int:
+    """Pairs about a span of a passage that somebody asked for (see ``targeted``); how many were new."""
+    made = targeted(
+        passage, span, question, writer=builder.models.writer(), reader=builder.models.reader(),
+        encoder=builder.models.encoder(), settings=builder.settings, is_known=builder.store.question_answer_exists,
+    )  # fmt: skip
+    added = _keep(builder, made)
+    _count(builder, made, added, 0)
+    return added
+
+
+def check_globally(builder: Builder) -> None:
+    """Ask every passage about the pairs on which the global filter has not spoken yet, a batch a transaction."""
+    began = time.perf_counter()
+    total, done = count_unchecked(builder.store), 0
+    if not total:
+        return
+    drops = builder.settings.ambiguous == "drop"
+    while pairs := unchecked(builder.store, _CHECKED):
+        own = [builder.store.passage_at(str(pair.document_id), cast(Span, pair.span)) for pair in pairs]
+        placed = [(pair, passage) for pair, passage in zip(pairs, own, strict=True) if passage is not None]
+        checked = global_filter(
+            [pair for pair, _ in placed], [passage for _, passage in placed],
+            [_near(builder, pair.question) for pair, _ in placed], builder.models.reader(),
+            threshold=builder.settings.filter_threshold,
+        )  # fmt: skip
+        lost = [Verdict(pair.id, "global", True, None, "its passage is not there") for pair in pairs]
+        said = {verdict.pair_id: verdict for verdict in lost} | {item.pair.id: item.verdict for item in checked}
+        with builder.store.transaction():
+            builder.store.add_verdicts(
+                list(said.values()), [pair.document_id for pair in pairs],
+                [passage.id if passage else None for passage in own],
+            )  # fmt: skip
+            bad = [verdict for verdict in said.values() if not verdict.kept]
+            if drops:
+                drop(builder.store, [verdict.pair_id for verdict in bad])
+            else:
+                mark_ambiguous(builder.store, ((item.pair_id, str(item.because_of)) for item in bad))
+            add_support(builder.store, ((c.pair.id, *place) for c in checked for place in c.support))
+        done += len(pairs)
+        if drops:
+            builder.report.kept -= len(bad)
+            builder.report.pairs -= len(bad)
+            builder.report.dropped.update(verdict.reason for verdict in bad)
+        builder.report.changed = True
+        builder.tell(stage="check", done=done, total=total, ambiguous=len(bad))
+    builder.report.seconds += time.perf_counter() - began
+    builder.tell(stage="check", done=total, total=total, last=1)
+
+
+def _keep(builder: Builder, made: Generated, batch: Sequence[Passage] = ()) -> int:
+    """Store what was made, with the marks of its passages, in one transaction; how many pairs were new."""
+    keys = builder.models.encoder().encode(made.key_texts)
+    with builder.store.transaction():
+        added = builder.store.add(
+            made.pairs, keys, made.key_texts, made.verdicts, made.verdict_documents, made.verdict_passages
+        )
+        add_support(builder.store, ((item.pair_id, item.document_id, item.span) for item in made.support))
+        for passage in batch:
+            builder.store.journal_mark(f"passage:{passage.id}", document=passage.document_id)
+    builder.grew(len(added))
+    return len(added)
+
+
+def _count(builder: Builder, made: Generated, added: int, passages: int) -> None:
+    report = builder.report
+    report.passages += passages
+    report.asked += made.asked
+    report.kept += len(made.pairs)
+    report.pairs += added
+    report.changed = True
+    report.dropped.update(verdict.reason for verdict in made.verdicts if not verdict.kept)
+
+
+def _near(builder: Builder, question: str) -> list[Passage]:
+    return [passage for passage, _ in tokens.search_passages(builder.store, question, PASSAGES)]

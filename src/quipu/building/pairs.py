@@ -1,0 +1,100 @@
+"""Ready pairs in, from a file or from a program; the key of each is made of its question."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from quipu.building.builder import Builder
+from quipu.building.removal import forget_file
+from quipu.corpus import FoundFile, Skipped, find_files
+from quipu.corpus.pairs import read_pairs
+from quipu.errors import InputError
+from quipu.memory.files import KnownFile, Renewal, begin_pairs, file_at, keep_file
+from quipu.records import QAPair
+from quipu.syncing import sha256_of_file
+
+_PAIRS = 512  # ready pairs a transaction
+_NAMED = 20  # rows of a file of ready pairs that are named one by one when they cannot be used
+
+
+def add_pairs(builder: Builder, pairs: Iterable[QAPair]) -> int:
+    """Store ready pairs with keys made of their questions; exact duplicates are left out. How many were new."""
+    began = time.perf_counter()
+    new = seen = 0
+    for some in _batched(pairs, _PAIRS):
+        seen += len(some)
+        fresh = [pair for pair in some if builder.store.question_answer_exists(pair.question, pair.answer) is None]
+        new += _store_pairs(builder, fresh)
+        builder.tell(stage="import", done=seen, total=0, kept=new)
+    builder.report.seconds += time.perf_counter() - began
+    return new
+
+
+def add_pairs_file(builder: Builder, path: Path, *, strict: bool = False) -> int:
+    """Store the pairs of a file, each with its line; how many were new.
+
+    What an earlier reading of the file gave and it no longer holds is removed when it was read to its end. A pair
+    that the same file gives twice is one; what other files and documents say stays as it is. Rows without a pair
+    are reported, the first ones by line. InputError where the file cannot be used, and with ``strict`` at the first
+    such row.
+    """
+    began = time.perf_counter()
+    found = next((item for item in find_files([path]) if isinstance(item, FoundFile)), None)
+    if found is None:
+        raise InputError(f"{path}: a folder; ready pairs stand in a file")
+    known = file_at(builder.store, found.path)
+    if known is not None and known.kind == "documents":  # now it is said to hold pairs
+        forget_file(builder, known.name)
+    name, document_id = begin_pairs(builder.store, found.path, found.name)
+    status, digest = found.file.stat(), sha256_of_file(found.file)
+    new = seen = 0
+    with Renewal(builder.store, document_id) as renewal:
+        for some in _batched(_pairs_of(builder, found, document_id, strict), _PAIRS):
+            seen += len(some)
+            with builder.store.transaction():
+                new += _store_pairs(builder, renewal.missing(some))
+            builder.tell(stage="import", done=seen, total=0, kept=new)
+        with builder.store.transaction():
+            builder.report.changed |= bool(renewal.remove_others())
+            size, modified = status.st_size, status.st_mtime_ns
+            keep_file(builder.store, KnownFile(found.path, name, "pairs", size, modified, digest))
+    builder.report.files += 1
+    builder.report.seconds += time.perf_counter() - began
+    return new
+
+
+def _pairs_of(builder: Builder, file: FoundFile, document_id: str, strict: bool) -> Iterator[QAPair]:
+    bad = 0
+    for line, made in read_pairs(file.file):
+        if isinstance(made, QAPair):
+            yield QAPair.make(made.question, made.answer, document_id=document_id, origin="imported", line=line)
+            continue
+        if strict:
+            raise InputError(f"{file.name}, line {line}: {made}")
+        bad += 1
+        if bad <= _NAMED:
+            builder.report.skipped.append(Skipped(f"{file.name}, line {line}", made))
+    if bad > _NAMED:
+        builder.report.skipped.append(Skipped(file.name, f"{bad - _NAMED:,} more rows without a pair"))
+
+
+def _store_pairs(builder: Builder, pairs: Sequence[QAPair]) -> int:
+    """Store ready pairs under their questions; how many were new."""
+    if not pairs:
+        return 0
+    questions = [pair.question for pair in pairs]
+    keys = builder.models.encoder().encode(questions)
+    added = len(builder.store.add(pairs, keys, questions))
+    builder.grew(added)
+    builder.report.pairs += added
+    builder.report.changed |= bool(added)
+    return added
+
+
+def _batched(pairs: Iterable[QAPair], size: int) -> Iterator[list[QAPair]]:
+    stream = iter(pairs)
+    while some := list(itertools.islice(stream, size)):
+        yield some

@@ -1,0 +1,30 @@
+"""Keys made anew, for a memory whose encoder is another now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quipu.building.builder import Progress
+from quipu.memory.index import Index
+from quipu.memory.store import Store
+from quipu.models.loaded import sha256_of
+from quipu.models.protocols import Keys, SupportsEncode
+
+
+def rekey(store: Store, encoder: SupportsEncode, progress: Progress | None) -> int:
+    """Make every key, and the index, with this encoder; how many. 0 where the keys are its own already."""
+    if sha256_of(encoder) in store.models.values() and "rekeying" not in store.manifest:
+        return 0
+    done, total = 0, store.count()
+
+    def make(texts: Sequence[str]) -> Keys:
+        nonlocal done
+        keys = encoder.encode(texts)
+        done += len(texts)
+        if progress is not None:
+            progress({"stage": "rekey", "done": done, "total": total})
+        return keys
+
+    store.replace_vectors(make, encoder.name, sha256_of(encoder))
+    Index.rebuild(store)
+    return done

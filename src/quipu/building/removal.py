@@ -1,0 +1,49 @@
+"""Files and documents out, with their pairs; a pair that another document supports too stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quipu.building.builder import Builder
+from quipu.generate.pipeline import key_texts
+from quipu.memory import files
+from quipu.memory.files import documents_of
+from quipu.memory.provenance import add_support, supported_elsewhere
+from quipu.records import QAPair, Span, Verdict
+
+
+def forget_file(builder: Builder, name: str) -> None:
+    """Remove a file with its documents and their pairs."""
+    with builder.store.transaction():
+        if found := documents_of(builder.store, name):
+            remove_documents(builder, found)
+        files.forget_file(builder.store, name)
+
+
+def remove_documents(builder: Builder, document_ids: Sequence[str]) -> None:
+    """Remove documents; a pair that others support too moves to the first of them, with a key of its sentence."""
+    moving = supported_elsewhere(builder.store, document_ids)
+    moved: list[QAPair] = []
+    texts: list[str] = []
+    support: list[tuple[str, str, Span]] = []
+    for pair, ((document_id, span), *rest) in moving:
+        passage = builder.store.passage_at(document_id, span)
+        if passage is None:
+            continue
+        new = QAPair.make(
+            pair.question, pair.answer, document_id=document_id, span=span, origin=pair.origin,
+            generator=pair.generator, generator_score=pair.generator_score, filter_score=pair.filter_score,
+        )  # fmt: skip
+        moved.append(new)
+        texts += key_texts([(new, passage)], builder.settings.key_kind)
+        support += [(new.id, *place) for place in rest]
+    keys = builder.models.encoder().encode(texts) if texts else np.zeros((0, builder.store.width), dtype=np.float32)
+    with builder.store.transaction():
+        said = [Verdict(pair.id, "dedup", True, None, "kept when its first document was removed") for pair in moved]
+        builder.store.add(moved, keys, texts, said, [pair.document_id for pair in moved])
+        add_support(builder.store, support)
+        for document_id in document_ids:
+            builder.store.remove(document=document_id)
+    builder.report.changed = True
