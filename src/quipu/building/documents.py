@@ -26,7 +26,7 @@ from quipu.records import Document, Passage, QAPair, Span
 from quipu.syncing import Changes, Moved, survey
 from quipu.text import normalize_answer
 
-_DOCUMENTS = 64  # documents a transaction
+_DOCUMENTS = 64  # documents per transaction
 _CODED = 256  # passages whose tokens are coded in a transaction
 
 

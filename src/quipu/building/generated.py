@@ -14,11 +14,11 @@ from quipu.memory.provenance import add_support, count_unchecked, drop, mark_amb
 from quipu.records import Passage, Span, Verdict
 
 _CHECKED = 64  # pairs that the global filter checks in a transaction
-_AT_LEAST, _PARTS = 8, 16  # passages a transaction where pairs are made: a memory comes in so many parts at least
+_AT_LEAST, _PARTS = 8, 16  # passages per transaction where pairs are made: a memory comes in so many parts at least
 
 
 def make_pairs(builder: Builder) -> None:
-    """Make the pairs of every passage that has none yet, a batch a transaction."""
+    """Make the pairs of every passage that has none yet, a batch per transaction."""
     began = time.perf_counter()
     total = builder.store.counts()["passages"]
     waiting = builder.store.count_to_ask()
@@ -55,7 +55,7 @@ def add_targeted(builder: Builder, passage: Passage, span: Span, question: str) 
 
 
 def check_globally(builder: Builder) -> None:
-    """Ask every passage about the pairs on which the global filter has not spoken yet, a batch a transaction."""
+    """Ask every passage about the pairs on which the global filter has not spoken yet, a batch per transaction."""
     began = time.perf_counter()
     total, done = count_unchecked(builder.store), 0
     if not total:

@@ -16,7 +16,7 @@ from quipu.memory.files import KnownFile, Renewal, begin_pairs, file_at, keep_fi
 from quipu.records import QAPair
 from quipu.syncing import sha256_of_file
 
-_PAIRS = 512  # ready pairs a transaction
+_PAIRS = 512  # ready pairs per transaction
 _NAMED = 20  # rows of a file of ready pairs that are named one by one when they cannot be used
 
 

@@ -87,7 +87,7 @@ def of_documents(paths: Sequence[str | Path], width: int = 384) -> Estimate:
 
 
 def _built(texts: Sequence[str]) -> list[tuple[float, float]]:
-    """Seconds and pairs a passage of two halves of these passages, in a memory whose models are loaded."""
+    """Seconds and pairs per passage of two halves of these passages, in a memory whose models are loaded."""
     from quipu.api import build
 
     found: list[tuple[float, float]] = []

@@ -1,4 +1,4 @@
-"""One pair for one thing: exact doubles, then questions that say the same about the same or an overlapping span."""
+"""One pair for one thing: exact duplicates, then questions that say the same about the same or an overlapping span."""
 
 from __future__ import annotations
 

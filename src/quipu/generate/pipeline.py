@@ -46,7 +46,7 @@ class GenerateSettings:
     filter: Filter = "local"  # "global": the finished memory's passages are asked too
     ambiguous: Ambiguous = "drop"  # what becomes of a pair that another passage answers otherwise
     key_kind: KeyKind = "both"
-    batch: int = 16  # passages a transaction; the language model decodes about four at a time on each core
+    batch: int = 16  # passages per transaction; the language model decodes about four at a time on each core
 
     def __post_init__(self) -> None:
         if self.questions_per_passage is not None and self.questions_per_passage < 1:
@@ -234,7 +234,7 @@ def _filtered(
     is_known: Callable[[str, str], str | None],
     is_answered: Callable[[str], str | None] = lambda question: None,
 ) -> Generated:
-    """Well-formed, read back so, no double: what stays of the pairs that were made, with all verdicts."""
+    """Well-formed, read back so, no duplicate: what stays of the pairs that were made, with all verdicts."""
     formed = [well_formed(item.pair) for item in made]
     alive = [item for item, verdict in zip(made, formed, strict=True) if verdict.kept]
     verdicts = [verdict for verdict in formed if not verdict.kept]
@@ -317,7 +317,7 @@ def _read_back(
 
 
 def _support(pairs: Sequence[QAPair], verdicts: Sequence[Verdict]) -> list[Support]:
-    """The places of doubles: a pair that was left out because another says the same still says where it stands."""
+    """The places of duplicates: a pair that was left out because another says the same still says where it stands."""
     places = {pair.id: (pair.document_id, pair.span) for pair in pairs}
     found = []
     for pair, verdict in zip(pairs, verdicts, strict=True):

@@ -9,7 +9,7 @@ EXACT_UP_TO = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A FAISS factory string, whether its answers are exact, and bytes a pair in memory and in mapped files."""
+    """A FAISS factory string, whether its answers are exact, and bytes per pair in memory and in mapped files."""
 
     factory: str
     exact: bool

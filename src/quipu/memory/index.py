@@ -126,7 +126,7 @@ class Index:
         self._version = version
 
     def search(self, query_vectors: Vectors, k: int) -> tuple[Ids, Vectors]:
-        """Best ``k`` rows a question: ids (Q, k), scores (Q, k); -1 and -inf where fewer exist; ties by row."""
+        """Best ``k`` rows per question: ids (Q, k), scores (Q, k); -1 and -inf where fewer exist; ties by row."""
         with self._guard:
             return self._search(query_vectors, k)
 

@@ -41,12 +41,6 @@ class Journal(Transactions):
         rows = self._db.execute("SELECT reason, count(*) FROM verdicts WHERE kept = 0 GROUP BY reason ORDER BY 2 DESC")
         return {reason: int(count) for reason, count in rows}
 
-    def stage_counts(self, stage: str) -> tuple[int, int]:
-        """How many pairs a stage kept and dropped."""
-        rows = self._db.execute("SELECT kept, count(*) FROM verdicts WHERE stage = ? GROUP BY kept", (stage,))
-        found = {bool(kept): int(count) for kept, count in rows}
-        return found.get(True, 0), found.get(False, 0)
-
     def journal_has(self, key: str) -> bool:
         """Whether this piece of work was committed."""
         return self._db.execute("SELECT 1 FROM journal WHERE key = ?", (key,)).fetchone() is not None
@@ -57,11 +51,6 @@ class Journal(Transactions):
             self._db.execute(
                 "INSERT OR REPLACE INTO journal (key, note, document) VALUES (?, ?, ?)", (key, note, document)
             )
-
-    def journal_note(self, key: str) -> str | None:
-        """What was noted with the mark, None where there is none."""
-        row = self._db.execute("SELECT note FROM journal WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
 
     def journal_forget(self, prefix: str) -> None:
         """Remove every mark that begins with ``prefix``."""

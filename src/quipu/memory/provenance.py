@@ -40,18 +40,6 @@ def support_of(store: Store, pair_id: str) -> list[Found]:
     return [(document, Span(start, end)) for document, start, end in rows]
 
 
-def all_support(store: Store) -> Iterator[tuple[str, str | None, str | None, Span | None]]:
-    """Every further place and every mark: (pair id, the other answer, document, span), for an export."""
-    if store.format < 2:
-        return
-    rows = store.connection.execute(
-        "SELECT p.id, NULL, s.document, s.start, s.end FROM support s JOIN pairs p ON p.row = s.pair"
-        " UNION ALL SELECT id, ambiguous, NULL, NULL, NULL FROM pairs WHERE ambiguous IS NOT NULL ORDER BY 1, 3, 4"
-    )
-    for pair_id, other, document_id, start, end in rows:
-        yield pair_id, other, document_id, None if start is None else Span(start, end)
-
-
 def supported_elsewhere(store: Store, documents: Sequence[str]) -> list[tuple[QAPair, list[Found]]]:
     """Pairs of ``documents`` with their places in other documents: what should outlive them."""
     marks = ",".join("?" * len(documents))

@@ -430,7 +430,7 @@ def _pair(row: Sequence[Any]) -> QAPair:
 
 
 def normalized(question: str, answer: str) -> str:
-    """By which pairs with the same question and answer are known for doubles."""
+    """By which pairs with the same question and answer are known for duplicates."""
     return re.sub(r"\s+", " ", f"{normalize_answer(question)}\x1f{normalize_answer(answer) or answer.strip()}")
 
 

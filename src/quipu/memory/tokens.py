@@ -137,7 +137,7 @@ def count(store: Store) -> tuple[int, int, int]:
 
 
 def _packed(offsets: NDArray[np.int32]) -> bytes:
-    """Two bytes a token: steps from the end before to the start, and the length; 255 at most, a longer gap is cut.
+    """Two bytes per token: steps from the end before to the start, and the length; 255 at most, a longer gap is cut.
 
     Special tokens stand for nothing: length 0.
     """
