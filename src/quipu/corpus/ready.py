@@ -17,7 +17,9 @@ from quipu.records import Document, Mark, QAPair, Span
 
 LONGEST = 150  # words of an answer; what is longer ends with the last block or sentence that fits
 TERM_WORDS = 8  # at most
-_NUMBERED = re.compile(r"^(?:(?:\d{1,3}|[A-Za-z]|[IVX]{1,5})(?:\.\d{1,3})*[.):]|[-–—•#])\s+")
+_NUMBERED = re.compile(
+    r"^(?:(?:\d{1,3}|[A-Za-z]|[IVX]{1,5})(?:\.\d{1,3})*[.):]|[-–—•#]|\d{1,3}(?:(?:\.\d{1,3})+|(?=\s+[A-Z][a-z])))\s+"
+)
 _MARKER = re.compile(
     r"(?:(?m:^)[ \t]*(?P<first>Q(?:uestion)?|A(?:nswer)?)[ .]?\d{0,3}\s?[:.)]|"
     r"(?<=\s)(?P<inner>Q(?:uestion)?|A(?:nswer)?)[ .]?\d{0,3}\s?:)\s+(?=\S)"

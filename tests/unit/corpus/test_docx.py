@@ -235,6 +235,58 @@ def test_signs_breaks_powers_and_what_is_not_printed(tmp_path: Path) -> None:
     assert extract(path).left_out == {"hidden text": 1, "struck-out text": 1}
 
 
+NUMBERING = (
+    f"<w:numbering {W}>"
+    '<w:abstractNum w:abstractNumId="0">'
+    '<w:lvl w:ilvl="0"><w:numFmt w:val="decimal"/><w:pStyle w:val="H1"/><w:lvlText w:val="%1"/></w:lvl>'
+    '<w:lvl w:ilvl="1"><w:numFmt w:val="decimal"/><w:pStyle w:val="H2"/><w:lvlText w:val="%1.%2"/></w:lvl>'
+    '</w:abstractNum><w:abstractNum w:abstractNumId="1">'
+    '<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="%1)"/></w:lvl>'
+    '<w:lvl w:ilvl="1"><w:numFmt w:val="bullet"/><w:lvlText w:val="o"/></w:lvl></w:abstractNum>'
+    '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num><w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>'
+    '<w:num w:numId="3"><w:abstractNumId w:val="1"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/>'
+    "</w:lvlOverride></w:num></w:numbering>"
+)
+
+
+def test_numbers_that_word_prints_before_headings_and_items_are_read(tmp_path: Path) -> None:
+    """They are counted when the page is printed: nobody could ask for section 2.1 or for step b."""
+    styles = "".join(
+        f'<w:style w:type="paragraph" w:styleId="H{level}"><w:name w:val="heading {level}"/><w:pPr><w:numPr>'
+        f'<w:numId w:val="1"/></w:numPr><w:outlineLvl w:val="{level - 1}"/></w:pPr></w:style>'
+        for level in (1, 2)
+    )
+
+    def item(text: str, level: int = 0, of: int = 2) -> str:
+        return p(text, f'<w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="{of}"/></w:numPr>')
+
+    def heading(text: str, level: int) -> str:
+        return p(text, f'<w:pStyle w:val="H{level}"/>')
+
+    body = "".join([
+        heading("Hours", 1), heading("Weekdays", 2), heading("Sundays", 2),
+        item("wash"), item("soap", 1), item("dry"), "<w:p/>", item("again", of=3),
+        heading("Fines", 1), heading("Noise", 2), item("unknown list", of=9),
+    ])  # fmt: skip
+    path = write(
+        tmp_path / "a.docx", body, {"styles": f"<w:styles {W}>{styles}</w:styles>", "numbering": NUMBERING}
+    )  # fmt: skip
+    found = extract(path)
+    assert [block.text for block in found.blocks] == [
+        "1 Hours", "1.1 Weekdays", "1.2 Sundays", "a) wash", "soap", "b) dry", "a) again",
+        "2 Fines", "2.1 Noise", "unknown list",
+    ]  # fmt: skip
+    assert found.title == "Hours"
+
+
+def test_a_small_table_in_a_cell_leaves_the_rows_of_the_outer_one(tmp_path: Path) -> None:
+    """The outer table fell into single words, and no price belonged to anything any more."""
+    head = [cell(p(name, run="<w:b/>")) for name in ("Item", "Price", "Note")]
+    inner = table([cell(p("size")), cell(p("large"))])
+    path = write(tmp_path / "a.docx", table(head, [cell(p("Sand")), cell(p("12")), cell(p("Sizes") + inner)]))
+    assert texts(path) == ["Item Sand: Price: 12; Note: Sizes, size: large"]
+
+
 @pytest.mark.parametrize(
     ("core", "title"),
     [("untitled", "lease of 1931"), ("Word Document", "lease of 1931"), ("Harbour rules", "Harbour rules")],

@@ -251,3 +251,54 @@ def test_all_is_read_in_linear_time(page: str, words: int) -> None:
     start = process_time()
     assert sum(block.text.count("word") for block in blocks_of(page)) == words
     assert process_time() - start < 5
+
+
+def test_numbered_lists_have_their_numbers() -> None:
+    """What step 2 is could not be asked, as the browser counts and the file does not."""
+    page = "<ol><li>Open<li><p>Turn</p><ol type=a><li>left</ol><li value=7>Close</ol><ul><li>Bag</ul>"
+    assert kinds(page) == [
+        ("1. Open", "item", 1), ("2. Turn", "item", 1), ("a. left", "item", 2), ("7. Close", "item", 1),
+        ("Bag", "item", 1),
+    ]  # fmt: skip
+    assert texts("<ol reversed><li>x<li>y</ol><ol style='list-style: none'><li>z</ol>") == ["2. x", "1. y", "z"]
+
+
+def test_boxes_say_whether_they_are_ticked() -> None:
+    """Both lines of a choice were read as if they were true."""
+    page = "<ul><li><input type=checkbox checked> Order</li><li><input type=checkbox> Call</li></ul>"
+    assert texts(page) == ["Order (ticked)", "Call (not ticked)"]
+    assert texts("<p><label><input type=radio checked>Yes</label><label><input type=radio>No</label></p>") == [
+        "\u2612 Yes \u2610 No"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("<p>It costs 12<sup><a href='#fn1'>1</a></sup> euros.", "It costs 12 euros."),
+        ("<p>It costs 12<a href='#fn1'><sup>1</sup></a> euros.", "It costs 12 euros."),
+        ("<p>Bolts up to M12. <a href='#r'>\u21a9\ufe0e</a>", "Bolts up to M12."),
+        ("<p>Built in 1950<sup><a href='#c'>[3]</a></sup>.", "Built in 1950[3]."),
+        ("<p>39<sup>90</sup> \u20ac", "39.90 \u20ac"),
+        ("<p><span class='row-label'>Flow</span><span class='row-value'>12 l/s</span>", "Flow 12 l/s"),
+        ("<p><label>Name</label><span>Jo</span>", "Name Jo"),
+        ("<p><span>frob.</span><span>load</span>", "frob.load"),
+    ],
+)
+def test_numbers_do_not_grow_by_what_stands_beside_them(page: str, text: str) -> None:
+    """12 euros with note 1 were 121 euros, and 39 euros 90 were 39 to the power of 90."""
+    assert texts(page) == [text]
+
+
+def test_a_table_in_a_figure_has_its_caption_and_one_with_tables_in_cells_its_rows() -> None:
+    """A caption below the table named no row; a list of sizes in one cell tore all rows apart."""
+    table = "<table><tr><th>Room<th>Seats<tr><td>Main<td>{}</table>"
+    figure = f"<figure>{table.format(120)}<figcaption>Rooms</figcaption></figure>"
+    assert texts(figure) == ["Rooms, Room Main: Seats: 120"]
+    assert texts(table.format("<table><tr><td>old<td>90</table>")) == ["Room Main: Seats: old: 90"]
+
+
+def test_what_an_expander_hides_is_text() -> None:
+    """Wikis export what folds away with the class "hidden"."""
+    page = "<div class='expand-control'><span>More</span></div><div class='expand-content hidden'><p>In the safe.</div>"
+    assert texts(page) == ["More", "In the safe."]

@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from quipu.corpus.encoding import whole
 from quipu.corpus.readers import Bad, Block, Extract, faq
 from quipu.corpus.readers.front_matter import front_matter
+from quipu.corpus.readers.numbers import OPEN, TICKED, boxed
 from quipu.corpus.readers.plain import title_of
 from quipu.corpus.table import rows
 from quipu.records import BlockKind
@@ -271,7 +272,7 @@ def _task(text: str) -> str:
     box = _TASK.match(text)
     if not box:
         return text
-    return f"{text[box.end() :]} ({'not ticked' if box[1] == ' ' else 'ticked'})"
+    return boxed(f"{OPEN if box[1] == ' ' else TICKED}{text[box.end() :]}")
 
 
 def _on_one_line(text: str) -> str:

@@ -7,10 +7,11 @@ import re
 _UNIT = re.compile(r"(?:^|[^A-Za-z])(?:[kcmdµμn]?m|ft|in|yd|mi|s|sec|h|min|sq)$")
 _NUMBER = re.compile(r"[-+\u2212]?\d+(?:[.,/]\d+)?")
 _MONEY = re.compile(r"[$£€¥]\s?\d+$")
+_IN_MONEY = re.compile(r"\s?(?:[€£$]|(?:EUR|USD|GBP|CHF)\b)")
 _SIGNS = {"tm": "\u2122", "sm": "\u2120", "r": "\u00ae", "c": "\u00a9"}
 
 
-def raised(before: str, text: str) -> str:
+def raised(before: str, text: str, after: str = "") -> str:
     """What to write for ``text`` raised after ``before``: "10" and "6" give "^6", "12 m" and "2" give "2".
 
     Units, ordinals (1st), footnote marks in brackets and what is raised before its base stay as they are; powers of
@@ -24,7 +25,11 @@ def raised(before: str, text: str) -> str:
         return "\u00b0"
     if text.lower() in _SIGNS and (last.isalpha() or len(text) == 2):
         return _SIGNS[text.lower()]
-    if _MONEY.search(before[-12:]) and text.isdigit() and len(text) == 2:
+    if (
+        text.isdigit()
+        and len(text) == 2
+        and (_MONEY.search(before[-12:]) or (last.isdigit() and _IN_MONEY.match(after)))
+    ):
         return f".{text}"
     if _NUMBER.fullmatch(text) and not _UNIT.search(before[-6:]) and (last.isalnum() or last in ")]"):
         return f"^{text}"

@@ -6,6 +6,7 @@ python-docx unpacks every picture. Recursion is safe: the XML parser refuses wha
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any
 
 from quipu.corpus.readers import Bad, Block, Extract
 from quipu.corpus.readers.docx.body import Body
+from quipu.corpus.readers.docx.numbering import Numbering
 from quipu.corpus.readers.docx.package import Package
 from quipu.corpus.readers.docx.styles import Styles, child, name_of, switched, value
 from quipu.corpus.readers.plain import title_of
 from quipu.corpus.readers.titles import useful_title
 from quipu.errors import ReadError
+
+_FIRST = re.compile(r"1(?:\.1)*[.)]?\s+(?=\D)")  # the number of a first heading
 
 
 def read(path: Path) -> Iterator[Extract | Bad]:
@@ -47,7 +51,8 @@ class _Document:
         if body is None:
             raise ReadError("broken docx (no body)")
         settings = self._optional("settings")
-        reader = Body(Styles(self._optional("styles")), self._notes(), self._left_out)
+        numbering = Numbering(self._optional("numbering"))
+        reader = Body(Styles(self._optional("styles")), self._notes(), self._left_out, numbering)
         blocks = reader.blocks(body)
         headers = {
             identity: root
@@ -65,7 +70,8 @@ class _Document:
         core = next((self._root(part) for _, kind, part in self._whole if kind == "core-properties"), None)
         written = child(core, "title")
         title = useful_title((written.text or "") if written is not None else "")
-        return title or next((useful_title(block.text) for block in blocks if block.kind == "heading"), "")
+        headings = (_FIRST.sub("", block.text) for block in blocks if block.kind == "heading")
+        return title or next(map(useful_title, headings), "")
 
     def _notes(self) -> dict[tuple[str, str], Any]:
         """Footnotes and endnotes by kind and id."""

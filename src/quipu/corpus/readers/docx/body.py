@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from quipu.corpus.readers import Block
+from quipu.corpus.readers.docx.numbering import Numbering
 from quipu.corpus.readers.docx.runs import Paragraph, Runs
 from quipu.corpus.readers.docx.styles import (
     Style,
     Styles,
     child,
     heading_level,
+    list_id,
     list_level,
     name_of,
     number,
@@ -22,6 +24,7 @@ from quipu.corpus.readers.docx.styles import (
 )
 from quipu.corpus.readers.faq import in_blocks
 from quipu.corpus.readers.grid import Cell, cell_text, table_rows
+from quipu.corpus.readers.numbers import boxed
 
 _WRAPPERS = frozenset(
     {"sdt", "sdtContent", "customXml", "smartTag", "ins", "moveTo", "AlternateContent", "Choice", "Fallback"}
@@ -34,10 +37,17 @@ _PAGE_LAYOUT = 600  # characters of a cell of several paragraphs that is laid ou
 class Body:
     """Reads blocks; ``sections`` are the properties of the sections met, which name headers and footers."""
 
-    def __init__(self, styles: Styles, notes: Mapping[tuple[str, str], Any], left_out: Counter[str]) -> None:
+    def __init__(
+        self,
+        styles: Styles,
+        notes: Mapping[tuple[str, str], Any],
+        left_out: Counter[str],
+        numbering: Numbering | None = None,
+    ) -> None:
         """``notes``: the elements of footnotes and endnotes by kind and id."""
         self.sections: list[Any] = []
         self._styles = styles
+        self._numbering = numbering or Numbering()
         self._notes = dict(notes)
         self._left_out = left_out
         self._runs = Runs(styles, left_out)
@@ -90,13 +100,14 @@ class Body:
             own_level = list_level(properties)
             item = own_level if own_level is not None else style.item
             if heading:
-                yield Block(" ".join(text.split()), "heading", heading)
+                mark = self._mark(properties, style)
+                yield Block(mark + " ".join(text.split()), "heading", heading)
             elif style.is_code:
                 yield Block(text, "code")
             elif found.bold and text.endswith("?"):
                 yield Block(text, "question")
             elif item:
-                yield Block(text, "item", item)
+                yield Block(boxed(self._mark(properties, style) + text), "item", item)
             else:
                 yield Block(text)
         for box in found.boxes:
@@ -106,11 +117,19 @@ class Body:
             if element is not None:
                 yield from as_notes(self._blocks(element))
 
+    def _mark(self, properties: Any, style: Style) -> str:
+        """The number that is printed before a heading or an item."""
+        own = list_id(properties)
+        if own:
+            return self._numbering.mark(own, (list_level(properties) or 1) - 1)
+        at = style.item - 1 if style.item > 1 else self._numbering.level_of(style.numbering, style.numbered)
+        return self._numbering.mark(style.numbering, at)
+
     def _table(self, table: Any, caption: list[Block]) -> Iterator[Block]:
         """The rows of a table; the blocks of its cells where it only lays them out."""
         rows: list[list[Cell]] = []
         blocks: list[list[list[Block]]] = []
-        heads, laid_out, width = 0, False, 0
+        heads, laid_out, nests, width = 0, False, False, 0
         styled = self._sets_off_first_row(child(table, "tblPr"))
         for row in _within(table, ("tr",)):
             properties = child(row, "trPr")
@@ -125,7 +144,8 @@ class Body:
                 merge = child(own, "vMerge")
                 continues = merge is not None and value(merge) != "restart"
                 content = [] if continues else list(self._blocks(cell))
-                laid_out = laid_out or _is_layout(cell, content)
+                laid_out = laid_out or _is_layout(content)
+                nests = nests or next(_within(cell, ("tbl",)), None) is not None
                 span = number(value(child(own, "gridSpan"))) or 1
                 bold = bool(content) and not continues and self._is_bold(cell)
                 cells.append(Cell(cell_text(content), span, 1, bold, continues))
@@ -135,7 +155,9 @@ class Body:
             rows.append(cells)
             blocks.append(contents)
             width = max(width, len(cells))
-        if laid_out or width < 2:
+        # Small tables inside cells do not hide that the first row names the columns.
+        nests = nests and not heads and not (len(rows[0]) > 1 and all(cell.names for cell in rows[0]))
+        if laid_out or nests or width < 2:
             yield from caption
             yield from (block for contents in blocks for content in contents for block in content)
             return
@@ -204,10 +226,10 @@ def _joins_next(properties: Any) -> bool:
     return dropped or child(child(properties, "rPr"), "del") is not None
 
 
-def _is_layout(cell: Any, content: list[Block]) -> bool:
-    nested = len(content) > 1 and any(block.kind in ("heading", "row", "code") for block in content)
+def _is_layout(content: list[Block]) -> bool:
+    parts = len(content) > 1 and any(block.kind in ("heading", "code") for block in content)
     long = len(content) > 2 and sum(len(block.text) for block in content) > _PAGE_LAYOUT
-    return nested or long or next(_within(cell, ("tbl",)), None) is not None
+    return parts or long
 
 
 def _code_joined(blocks: Iterable[Block]) -> list[Block]:

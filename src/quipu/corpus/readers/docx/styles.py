@@ -44,13 +44,18 @@ def switched(properties: Any, name: str) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What is known of a style: its name in English, the level of a heading and of a list (1 the highest), bold."""
+    """What is known of a style: its name in English, the level of a heading and of a list (1 the highest), bold.
+
+    ``numbering``: the id of the list that numbers it, ``numbered``: that of the style that says so.
+    """
 
     name: str = ""
     heading: int = 0
     item: int = 0
     bold: bool = False
     hidden: bool = False
+    numbering: str = ""
+    numbered: str = ""
 
     @property
     def is_code(self) -> bool:
@@ -81,6 +86,7 @@ class Styles:
 
     def _look_up(self, identity: str) -> Style:
         name, outline, item, bold, hidden = "", None, None, None, None
+        numbering, numbered = "", ""
         for _ in range(_DEEPEST):
             element = self._elements.get(identity)
             if element is None:
@@ -92,18 +98,25 @@ class Styles:
             if outline is None and (named := _HEADING.match(own)):
                 outline = int(named[1]) - 1
             item = item if item is not None else list_level(paragraph)
+            if not numbering and (numbering := list_id(paragraph)):
+                numbered = identity
             bold = bold if bold is not None else switched(run, "b")
             hidden = hidden if hidden is not None else switched(run, "vanish")
             identity = value(child(element, "basedOn")) or ""
         heading = 1 if name == "title" else heading_level(outline)
         if not item and name.startswith("list ") and not name.startswith("list paragraph"):
             item = int(name[-1]) if name[-1].isdigit() else 1
-        return Style(name, heading, item or 0, bool(bold), bool(hidden))
+        return Style(name, heading, item or 0, bool(bold), bool(hidden), numbering, numbered)
 
 
 def heading_level(outline: int | None) -> int:
     """The level of a heading from its outline level, which counts from 0; 0 for body text."""
     return outline + 1 if outline is not None and 0 <= outline <= 8 else 0
+
+
+def list_id(properties: Any) -> str:
+    """The id of the list that a paragraph's properties put it into; "0": into none, "": nothing is said."""
+    return value(child(child(properties, "numPr"), "numId")) or ""
 
 
 def list_level(properties: Any) -> int | None:

@@ -98,6 +98,8 @@ class _Builder:
             return
         if node.tag == "a" and "href" in node.attributes:
             node.linked, node.links = node.size, node.links + 1
+        if node.tag == "figure" and node.tables == 1:
+            _caption(node)
         node.tables += node.tag == "table"
         node.tops += node.tag == "h1"
         node.heads += node.tag in ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -110,3 +112,14 @@ class _Builder:
         above.tables += node.tables
         above.tops += node.tops
         above.heads += node.heads
+
+
+def _caption(figure: Node) -> None:
+    """Make the caption of a figure that is a table the table's own."""
+    inside = [child for child in figure.children if isinstance(child, Node)]
+    table = next((child for child in inside if child.tag == "table"), None)
+    told = next((child for child in inside if child.tag == "figcaption"), None)
+    if table is not None and told is not None:
+        figure.children.remove(told)
+        told.tag = "caption"
+        table.children.insert(0, told)

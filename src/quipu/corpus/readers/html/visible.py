@@ -28,7 +28,22 @@ _CONTROLS = ("aria-controls", "aria-expanded", "data-target", "data-bs-target", 
              "popovertarget", "commandfor", "onclick")  # fmt: skip
 _NAMED_BY = ("aria-controls", "data-target", "data-bs-target", "popovertarget", "commandfor")
 _PANEL = frozenset(
-    {"collapse", "collapsed", "accordion", "collapsible", "tab", "tabs", "tabpanel", "panel", "faq", "toggle"}
+    {
+        "collapse",
+        "collapsed",
+        "accordion",
+        "collapsible",
+        "tab",
+        "tabs",
+        "tabpanel",
+        "panel",
+        "faq",
+        "toggle",
+        "expand",
+        "expander",
+        "expandable",
+        "spoiler",
+    }
 )
 _MENU = frozenset({"nav", "navbar", "navigation", "menu", "breadcrumb", "breadcrumbs", "sidebar", "sidenav", "topnav",
                    "navheader", "navfooter", "toolbar", "pagination", "pager", "skip", "share", "social"})  # fmt: skip

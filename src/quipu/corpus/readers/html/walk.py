@@ -10,6 +10,7 @@ from quipu.corpus.readers import Block
 from quipu.corpus.readers.grid import Cell, cell_text, table_rows
 from quipu.corpus.readers.html.tree import Node
 from quipu.corpus.readers.html.visible import Page, is_control, opens_a_panel, text_of, texts
+from quipu.corpus.readers.numbers import OPEN, TICKED, boxed, counted
 from quipu.corpus.readers.scripts import raised
 from quipu.records import BlockKind
 
@@ -30,7 +31,9 @@ _BOLD = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)", re.IGNORECASE)
 _APART = frozenset(
     {"a", "button", "label", "option", "input", "select", "textarea", "img", "text"}
 )  # never glued to one another
-_MARKS = frozenset("¶#§🔗")  # links of headings to themselves
+_MARKS = frozenset("¶#§🔗↩↑⏎^")  # links of headings to themselves, and of notes back to the text
+_KINDS = {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_NOTE_MARK = re.compile(r"\s*(?:\d{1,3}|[a-z]|[*†‡]{1,3})\s*")
 _TYPED = frozenset({"", "text", "number", "email", "tel", "url", "date", "time", "month", "week", "datetime-local"})
 _BREAK = "\x00"  # a line end that is seen; white space in the file is none
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
@@ -65,6 +68,8 @@ class Walk:
         self._bold_last = ""  # the last character of a block that is all bold so far
         self._place: _Place | None = None  # of the open block's first text
         self._heading = 0
+        self._numbers: dict[int, str] = {}  # of the items of open numbered lists, by identity
+        self._number = ""  # of the item whose text comes next
 
     def read(self, node: Node) -> list[Block]:
         """The blocks of an element's content."""
@@ -93,6 +98,10 @@ class Walk:
         if tag in _BLOCKS:
             self._flush()
             self._waiting.append((None, place))
+        if tag == "ol":
+            self._numbers.update(_numbers_of(node))
+        elif tag == "li":
+            self._number = self._numbers.pop(id(node), "")
         if tag == "br":
             self._line_end(place)
         elif tag == "img" or (tag == "input" and node.get("type").lower() == "image"):
@@ -111,7 +120,7 @@ class Walk:
             self._control(node, place)
         elif tag in ("q", "rt", "mfrac"):
             self._between(node, place)
-        elif not (tag == "rp" or (tag == "a" and 0 < node.size <= 1 and text_of(node) in _MARKS)):
+        elif not (tag == "rp" or (tag == "a" and _is_mark(node))):
             self._inside(node, self._within(node, place))
 
     def _within(self, node: Node, place: _Place) -> _Place:
@@ -164,9 +173,11 @@ class Walk:
         self.all_bold = self.all_bold and not plain
         for text in re.split(rf"{_BREAK}(?: ?{_BREAK})+", _squeezed(parts)):
             text = "\n".join(filter(None, (line.strip() for line in text.split(_BREAK))))
-            if not text:
+            if not text.strip(f"{TICKED}{OPEN} "):
                 continue
             kind = place.kind
+            if kind == "item":
+                text = boxed(text)
             if not plain and text.endswith("?") and kind in ("paragraph", "item"):
                 kind = "question"
             self._add(text.replace("\n", " ") if kind == "heading" else text, kind, place.level)
@@ -174,6 +185,8 @@ class Walk:
     def _add(self, text: str, kind: BlockKind, level: int = 0) -> None:
         if kind == "heading":
             self._heading = level
+        elif kind == "item":
+            text, self._number = self._number + text, ""
         self.blocks.append(Block(text, kind, level if kind in ("heading", "item") else 0))
 
     def _picture(self, node: Node, place: _Place) -> None:
@@ -196,10 +209,12 @@ class Walk:
             self._push([children[0], "^", children[1]], place)
             return
         if node.links:
-            self._inside(node, place)  # the mark of a footnote
+            if not _NOTE_MARK.fullmatch(text_of(node)):  # a bare one would run on with the word before it
+                self._inside(node, place)
             return
         before = "".join(part[-12:] for part in self._parts[-12:])
-        self._write(raised(before, text_of(node)), place)
+        after = self._waiting[-1][0] if self._waiting else None
+        self._write(raised(before, text_of(node), after[:12] if isinstance(after, str) else ""), place)
 
     def _between(self, node: Node, place: _Place) -> None:
         children: list[Node | str] = [child for child in node.children if isinstance(child, Node)]
@@ -226,6 +241,8 @@ class Walk:
             self._write(_SPACES.sub(" ", "".join(texts(node))), place)
         elif node.get("type").lower() in _TYPED and node.get("value"):
             self._write(node.get("value"), place)
+        elif node.get("type").lower() in ("checkbox", "radio"):
+            self._write(f"{TICKED if 'checked' in node.attributes else OPEN} ", place)
 
     def _control(self, node: Node, place: _Place) -> None:
         """What is pressed to show an answer asks, or heads it; other buttons do something and say nothing."""
@@ -298,11 +315,16 @@ class _Table:
             else:
                 push(item, head or item.tag == "thead")
         self.is_layout = (
-            node.tables > 1
+            (node.tables > 1 and not self._names_columns())
             or node.get("role") in ("presentation", "none")
             or max(map(len, self._rows), default=0) < 2
             or any(_is_laid_out(cell) for row in self._rows for cell in row)
         )
+
+    def _names_columns(self) -> bool:
+        """Whether a row of names is at the top, as it is in a table of data that has small tables in its cells."""
+        first = self._rows[0] if self._rows else []
+        return len(first) > 1 and all(cell.tag == "th" and not cell.tables for cell in first)
 
     def contents(self) -> Iterator[Node | str]:
         """Caption, cells and what stands between them, last first."""
@@ -322,6 +344,25 @@ class _Table:
         text = cell_text(walk.read(node))
         names = node.tag == "th" or (bool(text) and walk.all_bold)
         return Cell(text, _count(node.get("colspan")), _count(node.get("rowspan")), names)
+
+
+def _numbers_of(node: Node) -> dict[int, str]:
+    """What stands before each item of a numbered list, by the identity of its element."""
+    items = [child for child in node.children if isinstance(child, Node) and child.tag == "li"]
+    if "list-style" in node.get("style") and "none" in node.get("style"):
+        return {}
+    back = "reversed" in node.attributes
+    at = _whole(node.get("start"), len(items) if back else 1)
+    found = {}
+    for item in items:
+        at = _whole(item.get("value"), at)
+        found[id(item)] = f"{counted(at, _KINDS.get(node.get('type'), 'decimal'))}. "
+        at += -1 if back else 1
+    return found
+
+
+def _whole(text: str, otherwise: int) -> int:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else otherwise
 
 
 def _count(text: str) -> int:
@@ -344,10 +385,25 @@ def _apart(children: Iterable[Node | str]) -> Iterator[Node | str]:
     """The same, with a space between links, buttons or fields that follow one another directly."""
     before: Node | str = ""
     for child in children:
-        if isinstance(child, Node) and isinstance(before, Node) and child.tag in _APART and before.tag in _APART:
+        if isinstance(child, Node) and isinstance(before, Node) and _are_apart(before, child):
             yield " "
         yield child
         before = child
+
+
+def _are_apart(before: Node, node: Node) -> bool:
+    if before.tag in _APART:
+        return node.tag in _APART or before.tag == "label"
+    return bool(before.attributes and node.attributes and "label" in before.names() and "value" in node.names())
+
+
+def _is_mark(node: Node) -> bool:
+    """Whether a link is a sign of the page's own, or the raised number of a note."""
+    if 0 < node.size <= 2 and text_of(node).rstrip("\ufe0e\ufe0f") in _MARKS:
+        return True
+    inside = [child for child in node.children if isinstance(child, Node) or child.strip()]
+    is_raised = len(inside) == 1 and isinstance(inside[0], Node) and inside[0].tag == "sup"
+    return is_raised and node.get("href").startswith("#") and bool(_NOTE_MARK.fullmatch(text_of(node)))
 
 
 def _squeezed(parts: list[str]) -> str:
