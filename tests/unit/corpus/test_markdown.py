@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from quipu.corpus.readers import Block, Extract
+from quipu.corpus.readers.dialects import plain_markdown
 from quipu.corpus.readers.markdown import read
 
 
@@ -184,3 +185,43 @@ def test_runs_of_backticks_of_every_length(tmp_path: Path) -> None:
     start = time.process_time()
     [block] = extract(tmp_path, b"".join(b"`" * count + b"e " for count in range(1, 501))).blocks
     assert block.text.count("e") == 500 and time.process_time() - start < 2
+
+
+def test_boxes_and_tabs_of_page_makers_have_a_title_and_their_text(tmp_path: Path) -> None:
+    """Their marks stood in the text, and what a tab or a box of MkDocs holds was taken for code."""
+    source = (
+        ":::tip Use the script\n\nIt needs root.\n\n:::\n\n!!! note\n    The gate is shut.\n\n    - bell\n\n"
+        '??? question "Where is the key?"\n    In the safe.\n\n=== "Linux"\n\n    Use tar.\n\n    ```sh\n    tar x\n'
+        "    ```\n\n> [!tip]+ Bleeding\n> Open the valve.\n\n> [!WARNING]\n> Hot.\n\n:::{note}\nAfter all.\n:::\n"
+    )
+    assert blocks(tmp_path, source) == [
+        ("paragraph", 1, "Use the script:"), ("paragraph", 3, "It needs root."),
+        ("paragraph", 7, "Note: The gate is shut."), ("item", 10, "bell"),
+        ("question", 12, "Where is the key?"), ("paragraph", 13, "In the safe."),
+        ("paragraph", 15, "Linux:"), ("paragraph", 17, "Use tar."), ("code", 20, "tar x"),
+        ("paragraph", 23, "Bleeding: Open the valve."), ("paragraph", 26, "Warning: Hot."),
+        ("paragraph", 29, "Note: After all."),
+    ]  # fmt: skip
+
+
+def test_links_comments_and_marks_of_note_books_and_mdx_are_not_text(tmp_path: Path) -> None:
+    """A person sees the words of a link and no comment; code keeps every sign."""
+    source = (
+        "import Tabs from '@theme/Tabs';\n\n# Pump {#pump}\n\n"
+        "See [[Plan|the plan]], [[Valves#Small]] and ![[a.png]].\n\n"
+        "%% not seen %%{/* nor this */}\n\n%%\nhidden\n%%\n\nIt has ==1.5 bar==, H~2~O and m^2^. ^anchor\n\n[TOC]\n\n"
+        "{: .lead }\n\nIn `a[[0]]==b==` and [[1]](x) all stays.\n\n```\n[[x]] ==y==\n%%\n```\n\n100 %%\n"
+    )
+    assert [(kind, text) for kind, _, text in blocks(tmp_path, source)] == [
+        ("heading", "Pump"), ("paragraph", "See the plan, Valves > Small and ."),
+        ("paragraph", "It has 1.5 bar, H2O and m2."), ("paragraph", "In a[[0]]==b== and [1] all stays."),
+        ("code", "[[x]] ==y==\n%%"), ("paragraph", "100 %%"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", ["!!! a " + " " * 200, "[[", "==a", "%%\n", "`[", "::: ", "^a", "x~1", "> [!a] "])
+def test_marks_of_page_makers_take_linear_time(tmp_path: Path, part: str) -> None:
+    """A few kilobytes of them must not hold up a build."""
+    began = time.process_time()
+    plain_markdown(part * (100_000 // len(part)))
+    assert time.process_time() - began < 3

@@ -130,3 +130,39 @@ def test_the_time_is_linear(tmp_path: Path, unit: str) -> None:
         return time.process_time() - start
 
     assert seconds(40_000) < 1 + 8 * seconds(10_000)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (
+            "Account statement\nIBAN;DE00\n\nDate;Text;Amount\n01.03.2024;Rent;-500,00\n02.03.2024;Pay;2.000,00\n",
+            "Account statement\nIBAN: DE00\nDate 01.03.2024: Text: Rent; Amount: -500,00\n"
+            "Date 02.03.2024: Text: Pay; Amount: 2.000,00",
+        ),
+        (
+            "Prices 2024\nItem,Price,Unit\nSand,12,bag\nGravel,14,bag\n",
+            "Prices 2024\nItem Sand: Price: 12; Unit: bag\nItem Gravel: Price: 14; Unit: bag",
+        ),
+        ("Item;Price\nSand;12;\nGravel;14;\n", "Item Sand: Price: 12\nItem Gravel: Price: 14"),
+        ("Just one\nfirst\nsecond\n", "Just one\nfirst\nsecond"),
+    ],
+)
+def test_what_stands_above_a_table_names_no_column(tmp_path: Path, source: str, text: str) -> None:
+    """Of a bank's export the commas of the amounts parted the cells: "Rent;-500: 00"."""
+    read, bad = found(tmp_path, "bank.csv", source)
+    assert not bad
+    assert [part[1] for part in read.values()] == [text]
+
+
+def test_html_in_a_field_is_read_as_a_page(tmp_path: Path) -> None:
+    """Help desks export their articles with tags, which stood in the answers."""
+    body = "<p>Press <b>reset</b> for 5 s.</p><ul><li>Wait</li></ul>"
+    texts = "Press reset for 5 s.\nWait"
+    rows = [{"id": 1, "body": body}, {"id": 2, "question": "How?", "answer": body}, {"id": 3, "text": "a < b </c>"}]
+    read, _ = found(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert [part[1] for part in read.values()] == [texts, f"How?\n{texts}", "a < b </c>"]
+    read, _ = found(tmp_path, "b.csv", f"id,content\n1,{body}\n")
+    assert read["1"][1] == texts
+    read, _ = found(tmp_path, "c.csv", f"question,answer\nHow?,{body}\n")
+    assert [part[1] for part in read.values()] == [f"How?\n{texts}"]

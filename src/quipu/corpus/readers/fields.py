@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from quipu.corpus.readers import Block, layout
+
 TEXT = (
     "text", "content", "contents", "body", "passage", "passage text", "page content", "context", "contexts",
     "paragraph", "paragraphs", "document", "document text", "doc", "chunk", "chunk text", "article", "abstract",
@@ -15,6 +17,11 @@ TITLE = ("title", "name", "heading", "headline", "subject", "document title", "w
 ID = ("id", "docid", "doc id", "document id", "passage id", "pid", "chunk id", "uuid", "key", "row id")
 QUESTION = ("question", "query", "q")
 ANSWER = ("answer", "answers", "response", "a")
+_PAGE = re.compile(
+    r"\s*<(?:!doctype|html|body|p|div|h[1-6]|ul|ol|dl|table|section|article|blockquote|span|strong|b|em|i|a|br|figure)"
+    r"(?:\s[^<>]{0,2000})?/?>",
+    re.IGNORECASE,
+)
 LONGEST_ID = 200  # characters
 REMEMBERED = 1_000_000  # ids of a file; with those that follow, the line is named as well
 
@@ -23,6 +30,16 @@ def plain(name: object) -> str:
     """A field's name as it is compared: "Page_Content" and "pageContent" are "page content"."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", str(name))
     return " ".join(re.findall(r"[^\W_]+", parted.casefold()))
+
+
+def blocks_in(text: str) -> list[Block]:
+    """The blocks of a field's text, which may be plain or, as help desks and page makers export it, HTML."""
+    if _PAGE.match(text) and "</" in text:
+        from quipu.corpus.readers import html
+
+        if found := html.blocks_of(text):
+            return found
+    return layout.blocks_of(text)
 
 
 def first(fields: Mapping[str, Any], names: Sequence[str]) -> Any:

@@ -11,8 +11,7 @@ from quipu.corpus.encoding import decoded
 from quipu.corpus.limits import current
 from quipu.corpus.lines import Lines
 from quipu.corpus.readers import Bad, Block, Extract
-from quipu.corpus.readers.fields import ANSWER, ID, QUESTION, TEXT, TITLE, Names, first, plain
-from quipu.corpus.readers.layout import blocks_of
+from quipu.corpus.readers.fields import ANSWER, ID, QUESTION, TEXT, TITLE, Names, blocks_in, first, plain
 from quipu.corpus.readers.plain import title_of
 from quipu.corpus.table import rows
 from quipu.text import from_json
@@ -49,10 +48,10 @@ def read(path: Path) -> Iterator[Extract | Bad]:
 def _blocks(fields: Mapping[str, Any]) -> list[Block]:
     text = _text(first(fields, TEXT))
     if text:
-        return blocks_of(text.replace("\r\n", "\n").replace("\r", "\n"))
+        return blocks_in(text.replace("\r\n", "\n").replace("\r", "\n"))
     question, answer = _text(first(fields, QUESTION)), _text(first(fields, ANSWER))
     if question and answer:
-        return [Block(question, "question"), Block(answer)]
+        return [Block(question, "question"), *(blocks_in(answer) if answer[0] == "<" else [Block(answer)])]
     if any(name in fields for name in TEXT):
         return []
     told = {name: _cell(value) for name, value in fields.items() if name not in ID}

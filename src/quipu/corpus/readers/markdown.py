@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 from quipu.corpus.encoding import whole
 from quipu.corpus.readers import Bad, Block, Extract, faq
+from quipu.corpus.readers.dialects import plain_markdown
 from quipu.corpus.readers.front_matter import front_matter
 from quipu.corpus.readers.numbers import OPEN, TICKED, boxed
 from quipu.corpus.readers.plain import title_of
@@ -31,7 +32,6 @@ _NESTED = re.compile(r"^[ \t]*(?:>[ \t]*|[-*+][ \t]+|\d{1,9}[.)][ \t]+){25,}", r
 _INDENTED = re.compile(r"^[ \t]{57,}(?=(?:[-*+]|\d{1,9}[.)])[ \t])", re.MULTILINE)
 _NOTE = re.compile(r"\[\^([^\]\s\[]{1,100})\]")
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
-_CALLOUT = re.compile(r"\[!(\w+)\]")
 _CAPTION = re.compile(r"(?:table|tab\.)\s*[\w.]*\d", re.IGNORECASE)
 _DEFINITION = re.compile(r":[ \t]+")
 _WORD = re.compile(r"\w+")
@@ -51,6 +51,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
             page.add("row", rows((), [(field.name, field.value)])[0], field.line)
     title = next((field.value for field in fields if field.name.lower() == "title"), "")
     source = "\n" * taken + source.split("\n", taken)[-1]  # so that lines keep their numbers
+    source = plain_markdown(source)
     page.read(_INDENTED.sub(" " * 56, _NESTED.sub("", source)))
     yield Extract(title or page.title or title_of(path), tuple(page.blocks), left_out=dict(page.left_out))
 
@@ -147,7 +148,6 @@ class _Page:
         kind: BlockKind = "item" if self._levels else "paragraph"
         if self._levels:
             text = _task(text)
-        text = _CALLOUT.sub(lambda mark: mark[1].capitalize() + ":", text, count=1)
         lines = list(enumerate(text.split("\n"), line))
         if any(_DEFINITION.match(one) for _, one in lines):
             self._definitions(lines)

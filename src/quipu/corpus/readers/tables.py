@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from quipu.corpus.encoding import decoded
 from quipu.corpus.limits import current
 from quipu.corpus.lines import Lines
 from quipu.corpus.readers import Bad, Block, Extract
-from quipu.corpus.readers.fields import ANSWER, ID, QUESTION, TEXT, TITLE, Names, plain
-from quipu.corpus.readers.layout import blocks_of
+from quipu.corpus.readers.fields import ANSWER, ID, QUESTION, TEXT, TITLE, Names, blocks_in, plain
 from quipu.corpus.readers.plain import PART, title_of
 from quipu.corpus.separated import SEPARATORS, cells
 from quipu.corpus.separated import rows as rows_of
 from quipu.corpus.table import rows as in_words
 
+_TOP = 20  # lines in which a table begins
 LONGEST_NAME = 60  # characters of a column's name, at most
 _NUMBER = re.compile(r"[\d\s.,:/%€$£+-]*\d[\d\s.,:/%€$£+-]*")
 
@@ -32,6 +34,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     while (head := lines.ahead()) is not None and not head.strip():
         lines.skip(1)
     separator = _separator(path, lines)
+    above = _above(lines, separator)
     header, used = cells(lines.ahead() or "", separator)
     names = [plain(name) for name in header]
     columns = {kind: _column(names, known) for kind, known in _KINDS.items()}
@@ -50,7 +53,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     elif question is not None and answer is not None:
         yield from _parts(path, _pairs(rows, question, answer))
     else:
-        yield from _parts(path, _table(rows, header if has_names else []))
+        yield from _parts(path, chain(above, _table(rows, header if has_names else [])))
 
 
 _KINDS = {"text": TEXT, "title": TITLE, "id": ID, "question": QUESTION, "answer": ANSWER}
@@ -67,7 +70,40 @@ def _separator(path: Path, lines: Lines) -> str:
     if path.suffix.lower() == ".tsv" and "\t" in head:
         return "\t"
     second = lines.ahead(1) or head
+    if not any(sign in head and sign in second for sign in SEPARATORS):  # a title above the table
+        return max(SEPARATORS, key=lambda sign: _width(_counts(lines, sign)))
     return max(SEPARATORS, key=lambda sign: min(len(cells(line, sign)[0]) for line in (head, second)))
+
+
+def _counts(lines: Lines, separator: str) -> list[int]:
+    """How many cells the lines at the top have, 0 for empty ones."""
+    found: list[int] = []
+    while len(found) < _TOP and (line := lines.ahead(len(found))) is not None:
+        found.append(len(cells(line, separator)[0]) if line.strip() else 0)
+    return found
+
+
+def _width(counts: Sequence[int]) -> tuple[int, int]:
+    """How many lines have as many cells as most of those with more than one, and how many that are."""
+    return max(((count, width) for width, count in Counter(counts).items() if width > 1), default=(0, 0))
+
+
+def _above(lines: Lines, separator: str) -> list[Block]:
+    """What a bank or a program writes above a table: a title, fields, an empty line. The table is what comes next."""
+    counts = _counts(lines, separator)
+    width = _width(counts)[1]
+    first = next((at for at, count in enumerate(counts) if width and count >= width), 0)
+    if not first or (max(counts[:first]) > 1 and 0 not in counts[:first]):
+        return []
+    told = [lines.ahead(at) or "" for at in range(first)]
+    if any('"' in line for line in told):  # may be a cell of several lines
+        return []
+    found = []
+    for _ in told:
+        number, line = next(lines)
+        words = in_words((), [cells(line or "", separator)[0]])
+        found += [Block(text, "row", line=number) for text in words]
+    return found
 
 
 def _column(names: Sequence[str], known: Sequence[str]) -> int | None:
@@ -104,7 +140,7 @@ def _documents(path: Path, rows: _Rows, text: int, title: int | None, identity: 
         if not _cell(row, text):
             yield Bad(f"line {number}", f"{len(row)} columns, no text in column {text + 1}")
             continue
-        blocks = tuple(replace(block, line=number) for block in blocks_of(row[text]))
+        blocks = tuple(replace(block, line=number) for block in blocks_in(row[text]))
         yield Extract(_cell(row, title) or title_of(path), blocks, names.of(_cell(row, identity), number))
 
 
@@ -116,7 +152,9 @@ def _pairs(rows: _Rows, question: int, answer: int) -> Iterator[Block | Bad]:
         number, row = item
         if _cell(row, question) and _cell(row, answer):
             yield Block(_cell(row, question), "question", line=number)
-            yield Block(_cell(row, answer), line=number)
+            told = _cell(row, answer)
+            blocks = blocks_in(told) if told[0] == "<" else [Block(told)]
+            yield from (replace(block, line=number) for block in blocks)
         else:
             yield Bad(f"line {number}", "no question" if not _cell(row, question) else "no answer")
 
@@ -130,7 +168,7 @@ def _table(rows: _Rows, header: Sequence[str]) -> Iterator[Block | Bad]:
             yield from (Block(line, "row", line=number) for line in in_words(header, [row]))
 
 
-def _parts(path: Path, blocks: Iterator[Block | Bad]) -> Iterator[Extract | Bad]:
+def _parts(path: Path, blocks: Iterable[Block | Bad]) -> Iterator[Extract | Bad]:
     """Blocks as one extract, or as numbered ones of about a million characters."""
     held: list[Block] = []
     size, number = 0, 0
