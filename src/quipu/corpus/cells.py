@@ -124,4 +124,3 @@ def _first_column(subjects: Sequence[str]) -> str:
     columns = zip(*(subject.split()[:-1] for subject in subjects), strict=False)
     name = " ".join(words[0] for words in takewhile(lambda words: len(set(words)) == 1, columns))
     return name if name and all(subject.startswith(f"{name} ") for subject in subjects) else ""
-

@@ -52,8 +52,8 @@ class Bad:
 Reader = Callable[[Path], Iterator[Extract | Bad]]
 _READERS = {
     ".txt": "plain", ".text": "plain", ".md": "markdown", ".markdown": "markdown", ".mdx": "markdown",
-    ".html": "html", ".htm": "html", ".xhtml": "html", ".pdf": "pdf", ".docx": "docx", ".jsonl": "json_lines", ".ndjson": "json_lines",
-    ".csv": "tables", ".tsv": "tables",
+    ".html": "html", ".htm": "html", ".xhtml": "html", ".pdf": "pdf", ".docx": "docx", ".jsonl": "json_lines",
+    ".ndjson": "json_lines", ".csv": "tables", ".tsv": "tables",
 }  # fmt: skip
 SUFFIXES = tuple(_READERS)
 

@@ -48,10 +48,12 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     width = len(header) if has_names else max(len(cells(lines.ahead(at) or "", separator)[0]) for at in range(5))
     rows = _checked(rows_of(lines, separator, width))
     text, question, answer = columns["text"], columns["question"], columns["answer"]
+    if text is not None and has_names and _is_data(lines, separator, text, len(set(columns.values()) - {None}), width):
+        text = None
     if text is not None:
         yield from _documents(path, rows, text, columns["title"], columns["id"])
     elif question is not None and answer is not None:
-        yield from _parts(path, _pairs(rows, question, answer))
+        yield from _parts(path, chain(above, _pairs(rows, question, answer)))
     else:
         yield from _parts(path, chain(above, _table(rows, header if has_names else [])))
 
@@ -104,6 +106,14 @@ def _above(lines: Lines, separator: str) -> list[Block]:
         words = in_words((), [cells(line or "", separator)[0]])
         found += [Block(text, "row", line=number) for text in words]
     return found
+
+
+def _is_data(lines: Lines, separator: str, text: int, known: int, width: int) -> bool:
+    """Whether a column that is called "Text" holds words among other data, as in a bank's export."""
+    if known >= width:
+        return False
+    top = [cells(line, separator)[0] for at in range(_TOP) if (line := lines.ahead(at))]
+    return bool(top) and all(len(_cell(row, text)) <= LONGEST_NAME and len(row) == width for row in top)
 
 
 def _column(names: Sequence[str], known: Sequence[str]) -> int | None:
