@@ -21,6 +21,7 @@ from quipu.building.outcome import BuildReport
 from quipu.building.pairs import add_pairs, add_pairs_file
 from quipu.building.rekeying import rekey
 from quipu.building.removal import remove_documents
+from quipu.corpus.files import named
 from quipu.errors import InputError, QuipuError
 from quipu.memory import tokens
 from quipu.memory.files import file_at, file_of, forget_file, keep_file, listed
@@ -288,8 +289,9 @@ class Memory:
             removed = self._store.remove(pair=pair)
             self.report.changed = True
             return removed
+        path, document = os.path.realpath(document), named(document)
         found = self._store.find_documents(document)
-        if not found and (known := file_at(self._store, os.path.realpath(document))) is not None:
+        if not found and (known := file_at(self._store, named(path))) is not None:
             found = self._store.find_documents(known.name)
         if not found or pair is not None:
             return self._store.remove(document=document, pair=pair)  # says what is wrong

@@ -251,6 +251,11 @@ def _kind(path: str) -> str:
     return Path(path).suffix.lower()
 
 
+def check_limit(most: str | int) -> None:
+    """InputError where ``most`` is neither a number of files nor a percentage."""
+    _allowed(most, 0)
+
+
 def _allowed(most: str | int, below: int) -> int:
     match = _LIMIT.fullmatch(str(most))
     if match is None or (match.group(2) and int(match.group(1)) > 100):

@@ -14,6 +14,7 @@ from tests.handmade import WordEncoder, models
 
 import quipu
 from quipu.cli.main import run
+from quipu.cli.outcome import outcome_of, print_outcome
 from quipu.corpus import reading
 from quipu.corpus.readers import Bad, Block, Extract
 from quipu.errors import InputError, ReadError
@@ -366,3 +367,57 @@ def test_watch_syncs_what_changes_and_stops(
     os.chdir(docs.parent)
     with real("m", read_only=True) as again:
         assert "1867" in sources(again)
+
+
+def test_a_spoilt_file_of_pairs_does_not_end_a_sync(docs: Path, memory: Memory) -> None:
+    """The documents beside it would stay unread, and the memory look like one that was interrupted."""
+    file = docs / "pairs.csv"
+    file.write_text("question,answer\nWho cleans?,Ms Kern\n")
+    memory.add_pairs_file("docs/pairs.csv")
+    for spoilt in ("", "no such columns\nx\n"):
+        file.write_text(spoilt)
+        (docs / "ship.txt").write_text(f"The ship was built in 19{len(spoilt):02}.")
+        report = memory.sync(["docs"])
+        assert [item.name for item in report.skipped] == ["docs/pairs.csv"] and report.files == 1
+        assert "pairs.csv" not in report.skipped[0].reason
+        assert memory.info()["finished"] and sources(memory)["Ms Kern"] == "docs/pairs.csv"
+    with pytest.raises(InputError, match=r"docs/pairs\.csv: columns"):
+        memory.sync(["docs"], strict=True)
+
+
+def test_a_file_whose_name_is_no_text_can_be_removed(docs: Path, memory: Memory) -> None:
+    """It is given as the system writes it, and known as it is shown."""
+    file = os.fsdecode(b"docs/\xff.csv")
+    Path(file).write_text("question,answer\nWho cleans?,Ms Kern\n")
+    memory.add_pairs_file(file)
+    assert memory.remove(document=file) == 1
+
+
+def test_a_folder_is_no_file_of_pairs(docs: Path, memory: Memory) -> None:
+    """Its first file would be taken, and the others passed over without a word."""
+    (docs.parent / "pairs").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (docs.parent / "pairs" / name).write_text("question,answer\nWho cleans?,Ms Kern\n")
+    with pytest.raises(InputError, match="pairs: a folder"):
+        memory.add_pairs_file("pairs")
+
+
+def test_only_what_was_done_is_said(docs: Path, memory: Memory, capsys: pytest.CaptureFixture[str]) -> None:
+    """ "0 pairs from 0 passages" and progress of nothing hide that a file was moved."""
+    (docs / "tea.txt").rename(docs / "a leaf.txt")
+    told: list[object] = []
+    memory.sync(["docs"], progress=told.append)
+    (docs / "canal.txt").unlink()
+    print_outcome({**outcome_of(memory), "gone": ["docs/canal.txt"]}, [Path("my docs")], as_json=False)
+    said = capsys.readouterr()
+    assert said.out == "m: 1 file moved, 2 files unchanged\n" and not told
+    assert said.err.splitlines()[0] == "quipu: docs/tea.txt is now docs/a leaf.txt"
+    assert "forget it with: quipu sync m 'my docs' --delete" in said.err
+
+
+def test_a_limit_is_checked_also_where_nothing_is_deleted(docs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A limit that says nothing would be noticed on the day on which it is needed."""
+    quipu.build(["docs"], "m", **models()).close()
+    for verb in ("sync", "watch"):
+        assert run([verb, "m", "docs", "--max-delete", "some"]) == 2
+        assert "--max-delete takes a number" in capsys.readouterr().err

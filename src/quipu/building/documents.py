@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.building.builder import ADDING, Builder
-from quipu.building.pairs import add_pairs_file
+from quipu.building.pairs import read_again
 from quipu.building.removal import forget_file, remove_documents
 from quipu.corpus import FileRead, FolderRead, Skipped, read_files
 from quipu.corpus.passages import split, structured
@@ -59,7 +59,7 @@ def take_in(builder: Builder, changes: Changes, *, delete: bool = False, strict:
     reading = [*changes.new, *changes.changed]
     for item in reading:
         if item.known is not None and item.known.kind == "pairs":
-            add_pairs_file(builder, item.found.file)
+            read_again(builder, item.found, strict=strict)
     documents = [item.found for item in reading if item.known is None or item.known.kind == "documents"]
     if documents:
         _read(builder, read_files(documents, strict=strict), {found.name: found.path for found in documents})

@@ -37,7 +37,8 @@ def make_pairs(builder: Builder) -> None:
         dropped = dict(builder.report.dropped.most_common(3))
         builder.tell(stage="pairs", done=done, total=total, kept=builder.report.kept, **dropped)
     builder.report.seconds += time.perf_counter() - began
-    builder.tell(stage="pairs", done=total, total=total, kept=builder.report.kept, last=1)
+    if waiting:
+        builder.tell(stage="pairs", done=total, total=total, kept=builder.report.kept, last=1)
     if builder.settings.filter == "global":
         check_globally(builder)
     builder.store.journal_forget(ADDING)

@@ -11,7 +11,7 @@ from quipu.building.builder import Builder
 from quipu.building.removal import forget_file
 from quipu.corpus import FoundFile, Skipped, find_files
 from quipu.corpus.pairs import read_pairs
-from quipu.errors import InputError
+from quipu.errors import FormatError, InputError
 from quipu.memory.files import KnownFile, Renewal, begin_pairs, file_at, keep_file
 from quipu.records import QAPair
 from quipu.syncing import sha256_of_file
@@ -43,7 +43,7 @@ def add_pairs_file(builder: Builder, path: Path, *, strict: bool = False) -> int
     """
     began = time.perf_counter()
     found = next((item for item in find_files([path]) if isinstance(item, FoundFile)), None)
-    if found is None:
+    if found is None or path.is_dir():
         raise InputError(f"{path}: a folder; ready pairs stand in a file")
     known = file_at(builder.store, found.path)
     if known is not None and known.kind == "documents":  # now it is said to hold pairs
@@ -64,6 +64,19 @@ def add_pairs_file(builder: Builder, path: Path, *, strict: bool = False) -> int
     builder.report.files += 1
     builder.report.seconds += time.perf_counter() - began
     return new
+
+
+def read_again(builder: Builder, file: FoundFile, *, strict: bool) -> None:
+    """A known file of ready pairs; one that cannot be used any more is skipped, its pairs stay."""
+    try:
+        add_pairs_file(builder, file.file, strict=strict)
+    except FormatError:  # of the memory
+        raise
+    except (InputError, OSError) as error:
+        if strict:
+            raise
+        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        builder.report.skipped.append(Skipped(file.name, reason.removeprefix(f"{file.file}: ")))
 
 
 def _pairs_of(builder: Builder, file: FoundFile, document_id: str, strict: bool) -> Iterator[QAPair]:

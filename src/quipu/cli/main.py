@@ -7,6 +7,7 @@ purpose is one line on stderr; any other exception is a defect and keeps its tra
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -88,10 +89,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except QuipuError as error:
         remark(str(error))
         return error.exit_code
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES):
+    except OSError as error:  # of a file or a disk, unless it is raised without a number
+        if error.errno is None or error.errno == errno.EPIPE:
             raise
-        remark(f"{error.filename or 'a file'} cannot be written or read ({error.strerror}); mend it and try again")
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
+        remark(f"{name} cannot be written or read ({error.strerror}); mend it and try again")
         return 2
     except typer.Abort:
         remark("interrupted")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,13 @@ def print_outcome(outcome: dict[str, Any], documents: Sequence[Path], as_json: b
     if as_json:
         print_json(outcome)
     else:
-        counts = [
-            f"{outcome[name]:,} {_things(outcome[name], thing)}"
-            for name, thing in (("pairs", "pair"), ("passages", "passage"))
-        ]
+        counts = [f"{outcome['pairs']:,} {_things(outcome['pairs'], 'pair')}"]
+        if outcome["passages"]:
+            counts.append(f"{outcome['passages']:,} {_things(outcome['passages'], 'passage')}")
         files = _files(outcome)
-        done = outcome["pairs"] or outcome["passages"] or not files.startswith("unchanged")
-        show(f"{outcome['memory']}: {' from '.join(counts) if done else files}")
-        if done and files:
+        made = outcome["pairs"] or outcome["passages"] or not files
+        show(f"{outcome['memory']}: {' from '.join(counts) if made else files}")
+        if made and files:
             show(files)
         if outcome["dropped"]:
             print_table(
@@ -49,7 +49,7 @@ def print_outcome(outcome: dict[str, Any], documents: Sequence[Path], as_json: b
     for line in outcome["remarks"]:
         remark(line)
     if gone := outcome["gone"]:
-        command = f"quipu sync {outcome['memory']} {' '.join(map(str, documents))} --delete"
+        command = shlex.join(["quipu", "sync", outcome["memory"], *map(str, documents), "--delete"])
         known = "known file is" if len(gone) == 1 else "known files are"
         which = "it" if len(gone) == 1 else "them"
         remark(f"{len(gone):,} {known} gone ({listing(gone)}) and still answered from; forget {which} with: {command}")

@@ -43,7 +43,9 @@ def sync(
     named, and forgotten with --delete. A folder that is empty or cannot be read removes nothing.
     """
     import quipu
+    from quipu.syncing import check_limit
 
+    check_limit(max_delete)
     if dry_run:
         with quipu.open(memory, read_only=True) as opened:
             changes = opened.changes(documents)
@@ -97,8 +99,9 @@ def watch(
 
     A file that is just being written is read when it rests. Between two syncs the memory is free for other writers.
     """
-    from quipu.syncing import file_times
+    from quipu.syncing import check_limit, file_times
 
+    check_limit(max_delete)
     synced, seen, last = None, None, 0.0
     try:
         while True:

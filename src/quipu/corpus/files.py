@@ -101,7 +101,12 @@ def is_memory(folder: str | Path) -> bool:
 
 def shown(path: str | Path) -> str:
     """A path as Unicode text."""
-    return os.fsencode(Path(path).as_posix()).decode("utf-8", "backslashreplace")
+    return named(Path(path).as_posix())
+
+
+def named(text: str) -> str:
+    """A name of the system as Unicode text: of bytes that are none, their numbers."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _files(path: Path) -> Iterator[FoundFile | FolderRead | Skipped]:

@@ -104,6 +104,17 @@ def test_progress_does_not_read_markup(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b]0;" not in stream.getvalue()
 
 
+def test_a_system_that_refuses_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is too long, a file where a folder should be, links in a circle: nobody can mend a traceback."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "circle").symlink_to("circle")
+    for memory in (tmp_path / ("x" * 300), tmp_path / "file" / "m", tmp_path / "circle" / "m"):
+        assert run(["build", "-o", str(memory), "--pairs", str(tmp_path / "none.csv")]) == 2
+        assert run(["info", str(memory)]) == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 2 and all(line.startswith("quipu: ") for line in lines)
+
+
 def test_every_line_of_every_verb_goes_through_the_terminal() -> None:
     """One print beside it is one hole."""
     for path in Path(terminal.__file__).parent.glob("*.py"):
