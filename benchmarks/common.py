@@ -30,6 +30,7 @@ T = TypeVar("T")
 Built = tuple[Any, float | None]  # a memory, and the seconds of its build
 Right = Callable[[Answer, Example], bool]
 BATCH = 64  # questions of one call
+sys.path.append(str(Path(__file__).parents[1]))  # for what benchmarks share with tests
 MAKERS = ("/encoder@", "/extractor@", "/lm@")  # models that decide which pairs a memory holds
 TIMED = 200  # questions that are asked one by one for the time of one
 

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 # The order of BENCHMARKS.md; a result that is not named here comes last.
 ORDER = (
     "demo", "cascade", "run-a", "fid", "reader", "pairs-run-a", "pairs-examples", "fairytaleqa", "selqa", "microworld",
-    "multihop", "invariance", "cold-start", "scale", "memory-50k", "interrupt", "text-kept", "fuzz-readers",
-    "t5-speed", "quip", "claims",
+    "multihop", "invariance", "cold-start", "scale", "memory-50k", "interrupt", "flips", "round-trips", "sync-random",
+    "text-kept", "fuzz-readers", "t5-speed", "quip", "claims",
 )  # fmt: skip
 WAYS = ("cascade", "run-a", "fid")  # these were asked the same questions
 COMPARED = ("EM", "F1", "answered, %", "right among these, %", "p50 ms", "p95 ms")

@@ -32,6 +32,7 @@ def as_format(path: Path, version: int) -> None:
         "UPDATE main.sqlite_sequence AS s SET seq = (SELECT seq FROM new.sqlite_sequence n WHERE n.name = s.name)"
     )
     old.execute("DETACH new")
+    old.execute("PRAGMA journal_mode = WAL")  # as every quipu left it
     old.close()
     for end in ("-wal", "-shm"):
         file.with_name(file.name + end).unlink(missing_ok=True)

@@ -29,6 +29,7 @@ from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory
 from quipu.memory.provenance import coverage, why
 from quipu.memory.store import Store
+from quipu.memory.transactions import naming_damage
 from quipu.memory.verify import VerifyReport
 from quipu.memory.verify import verify as verify_memory
 from quipu.models.hub import bundled_file
@@ -174,12 +175,13 @@ class Memory:
         check_questions(questions)
         if k is not None and k < 1:
             raise InputError(f"k must be 1 or more, not {k}")
-        self._wake()
-        answers = self.answerer.ask_many(
-            questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
-        )
-        if all(answer.text is not None for answer in answers) or not (waiting := unfinished(self._store)):
-            return answers
+        with naming_damage(self.path):
+            self._wake()
+            answers = self.answerer.ask_many(
+                questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
+            )
+            if all(answer.text is not None for answer in answers) or not (waiting := unfinished(self._store)):
+                return answers
         said = f"{waiting:,} passages have no pairs yet: give the command that was interrupted again"
         return [
             answer if answer.text is not None else replace(answer, reason=f"{answer.reason}; {said}")
@@ -198,13 +200,14 @@ class Memory:
     def _search(self, questions: Sequence[str], k: int, method: Method = SEARCH) -> list[list[Hit]]:
         if k < 1:
             raise InputError(f"k must be 1 or more, not {k}")
-        index, encoder = self._wake()
-        index.refresh()
-        k = min(k, max(1, index.size))
-        vectors = None
-        if method != "words":
-            vectors = encoder.ask(questions) if isinstance(encoder, SupportsAsk) else encoder.encode(questions)
-        return retrieve(questions, vectors, self._store, index, k, method)
+        with naming_damage(self.path):
+            index, encoder = self._wake()
+            index.refresh()
+            k = min(k, max(1, index.size))
+            vectors = None
+            if method != "words":
+                vectors = encoder.ask(questions) if isinstance(encoder, SupportsAsk) else encoder.encode(questions)
+            return retrieve(questions, vectors, self._store, index, k, method)
 
     def add(self, pairs: Iterable[QAPair]) -> int:
         """Remember ready pairs; how many were new. Their keys are made of their questions."""
@@ -280,8 +283,9 @@ class Memory:
 
         ``state``: "" where the file is as it was read, "changed" or "missing".
         """
-        for row in listed(self._store):
-            yield {**row, "state": state_of(row["path"], row["size"], row["modified"])}
+        with naming_damage(self.path):
+            for row in listed(self._store):
+                yield {**row, "state": state_of(row["path"], row["size"], row["modified"])}
 
     def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
         """Forget a document (by path, file or id) with its pairs, or one pair; how many pairs went."""
@@ -307,11 +311,13 @@ class Memory:
 
         ``pair``: its id, or a beginning that only it has. A pair that was dropped has its verdicts.
         """
-        return why(self._store, pair)
+        with naming_damage(self.path):
+            return why(self._store, pair)
 
     def coverage(self) -> Iterator[dict[str, Any]]:
         """For every passage the pairs made, kept and dropped by reason; made = kept + all dropped. Streamed."""
-        return coverage(self._store)
+        with naming_damage(self.path):
+            yield from coverage(self._store)
 
     def grow(self, log: str | Path, *, progress: Progress | None = None) -> dict[str, int]:
         """Make pairs for the refused questions of a log (JSONL of ``quipu ask --json``) that the passages answer."""

@@ -7,58 +7,26 @@ import random
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
+from tests.full_memory import asked, made, stored
 
+from quipu.cli.main import run
 from quipu.errors import FormatError, QuipuError
-from quipu.memory.index import Index
-from quipu.memory.provenance import add_support, mark_ambiguous
-from quipu.memory.store import Store
-from quipu.memory.tokens import PassageTokens, put, search_ids
 from quipu.memory.verify import verify
 from quipu.models import hub
-from quipu.records import Document, Mark, Passage, QAPair, Span, Verdict
 
 FLIPS = int(os.environ.get("QUIPU_FLIPS", "25"))  # of each file; 300 takes minutes
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A memory with documents, passages, pairs and an index."""
-    path = tmp_path_factory.mktemp("sound") / "m"
-    with Store.create(path, width=32, models={"m@1": "0123"}) as store:
-        for number in range(6):
-            text = f"The river number {number} is {number * 7} kilometres long. " * 8
-            document = Document.make(
-                f"{number}.txt", f"River {number}", text, {"file": f"{number}.txt"}, [Mark(Span(0, 20))]
-            )
-            store.add_documents([document], [Passage.make(document, Span(0, 60))])
-            pairs = [QAPair.make(f"How long is {number} {n}?", f"{n}", document_id=document.id) for n in range(10)]
-            keys = np.random.default_rng(number).standard_normal((10, 32)).astype(np.float32)
-            keys /= np.linalg.norm(keys, axis=1, keepdims=True)
-            said = [Verdict(pair.id, "local", True, number / 3, "kept", "x") for pair in pairs]
-            store.add(pairs, keys, [pair.question for pair in pairs], said, [document.id] * 10)
-            add_support(store, [(pairs[0].id, document.id, Span(5, 9))])
-            mark_ambiguous(store, [(pairs[1].id, "another")])
-            store.journal_mark(f"document:{document.id}", "note", document.id)
-            coded = [PassageTokens(np.full((2, 4), number, np.uint8), np.array([[0, 3], [4, 9]], np.int32))]
-            put(store, list(store.passages(document.id)), keys[:1], coded)
-        store.remove(pair=pairs[3].id)
-        Index.rebuild(store)
-    return path
+    """A memory with rows in every table and an index."""
+    return made(tmp_path_factory.mktemp("sound") / "m")
 
 
 def essence(path: Path) -> object:
     """All that can be read."""
-    with Store.open(path, read_only=True) as store:
-        tables = ("documents", "passages", "pairs", "vectors", "verdicts", "journal", "support", "tokens", "marks")
-        return (
-            {key: value for key, value in store.manifest.items() if key != "digest"},
-            [store.connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables],
-            store.gone().tolist(),
-            [store.search_words(words, 5)[0].tolist() for words in ("long 3", "river", "kilometres 42", "5")],
-            [search_ids(store, words, 5) for words in ("river 3", "28 long", "kilometres 42")],
-        )
+    return stored(path), asked(path)
 
 
 def _place(chance: random.Random, data: bytes) -> int:
@@ -98,6 +66,29 @@ def test_one_changed_byte(sound: Path, tmp_path: Path, name: str) -> None:
         shutil.rmtree(path)
     if name == "index.faiss":
         assert noticed == FLIPS
+
+
+def test_whoever_asks_a_damaged_memory_is_told(sound: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SQLite's own errors name neither the memory nor a way out, and end a server's request in a traceback."""
+    data = (sound / "records.sqlite").read_bytes()
+    refused = 0
+    for at in range(4096, len(data), 3 * 4096):
+        path = tmp_path / "m"
+        shutil.copytree(sound, path)
+        (path / "records.sqlite").write_bytes(data[:at] + b"\xff" * 4096 + data[at + 4096 :])
+        try:
+            assert verify(path).problems
+            asked(path)
+        except QuipuError as error:
+            assert "\n" not in str(error) and str(path) in str(error)
+            refused += 1
+        shutil.rmtree(path)
+    assert refused
+    shutil.copytree(sound, tmp_path / "m")
+    (tmp_path / "m" / "records.sqlite").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
+    for verb in ("info", "coverage", "documents"):
+        assert run([verb, str(tmp_path / "m")]) == 2
+        assert "Traceback" not in capsys.readouterr().err
 
 
 def test_one_changed_byte_of_a_model(tmp_path: Path) -> None:

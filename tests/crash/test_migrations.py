@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.full_memory import ASKED, made
+from tests.handmade import WordEncoder
 from tests.old_memories import as_format
 
+import quipu
 from quipu.errors import FormatError, QuipuError
 from quipu.memory import schema
 from quipu.memory import store as store_module
@@ -164,3 +167,38 @@ def test_a_record_that_cannot_be_brought_forward_says_so(newest: Path, tmp_path:
     assert str(path) in str(raised.value)
     with Store.open(path, read_only=True) as store:
         assert store.format == 5 and store.count() == 8
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT_VERSION))
+def test_an_older_memory_can_be_read_as_it_is(tmp_path: Path, version: int) -> None:
+    """Whoever may not write to it, or keeps it for an older quipu, must not meet a table that is not there yet."""
+    path = made(tmp_path / "m")
+    as_format(path, version)
+    with quipu.open(path, read_only=True, encoder=WordEncoder()) as memory:
+        assert len(list(memory.store.documents())) == len(list(memory.documents())) == 7
+        assert all(memory.search_many(ASKED, 3)) and list(memory.coverage()) and memory.info()
+        assert memory.changes([tmp_path / "docs"]).new == []
+        for answer in memory.ask_many(ASKED, method="lookup", min_probability=0.0):
+            assert answer.text and answer.evidence
+        assert memory.export(tmp_path / "all.jsonl") == memory.store.count()
+    assert verify(path).problems == []
+
+
+def test_a_record_that_was_brought_forward_and_a_manifest_that_was_not_are_no_damage(
+    newest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are two files: a process that is killed between them leaves a sound memory, which the next one finishes."""
+    path = tmp_path / "m"
+    shutil.copytree(newest, path)
+    as_format(path, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "note", _stopped)
+        with pytest.raises(KeyboardInterrupt):
+            Store.open(path)
+    assert verify(path).problems == []
+    Store.open(path).close()
+    assert verify(path).problems == [] and essence(path) == essence(newest)
+
+
+def _stopped(*_: object) -> None:
+    raise KeyboardInterrupt

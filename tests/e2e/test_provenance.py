@@ -15,6 +15,7 @@ from tests.old_memories import as_format
 
 import quipu
 from quipu.errors import InputError
+from quipu.memory.index import Index
 from quipu.memory.interchange import import_memory
 from quipu.memory.schema import FORMAT_VERSION
 from quipu.memory.store import Store
@@ -178,7 +179,7 @@ def test_a_memory_of_the_first_format_is_read_as_it_is_and_brought_up_when_writt
     assert verify(path).problems == []
 
 
-def test_keys_are_made_anew_for_another_encoder(tmp_path: Path) -> None:
+def test_keys_are_made_anew_for_another_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An update of the encoder must not cost the hours of a build, nor leave keys that do not compare."""
     docs = written(tmp_path / "docs", a=CANAL, b="Tea came to India in 1848.")
     with quipu.build([docs], tmp_path / "m", **models()) as memory:
@@ -207,3 +208,15 @@ def test_keys_are_made_anew_for_another_encoder(tmp_path: Path) -> None:
         assert memory.rekey() == 2 and memory.ask(question).text == "1848"
     with quipu.open(tmp_path / "m", encoder=WordEncoder()) as memory:
         assert memory.rekey() == 2 and memory.ask(question).text == "1848"
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
+        patch.setattr(Index, "rebuild", killed)  # the keys are stored, the index of the former ones is not made anew
+        with pytest.raises(KeyboardInterrupt):
+            memory.rekey()
+    assert verify(tmp_path / "m").problems == []
+    with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
+        assert memory.rekey() == 0
+    assert verify(tmp_path / "m").problems == [] and (tmp_path / "m" / "index.json").exists()

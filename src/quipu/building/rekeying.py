@@ -14,6 +14,8 @@ from quipu.models.protocols import Keys, SupportsEncode
 def rekey(store: Store, encoder: SupportsEncode, progress: Progress | None) -> int:
     """Make every key, and the index, with this encoder; how many. 0 where the keys are its own already."""
     if sha256_of(encoder) in store.models.values() and "rekeying" not in store.manifest:
+        store.begin_writing()
+        Index.bring_up_to_date(store)  # whoever stored them may have been killed before it made the index
         return 0
     done, total = 0, store.count()
 

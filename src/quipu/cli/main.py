@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -94,6 +95,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             raise
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
         remark(f"{name} cannot be written or read ({error.strerror}); mend it and try again")
+        return 2
+    except sqlite3.Error as error:
+        remark(f"the memory's record cannot be read or written ({error}); see: quipu verify MEMORY")
         return 2
     except typer.Abort:
         remark("interrupted")

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from quipu.memory.schema import FORMAT_VERSION
 from quipu.memory.store import Store
 
 _ROWS = 8192
@@ -20,7 +21,8 @@ def spoilt_words(store: Store) -> Iterator[str]:
     """Which of the word indexes is not that of the texts."""
     if not _same(store, "words", _PAIRS):
         yield "the word index does not fit the pairs"
-    if store.format >= 3 and not _same(store, "passage_words", "text"):
+    # those of an older format hold what an older quipu searched, and are made anew when it is brought forward
+    if store.format >= FORMAT_VERSION and not _same(store, "passage_words", "text"):
         yield "the word index of the passages is damaged"
 
 

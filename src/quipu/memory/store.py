@@ -336,6 +336,7 @@ class Store(Texts, Journal):
         and whose manifest names another cannot open; the same call again mends it.
         """
         self.note("rekeying", {"name": name, "sha256": digest})
+        (self.path / "index.json").unlink(missing_ok=True)  # else one of the former keys stays, if this is killed
         after = 0
         with self.transaction():
             while found := self._db.execute(
@@ -406,11 +407,6 @@ class Store(Texts, Journal):
                 f"{self.path}: another process is reading, so removed bytes remain in records.sqlite-wal; "
                 "close it and compact again"
             )
-
-    @property
-    def format(self) -> int:
-        """Which migrations the record has seen: a memory of an older quipu that is only read stays as it is."""
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     @property
     def connection(self) -> sqlite3.Connection:

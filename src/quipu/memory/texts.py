@@ -90,9 +90,8 @@ class Texts(Transactions):
         ).fetchone()
         if row is None:
             raise InputError(f"{self.path} has no document {document_id!r}")
-        marks = self._db.execute(
-            'SELECT start, "end", kind, level, page, line FROM marks WHERE document = ? ORDER BY start', (document_id,)
-        )
+        query = 'SELECT start, "end", kind, level, page, line FROM marks WHERE document = ? ORDER BY start'
+        marks = self._db.execute(query, (document_id,)) if self.format >= 4 else ()
         return Document(
             row[0], row[1], row[2], row[3], row[4], json.loads(row[5]),
             tuple(Mark(Span(start, end), *rest) for start, end, *rest in marks),

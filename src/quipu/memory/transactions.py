@@ -7,10 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from quipu.errors import InputError, QuipuError
+from quipu.errors import FormatError, InputError, QuipuError
 
 _OUTER = ("BEGIN IMMEDIATE", "COMMIT", ("ROLLBACK",))
 _INNER = ("SAVEPOINT part", "RELEASE part", ("ROLLBACK TO part", "RELEASE part"))
+
+
+@contextmanager
+def naming_damage(path: Path) -> Iterator[None]:
+    """FormatError that names the memory, where SQLite cannot read its record."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise FormatError(
+            f"{path}: the record cannot be read ({error}); see: quipu verify {path}, and restore it from a copy"
+        ) from error
 
 
 class Transactions:
@@ -23,6 +34,11 @@ class Transactions:
     def begin_writing(self) -> None:
         """Be the memory's writer."""
         raise NotImplementedError
+
+    @property
+    def format(self) -> int:
+        """Which migrations the record has seen: a memory of an older quipu that is only read stays as it is."""
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

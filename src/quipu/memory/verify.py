@@ -110,7 +110,10 @@ def _schema(store: Store) -> Iterator[Problem]:
 
 
 def _manifest(store: Store) -> Iterator[Problem]:
-    if store.format >= _DIGESTS and not is_whole(read_manifest(store.path)):
+    manifest = read_manifest(store.path)
+    if "digest" not in manifest and int(manifest["format"]) < _DIGESTS:
+        return  # of an older quipu; whoever brought its record forward was killed before this
+    if store.format >= _DIGESTS and not is_whole(manifest):
         yield Problem("manifest", "manifest.json", "not as it was written")
 
 
