@@ -38,7 +38,11 @@ class Span:
     end: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.start <= self.end:
+        try:
+            ordered = 0 <= self.start <= self.end
+        except TypeError:  # of a damaged record
+            ordered = False
+        if not ordered:
             raise InputError(f"a span must have 0 <= start <= end, not start={self.start}, end={self.end}")
 
     def overlaps(self, other: Span) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quipu.corpus.passages import sentence_at, sentences, sentences_of, split, statements_of, structured
+from quipu.errors import InputError
 from quipu.memory.store import Store
 from quipu.records import BlockKind, Document, Mark, Passage, Span
 
@@ -215,3 +216,11 @@ def test_a_long_paragraph_is_parted_at_sentences() -> None:
     found = [text[span.start : span.end] for span in sentences(text)]
     assert " ".join(found) == text and all(item.endswith(("canal.", "Dr.")) for item in found)
     assert sum(item == "Dr." for item in found) <= len(text) // 2000
+
+
+def test_a_span_needs_both_ends_in_order() -> None:
+    """A changed bit in a record may leave one of them out, which must not end in a foreign error."""
+    with pytest.raises(InputError, match="a span must have"):
+        Span(5, 2)
+    with pytest.raises(InputError, match="a span must have"):
+        Span(5, None)  # type: ignore[arg-type]
