@@ -152,10 +152,12 @@ def test_a_memory_can_ask_itself(memory: quipu.Memory) -> None:
         assert {row["scorer"] for row in result["steps"]} >= {"lookup", "read"}, "every step that can be taken"
         kept = memory.own_calibration()
         assert kept is not None and "itself" in kept.fitted_on and kept.target_precision == 0.8
-    (memory.path.parent / "none.csv").write_text("question,answer\n")
-    none = quipu.build([], memory.path.parent / "none", pairs=memory.path.parent / "none.csv", encoder=WordEncoder())
-    with none, pytest.raises(InputError, match="no pairs"):
-        quipu.calibrate(none)
+    (memory.path.parent / "one.csv").write_text("question,answer\nHow deep is it?,3 m\n")
+    one = quipu.build([], memory.path.parent / "one", pairs=memory.path.parent / "one.csv", encoder=WordEncoder())
+    with one:
+        one.remove(document=str(memory.path.parent / "one.csv"))
+        with pytest.raises(InputError, match="no pairs"):
+            quipu.calibrate(one)
 
 
 def test_what_ships_is_fitted_on_records_that_are_kept(

@@ -232,10 +232,13 @@ def test_a_second_writer_is_told_at_once(quipu: Quipu, memory: Path, documents: 
     """Two writers on one memory would overwrite each other's work."""
     from quipu.memory.store import Store
 
+    (documents / "new.md").write_text("The bridge was opened in 1932.")
     store = Store.open(memory)
     try:
+        with store.transaction():  # the first takes the lock, which stays until the store is closed
+            pass
         start = time.monotonic()
-        done = quipu("add", memory, documents / "eiffel.md")
+        done = quipu("add", memory, documents / "new.md")
         assert time.monotonic() - start < 10
     finally:
         store.close()

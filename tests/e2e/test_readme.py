@@ -37,10 +37,10 @@ def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def commands() -> list[list[str]]:
-    """Every line of a shell block that runs quipu by itself, except what takes hours or hundreds of questions."""
+    """Every line of a shell block that runs quipu by itself, except what takes hours, hundreds of questions, or no end."""
     lines = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines if line.startswith("quipu ")]
-    long = ("train", "calibrate", "eval", "demo", "bench")
+    long = ("train", "calibrate", "eval", "demo", "bench", "watch")
     return [line[1:] for line in words if line[1] not in long]
 
 

@@ -174,5 +174,5 @@ def _apart(pair: QAPair, other: QAPair) -> bool:
     return (
         pair.id != other.id
         and normalize_answer(pair.question) != normalize_answer(other.question)
-        and (other.document_id is None or pair.document_id != other.document_id)
+        and (other.span is None or pair.document_id != other.document_id)  # a file of ready pairs is no document
     )
