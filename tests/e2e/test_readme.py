@@ -37,7 +37,7 @@ def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def commands() -> list[list[str]]:
-    """Every line of a shell block that runs quipu by itself, except what takes hours, hundreds of questions, or no end."""
+    """Lines of shell blocks that run quipu by itself, except what takes hours or never ends."""
     lines = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines if line.startswith("quipu ")]
     long = ("train", "calibrate", "eval", "demo", "bench", "watch")

@@ -207,4 +207,4 @@ def test_damaged_tokens_are_noticed(docs: Path, tmp_path: Path) -> None:
         record.execute("UPDATE tokens SET codes = zeroblob(length(codes)) WHERE row = 1")
     record.close()
     found = verify(tmp_path / "m")
-    assert [(problem.kind, problem.where) for problem in found.problems] == [("tokens", "passage row 1")]
+    assert [(problem.kind, problem.where) for problem in found.problems] == [("row", "tokens: 1")]

@@ -121,7 +121,7 @@ def test_a_cascade_searches_for_a_question_once(path: Path, monkeypatch: pytest.
             return search(questions, k)
 
         monkeypatch.setattr(memory.answerer, "_search", counted)
-        monkeypatch.setattr(memory.answerer, "steps", lambda rerank: ["lookup", "chain", "read"])
+        monkeypatch.setattr(memory.answerer, "steps", lambda rerank, budget: ["lookup", "chain", "read"])
         answer = memory.ask(TWO_HOPS)
         assert (answer.text, answer.evidence) == (alone.text, alone.evidence)
         memory.ask("Why Peking?")

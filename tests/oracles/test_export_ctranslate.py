@@ -93,6 +93,7 @@ def by_torch(folder: Path, text: str, span: Span, words: Tokenizer) -> tuple[str
     return words.decode(pieces.tolist()).strip(), sum(log_p) / len(log_p)
 
 
+@pytest.mark.usefixtures("exact_int8")
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("kind", ["bart", "t5"])
 def test_the_converted_writer_writes_as_torch_does(tmp_path: Path, kind: str) -> None:
@@ -111,6 +112,7 @@ def test_the_converted_writer_writes_as_torch_does(tmp_path: Path, kind: str) ->
     assert same >= 2  # the weights are int8: one near tie may fall the other way
 
 
+@pytest.mark.usefixtures("exact_int8")
 @pytest.mark.filterwarnings("ignore")
 def test_sampled_questions_differ_and_repeat_with_their_seed(tmp_path: Path) -> None:
     """Without the seed an interrupted build goes on with other questions; seeds of a build pass 32 bits."""
@@ -125,6 +127,7 @@ def test_sampled_questions_differ_and_repeat_with_their_seed(tmp_path: Path) -> 
     assert writer.write([], []) == [] and writer.write(TEXTS[:1], [[]]) == [[]]
 
 
+@pytest.mark.usefixtures("exact_int8")
 @pytest.mark.filterwarnings("ignore")
 def test_an_export_leaves_the_files_of_its_folder_alone(tmp_path: Path) -> None:
     """The converter empties its target first: somebody's notes, or the checkpoint itself, would be gone."""

@@ -85,6 +85,7 @@ def memory(folder: Path) -> Path:
     return folder / "m.quipu"
 
 
+@pytest.mark.usefixtures("exact_int8")
 @pytest.mark.parametrize("kind", ["t5", "bart"])
 def test_ctranslate_says_what_torch_says(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
@@ -166,8 +167,7 @@ def test_keys_and_queries_of_its_own_serve_a_memory(kind: str, tmp_path: Path) -
         assert float(torch.nn.functional.cosine_similarity(query, torch.from_numpy(asked[at]), dim=0)) > 0.97
     documents = tmp_path / "pairs.jsonl"
     documents.write_text("\n".join(json.dumps({"question": q, "answer": [a]}) for q, a in PAIRS))
-    with quipu.build([], tmp_path / "m.quipu", **{**models(), "encoder": encoder}) as memory:
-        memory.add_pairs_file(documents)
+    with quipu.build([], tmp_path / "m.quipu", pairs=documents, **{**models(), "encoder": encoder}) as memory:
         best = memory.search(texts[0], 1)[0]
     assert best.score == pytest.approx(float((keys @ asked[0]).max()), abs=0.02)
 
