@@ -251,7 +251,7 @@ def test_the_documents_read_as_the_offsets_say(world: World) -> None:
     bound = World.load(world.path)
     assert bound.bind(documents) == len(documents)
     for document in documents:
-        assert document.text == text_of(world, bound.document_of(document.id) or "")
+        assert document.text == text_of(world, bound.document_of(document.id) or "").rstrip()
 
 
 def test_question_files_read_as_open_domain_examples(world: World) -> None:
