@@ -239,3 +239,14 @@ def test_frequent_words_do_not_drown_rare_ones(tmp_path: Path) -> None:
         rows, scores = store.search_words("river", 5)
         assert (rows > 0).all() and np.isfinite(scores).all()
         assert store.search_words("r17", 2)[0].tolist() == [18, -1]
+
+
+def test_a_record_that_lost_its_manifest_is_not_begun_anew(tmp_path: Path) -> None:
+    """What looks like a killed creation may be all that is left of a memory."""
+    with Store.create(tmp_path / "m", width=4, models={}) as store:
+        pair = QAPair.make("Who keeps it?", "Ann")
+        store.add([pair], np.eye(1, 4, dtype=np.float32), [pair.question])
+    (tmp_path / "m" / "manifest.json").unlink()
+    with pytest.raises(InputError, match=r"lost its manifest\.json"):
+        Store.create(tmp_path / "m", width=4, models={})
+    assert (tmp_path / "m" / "records.sqlite").stat().st_size > 4096

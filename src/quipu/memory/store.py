@@ -126,6 +126,10 @@ class Store(Texts, Journal):
         path.mkdir(parents=True, exist_ok=True)
         held = lock(path)
         try:
+            if _holds_pairs(path / "records.sqlite"):
+                raise InputError(
+                    f"{path} holds a memory that lost its manifest.json; restore it from a copy, or name another folder"
+                )
             for name in _BEGINNINGS - {"writer.lock"}:  # of a creation that was killed before it wrote the manifest
                 (path / name).unlink(missing_ok=True)
             connection = connect(path, read_only=False, new=True)
@@ -440,3 +444,16 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _holds_pairs(file: Path) -> bool:
+    """Whether a record without a manifest is more than the beginning of one: it holds documents or pairs."""
+    if not file.is_file():
+        return False
+    connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        return any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("documents", "pairs"))
+    except sqlite3.Error:  # no tables yet
+        return False
+    finally:
+        connection.close()
