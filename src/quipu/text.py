@@ -60,6 +60,15 @@ def from_json(text: str) -> Any:
         raise ValueError(why_not_json(error)) from error
 
 
+def is_json(text: str) -> bool:
+    """Whether ``from_json`` takes the text."""
+    try:
+        from_json(text)
+    except ValueError:
+        return False
+    return True
+
+
 def why_not_json(error: ValueError | RecursionError) -> str:
     """In a few words why Python's reader of JSON refused a text."""
     if isinstance(error, json.JSONDecodeError):

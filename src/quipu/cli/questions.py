@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from quipu.errors import InputError
-from quipu.text import LONGEST_QUESTION, check_question, from_json
+from quipu.text import LONGEST_QUESTION, check_question, from_json, is_json
 
 STANDARD_INPUT = Path("-")
 
@@ -29,14 +29,14 @@ def questions_of(source: Path) -> Iterator[str | BadLine]:
     JSON, every line must be. InputError where the file cannot be read.
     """
     name = "standard input" if source == STANDARD_INPUT else str(source)
-    is_json = True if source.suffix.lower() in (".jsonl", ".ndjson") else None
+    as_json = True if source.suffix.lower() in (".jsonl", ".ndjson") else None
     for number, line in _lines(source):
         if line is not None and not line.strip():
             continue
-        if is_json is None:
-            is_json = line is not None and line.lstrip().startswith("{") and _is_json(line)
+        if as_json is None:
+            as_json = line is not None and line.lstrip().startswith("{") and is_json(line)
         try:
-            yield _question(line, is_json)
+            yield _question(line, as_json)
         except ValueError as error:
             yield BadLine(f"{name}, line {number}", str(error))
 
@@ -71,20 +71,12 @@ def _streamed(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
         yield number, text if rest is line else None
 
 
-def _is_json(line: str) -> bool:
-    try:
-        from_json(line)
-    except ValueError:
-        return False
-    return True
-
-
-def _question(line: str | None, is_json: bool) -> str:
+def _question(line: str | None, as_json: bool) -> str:
     """The question that a line asks; ValueError with the reason where it asks none."""
     if line is None or len(line) > 2 * LONGEST_QUESTION:  # JSON may write more than it says
         raise ValueError(f"longer than a question may be ({LONGEST_QUESTION:,} characters)")
     question = line.strip()
-    if is_json or (question.startswith("{") and _is_json(question)):
+    if as_json or (question.startswith("{") and is_json(question)):
         row = from_json(question)
         value = row.get("question") if isinstance(row, dict) else row
         if not isinstance(value, str) or not value.strip():

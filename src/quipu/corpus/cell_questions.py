@@ -53,10 +53,9 @@ def questions(column: str, value: str, about: str, *, only_price: bool) -> Itera
 
     ``about``: see ``subject``; ``only_price``: whether no other column of the table says what something costs.
     """
-    name = lowered(column)
-    name = _TIMES.get(name, name)
+    name = _spoken(column)
     whose = about.removeprefix("of ")
-    if _ENDS_OPEN.fullmatch(name) or not re.search(r"\w", value):
+    if _ENDS_OPEN.fullmatch(name):
         return
     if value.casefold() in _YES + _NO:
         if whose is not about:
@@ -81,8 +80,7 @@ def questions(column: str, value: str, about: str, *, only_price: bool) -> Itera
 
 def which(first: str, column: str, value: str) -> str:
     """The question whose answer is the row; "" where the column's name makes none."""
-    name = lowered(column)
-    name = _TIMES.get(name, name)
+    name = _spoken(column)
     if _ENDS_OPEN.fullmatch(name) or value.casefold() in _YES + _NO:
         return ""
     return f"Which {lowered(first)} has the {name} {value}?"
@@ -91,3 +89,9 @@ def which(first: str, column: str, value: str) -> str:
 def lowered(name: str) -> str:
     """A column's name inside a question: without the capital of its first word, where that is an ordinary word."""
     return name[0].lower() + name[1:] if name[1:2].islower() or name[1:2] == " " else name
+
+
+def _spoken(column: str) -> str:
+    """A column's name as the noun that a question asks for: "Opens" is "opening time"."""
+    name = lowered(column)
+    return _TIMES.get(name, name)

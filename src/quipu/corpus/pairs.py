@@ -18,7 +18,7 @@ from quipu.corpus.lines import LONGEST_LINE, Lines, characters
 from quipu.corpus.separated import SEPARATORS, cells, rows
 from quipu.errors import InputError
 from quipu.records import QAPair
-from quipu.text import LONGEST_QUESTION, from_json, is_unicode, why_not_json
+from quipu.text import LONGEST_QUESTION, from_json, is_json, is_unicode, why_not_json
 
 Numbered = tuple[int, QAPair | str]
 """The line of the file on which a pair begins, and the pair, or the reason why there is none."""
@@ -61,7 +61,7 @@ def read_pairs(path: Path) -> Iterator[Numbered]:
         yield from _table(path, lines)
     elif begins == "[":
         yield from _json_list(path)
-    elif begins == "{" and not _is_json(first or ""):
+    elif begins == "{" and not is_json(first or ""):
         yield from _json_object(path)
     else:
         yield from _json_lines(lines)
@@ -78,14 +78,6 @@ def _json_lines(lines: Lines) -> Iterator[Numbered]:
                 yield number, str(error)
             else:
                 yield from ((number, made) for made in _of(row))
-
-
-def _is_json(line: str) -> bool:
-    try:
-        from_json(line)
-    except ValueError:
-        return False
-    return True
 
 
 def _whole(path: Path) -> str:

@@ -132,7 +132,7 @@ class Hops:
             hops += [(at, hop) for hop in _distinct(made)[: self._settings.hop_passages]]
         readings = read_passages(
             self._models.passage_reader(), [questions[at] for at, _ in hops],
-            [_together(hop)[0] for _, hop in hops],
+            [_before_second(hop) + hop.second.passage.text for _, hop in hops],
             [hop.first.passage.about() for _, hop in hops],
         )  # fmt: skip
         found: list[list[tuple[Hop, Reading]]] = [[] for _ in questions]
@@ -181,12 +181,11 @@ def _hop(first: Place, places: Sequence[Place], bridge: str, sure: float) -> Hop
     return Hop(first, chosen[0], bridge, sure) if chosen else None
 
 
-def _together(hop: Hop) -> tuple[str, int]:
-    """Both passages as the model was trained to read several, but for the first one's title, which goes apart; and
-    where the second one's text begins."""
+def _before_second(hop: Hop) -> str:
+    """What is read before the second passage's text: the first one, whose title goes apart, and the second's title, as
+    the model was trained to read several."""
     title = hop.second.passage.about()
-    before = f"{hop.first.passage.text}{_GAP}{title}\n" if title else f"{hop.first.passage.text}{_GAP}"
-    return before + hop.second.passage.text, len(before)
+    return f"{hop.first.passage.text}{_GAP}{title}\n" if title else f"{hop.first.passage.text}{_GAP}"
 
 
 def _names(place: Place, bridge: str) -> bool:
@@ -205,7 +204,7 @@ def _distinct(hops: Sequence[Hop]) -> list[Hop]:
 def _proposal(
     question: str, hop: Hop, reading: Reading, row: Sequence[tuple[Hop, Reading]], alone: Sequence[Proposal]
 ) -> Proposal:
-    _, cut = _together(hop)
+    cut = len(_before_second(hop))
     first, second = hop.first.passage, hop.second.passage
     in_second = reading.start >= cut
     sources = (PassageSpan(first.id, -1, -1), PassageSpan(second.id, -1, -1))
