@@ -141,5 +141,3 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
     encoder = models.encoder()
     known = {**settings.to_json(), **models.names}
     return Store.create(path, width=encoder.width, models={encoder.name: sha256_of(encoder)}, settings=known)
-
-

@@ -1,13 +1,13 @@
 """Every error that quipu raises on purpose.
 
-    QuipuError                 one line for a person: what, where, how to mend it
-      InputError               a file, a question, an option or a record that cannot be used     (exit code 2)
-        ReadError              a document that no reader can turn into text
-        FormatError            a memory, a model folder or an exchange file that is not what it should be
-        SettingsError          an unknown key or an impossible value in a recipe or an option
-      MemoryLocked             another process is writing to this memory                         (exit code 2)
-      MissingExtra             an optional part of quipu is not installed                        (exit code 2)
-      ExportMismatch           an exported model does not answer as the trained one does         (exit code 1)
+QuipuError                 one line for a person: what, where, how to mend it
+  InputError               a file, a question, an option or a record that cannot be used     (exit code 2)
+    ReadError              a document that no reader can turn into text
+    FormatError            a memory, a model folder or an exchange file that is not what it should be
+    SettingsError          an unknown key or an impossible value in a recipe or an option
+  MemoryLocked             another process is writing to this memory                         (exit code 2)
+  MissingExtra             an optional part of quipu is not installed                        (exit code 2)
+  ExportMismatch           an exported model does not answer as the trained one does         (exit code 1)
 """
 
 from __future__ import annotations

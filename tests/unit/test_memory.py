@@ -133,7 +133,7 @@ def test_strange_folders_are_refused_with_one_line(tmp_path: Path) -> None:
 
 def test_a_creation_that_was_killed_can_be_begun_again(tmp_path: Path) -> None:
     """Killed before the manifest, the folder is no memory yet; the same build must not be refused for it."""
-    filled(tmp_path / "m").close()
+    Store.create(tmp_path / "m", width=WIDTH, models={}).close()
     (tmp_path / "m" / "manifest.json").unlink()
     with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
         assert store.counts() == {"documents": 0, "passages": 0, "pairs": 0, "verdicts": 0}

@@ -67,9 +67,7 @@ def ask_ordering(asked: Asked, *, rerank: bool, skip: int = 0) -> Iterator[Recor
         yield from _ordering(answerer, asked.name, some, names)
 
 
-def ask_steps(
-    asked: Asked, ordering: Mapping[str, LinearScorer], *, rerank: bool, skip: int = 0
-) -> Iterator[Record]:
+def ask_steps(asked: Asked, ordering: Mapping[str, LinearScorer], *, rerank: bool, skip: int = 0) -> Iterator[Record]:
     """What every step proposes for each question but the first ``skip``, with the scorers of ``ordering``."""
     answerer = asked.memory.answerer
     before = answerer.calibrations

@@ -106,9 +106,7 @@ class Fit:
 
     def staged(self, thresholds: Mapping[str, float], *, curve: bool = True) -> dict[str, LinearScorer]:
         """All scorers with these thresholds, and odds for what earlier steps leave open at them."""
-        scorers = {
-            name: replace(made, threshold=thresholds.get(name, THRESHOLD)) for name, made in self.alone.items()
-        }
+        scorers = {name: replace(made, threshold=thresholds.get(name, THRESHOLD)) for name, made in self.alone.items()}
         left_open: list[Flags] = []
         for way in _WAYS:
             open_ = np.ones(len(self.best), dtype=np.bool_)
@@ -285,4 +283,3 @@ def _thresholds(first: float, later: float) -> dict[str, float]:
 def _names(records: Sequence[Record], route: Route) -> list[str]:
     """The scorers that a step's proposals name."""
     return list(dict.fromkeys(item.scorer for record in records for item in record.steps.get(route, ())))
-

@@ -11,12 +11,11 @@ import typer
 
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.places import SHOWN, located
-from quipu.cli.questions import STANDARD_INPUT, BadLine, questions_of
 from quipu.cli.terminal import print_json, print_table, remark, shortened, show
 from quipu.errors import InputError
-from quipu.text import check_question, from_json
 
 if TYPE_CHECKING:
+    from quipu.cli.questions import BadLine
     from quipu.records import Answer, Evidence
 
 QUESTIONS_PER_CALL = 64
@@ -85,6 +84,8 @@ def ask(
     a time: their milliseconds are means.
     """
     import quipu
+    from quipu.cli.questions import STANDARD_INPUT, questions_of
+    from quipu.text import check_question
 
     if question is not None and questions is not None:
         raise InputError("give one question or --questions FILE, not both")
@@ -123,6 +124,7 @@ def search(
 
     import quipu
     from quipu.answering.proposal import place_of
+    from quipu.text import check_question
 
     check_question(question)
     with quipu.open(memory, read_only=True) as opened:
@@ -141,6 +143,8 @@ def search(
 
 def _settings(given: Iterable[str]) -> dict[str, Any]:
     """Names and values of NAME=VALUE; a value is a number where it reads as one."""
+    from quipu.text import from_json
+
     found: dict[str, Any] = {}
     for item in given:
         name, equals, value = item.partition("=")
@@ -161,7 +165,7 @@ def _batches(items: Iterable[str | BadLine], size: int, strict: bool) -> Iterato
     some: list[str] = []
     asked = bad = 0
     for item in items:
-        if isinstance(item, BadLine):
+        if not isinstance(item, str):
             if strict:
                 raise InputError(f"{item.where}: {item.reason}")
             bad += 1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from pathlib import Path
-from statistics import median, quantiles
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +18,13 @@ if TYPE_CHECKING:
 Figures = dict[str, float | int]
 
 
-group = typer.Typer(rich_markup_mode=None, invoke_without_command=True, help="Measure build, answer and storage here.")
+group = typer.Typer(
+    name="bench",
+    add_completion=False,
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    help="Measure build, answer and storage here.",
+)
 
 
 @group.callback()
@@ -37,6 +41,8 @@ def bench(
     """
     if context.invoked_subcommand is not None:
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="quipu-bench-") as temporary:
         figures = measure(Path(temporary), documents, questions, seed)
     if as_json:
@@ -62,6 +68,8 @@ def memory(
 
     For each size: time, bytes a pair, recall against exact search, and what a question takes beside the floor.
     """
+    import tempfile
+
     from quipu.corpus.pairs import read_pairs
     from quipu.evaluation import scale
     from quipu.records import QAPair
@@ -174,6 +182,8 @@ def _figures(memory: Memory, path: Path, seconds: float) -> Figures:
 
 def _asking(memory: Memory, questions: list[str]) -> Figures:
     """Time of one question at a time, and of all in one call."""
+    from statistics import median, quantiles
+
     times = []
     for question in questions:
         start = time.perf_counter()

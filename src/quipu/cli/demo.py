@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +87,8 @@ def demo(as_json: AsJson = False) -> None:
 
     Two of the questions are answered nowhere in the documents: an honest memory says so.
     """
+    import tempfile
+
     import quipu
 
     documents, questions = example_documents(), example_questions()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -210,6 +209,8 @@ def _load(name: str) -> Any:
 @contextlib.contextmanager
 def _folder(name: str) -> Iterator[str]:
     """A Hugging Face folder of the encoder, for as long as it is needed."""
+    import tempfile
+
     from quipu.models.hub import kind_of
 
     try:

@@ -1,4 +1,4 @@
-"""``quipu``: the verbs, and what becomes of errors.
+"""``quipu``: the command, and what becomes of errors.
 
 Exit codes: 0 done, 1 a problem was found (``verify``), 2 wrong input, 130 interrupted. An error that quipu raises on
 purpose is one line on stderr; any other exception is a defect and keeps its traceback.
@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from quipu.cli import ask, bench, build, demo, encoders, evaluate, memory, sync, train
 from quipu.cli.terminal import remark, show, show_text
+from quipu.cli.verbs import Verbs
 from quipu.errors import QuipuError
 
 app = typer.Typer(
     name="quipu",
+    cls=Verbs,
     add_completion=False,
     rich_markup_mode=None,  # plain help: rich would double the time of --help
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-evaluations = typer.Typer(rich_markup_mode=None, help="Measure a memory or an encoder on data with known answers.")
 
 
 def _version(wanted: bool) -> None:
@@ -50,37 +49,6 @@ def top(
         raise typer.Exit(2)
 
 
-app.command("build")(build.build)
-app.command("ask")(ask.ask)
-app.command("search")(ask.search)
-app.command("add")(build.add)
-app.command("sync")(sync.sync)
-app.command("watch")(sync.watch)
-app.command("documents")(sync.documents)
-app.command("remove")(memory.remove)
-app.command("info")(memory.info)
-app.command("why")(memory.why)
-app.command("coverage")(memory.coverage)
-app.command("grow")(memory.grow)
-app.command("rekey")(memory.rekey)
-app.command("verify")(memory.verify)
-app.command("export")(memory.export)
-app.command("import")(memory.import_)
-evaluations.command("open-domain")(evaluate.open_domain)
-evaluations.command("compare")(evaluate.compare)
-evaluations.command("twins")(evaluate.twins)
-evaluations.command("selective")(evaluate.selective)
-for _task in ("squad", "mrqa", "paraphrase", "paraphrase_few_shot", "ner_few_shot", "sentiment", "probe"):
-    evaluations.command(_task.replace("_", "-"))(getattr(encoders, _task))
-app.command("calibrate")(evaluate.calibrate)
-app.add_typer(evaluations, name="eval")
-app.command("microworld")(evaluate.microworld)
-app.command("train")(train.train)
-app.add_typer(bench.group, name="bench")
-app.command("estimate")(bench.estimate)
-app.command("demo")(demo.demo)
-
-
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
@@ -96,9 +64,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else "a file"
         remark(f"{name} cannot be written or read ({error.strerror}); mend it and try again")
         return 2
-    except sqlite3.Error as error:
-        remark(f"the memory's record cannot be read or written ({error}); see: quipu verify MEMORY")
-        return 2
     except typer.Abort:
         remark("interrupted")
         return 130
@@ -107,6 +72,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if message.strip():
             remark(f"{message} (quipu --help lists the verbs and options)")
         return int(getattr(error, "exit_code", 2))
+    except Exception as error:
+        import sqlite3  # costs --help a twentieth of its time
+
+        if not isinstance(error, sqlite3.Error):
+            raise
+        remark(f"the memory's record cannot be read or written ({error}); see: quipu verify MEMORY")
+        return 2
     return code if isinstance(code, int) else 0
 
 

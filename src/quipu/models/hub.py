@@ -38,7 +38,8 @@ _NEEDS = {
     "cross-encoder": (("model.onnx", "tokenizer.json"), ("max_length", "pad")),
     "memory-reader": (("project.onnx", "decoder.onnx", "tokenizer.json"), ("k", "vocabulary", "value_length")),
     "ctranslate-memory-reader": (
-        ("model.bin", "config.json", "tokenizer.json"), ("k", "sentence", "value_length", "x_length", "mask")
+        ("model.bin", "config.json", "tokenizer.json"),
+        ("k", "sentence", "value_length", "x_length", "mask"),
     ),
     "ctranslate-writer": (("model.bin", "config.json", "tokenizer.json"), ("max_length", "question_length")),
     "language-model": (

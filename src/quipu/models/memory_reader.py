@@ -29,9 +29,7 @@ Floats = NDArray[np.float32]
 class MemoryReader:
     """Reads pairs for a question; ``SupportsReadMemory``."""
 
-    def __init__(
-        self, name_or_path: str | Path, *, k: int | None = None, per_block: int | None = None
-    ) -> None:
+    def __init__(self, name_or_path: str | Path, *, k: int | None = None, per_block: int | None = None) -> None:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``).
 
         ``k`` pairs are read, ``per_block`` of them in one text (0: all); None: as many as in training. What is beyond

@@ -178,7 +178,8 @@ def test_the_time_is_linear(tmp_path: Path, unit: str) -> None:
         extract(tmp_path, "x\n\n" + unit * (size // len(unit)))
         return time.process_time() - start
 
-    assert seconds(20_000) < 0.5 + 7 * seconds(5_000)
+    small = seconds(5_000)
+    assert min(seconds(20_000) for _ in range(3)) < 0.5 + 7 * small
 
 
 def test_runs_of_backticks_of_every_length(tmp_path: Path) -> None:

@@ -157,9 +157,7 @@ def facts(chooser: Chooser, everyone: list[Entity], names: NameMaker) -> list[Fa
     return table
 
 
-def another_value(
-    chooser: Chooser, fact: Fact, everyone: dict[str, list[Entity]], used: set[str]
-) -> str | None:
+def another_value(chooser: Chooser, fact: Fact, everyone: dict[str, list[Entity]], used: set[str]) -> str | None:
     """A wrong value of the right type, for a contradiction; None in a world too small to have one."""
     found = _value(chooser, fact.relation, everyone, ["Ostrelic", "Varnish"], used, chooser.between(1480, 1890))
     return None if found is None else found[0]

@@ -64,24 +64,38 @@ def _sound(onsets: str, vowels: str, middles: str, endings: str) -> Sound:
 SOUNDS = {
     "she": _sound("M Sel Tav Or Il Ven Jor Kas Lir Ev Zan Bri", "a e i o", "l r v n th ss m d", "a ia ine ela ora wen"),
     "he": _sound("Dav Tor Kel Bar Or Fen Had Jas Mor Rul Ves Gar", "e o a u", "d r k m n st l b", "ic an ou en ar ulf"),
-    "family": _sound("Tess Brav Quor Hald Wend Ostr Marv Pell Drus Yarr Colv Nand", "i o a e u", "v m l r ck nd sk t",
-                     "ick ane ollo ard usk ent ovan ey"),
-    "town": _sound("Vel Kor Tarn Ush Brel Mond Hask Orl Pent Zar Lun Grev", "a o e i", "m v l r n dr st b",
-                   "holm wick ara mouth stead ona burg fell"),
+    "family": _sound(
+        "Tess Brav Quor Hald Wend Ostr Marv Pell Drus Yarr Colv Nand",
+        "i o a e u",
+        "v m l r ck nd sk t",
+        "ick ane ollo ard usk ent ovan ey",
+    ),
+    "town": _sound(
+        "Vel Kor Tarn Ush Brel Mond Hask Orl Pent Zar Lun Grev",
+        "a o e i",
+        "m v l r n dr st b",
+        "holm wick ara mouth stead ona burg fell",
+    ),
     "river": _sound("Thr Vey Qu Sarn Oll Ruv Nem Dwi Ilk Cael", "e a i o", "l s n v sh rr m", "en a ine ow is une"),
-    "mountain": _sound("Gr Khar Ozd Tul Vord Skar Hum Brak Yel Dorn", "o a u e",
-        "g r d n z k v m", "ath un or ek ulm adh"),
-    "company": _sound("Zent Plav Corv Nex Trib Halv Muld Ferr Ops Quil", "i a o e",
-        "r t l v x n d p", "on ex ant is ova eld"),
-    "book": _sound("Isk Lam Vor Sel Nuv Ard Mir Thes Ond Pel", "a e i u",
-        "l n r v m sh d th", "or eth andra ine oun ys"),
-    "battle": _sound("Crag Dun Hev Stor Wull Brac Eck Nor Tham Lod", "a e o i",
-        "r m l n d v g st", "ley mer ock ing wold ern"),
-    "species": _sound("Sir Pav Tol Ruk Mell Quib Fosk Wim Dap Yul", "i o a u",
-        "l r t n p b k v", "ine ock ette umi ary el"),
+    "mountain": _sound(
+        "Gr Khar Ozd Tul Vord Skar Hum Brak Yel Dorn", "o a u e", "g r d n z k v m", "ath un or ek ulm adh"
+    ),
+    "company": _sound(
+        "Zent Plav Corv Nex Trib Halv Muld Ferr Ops Quil", "i a o e", "r t l v x n d p", "on ex ant is ova eld"
+    ),
+    "book": _sound(
+        "Isk Lam Vor Sel Nuv Ard Mir Thes Ond Pel", "a e i u", "l n r v m sh d th", "or eth andra ine oun ys"
+    ),
+    "battle": _sound(
+        "Crag Dun Hev Stor Wull Brac Eck Nor Tham Lod", "a e o i", "r m l n d v g st", "ley mer ock ing wold ern"
+    ),
+    "species": _sound(
+        "Sir Pav Tol Ruk Mell Quib Fosk Wim Dap Yul", "i o a u", "l r t n p b k v", "ine ock ette umi ary el"
+    ),
     "instrument": _sound("t v l c br m s d z p", "a o i e u", "l r v n d m z t", "olin ara une ello ira onde"),
-    "ship": _sound("Al Cor Est Mar Sol Vig Hes Tri Aur Nav", "a e i o",
-        "v l r n d t m s", "ante ion ora ess ique ador"),
+    "ship": _sound(
+        "Al Cor Est Mar Sol Vig Hes Tri Aur Nav", "a e i o", "v l r n d t m s", "ante ion ora ess ique ador"
+    ),
     "language": _sound("Ved Hul Sor Mak Ost Tir Yam Pol", "a o i", "r l m n v d", "ish ese ani ian"),
 }
 # Words of the templates and of everyday English that a syllable model might hit.

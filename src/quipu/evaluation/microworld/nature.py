@@ -16,22 +16,66 @@ from quipu.evaluation.microworld.templates import (
 )  # fmt: skip
 
 KINDS = (
-    Kind("town", "town", False, 0.15, (
-        "{P} streets are steep and badly lit.", "{S} is quieter in winter than most visitors expect.",
-        "Market days are the loudest.", "People from {M} rarely boast.")),
-    Kind("river", "river", True, 0.10, (
-        "{P} banks are muddy in spring.", "Anglers return to {M} every summer.", "{S} floods gently and often.",
-        "Poets have been unkind to {M}.")),
-    Kind("mountain", "mountain", False, 0.09, (
-        "{P} slopes are often hidden in cloud.", "Climbers call {M} honest but dull.", "The view is worth the effort.",
-        "Goats are its most regular visitors.")),
-    Kind("species", "species", True, 0.08, (
-        "Children are fond of {M}.", "{S} is shy and seldom photographed.", "{P} habits are poorly understood.",
-        "It is not thought to be in danger.")),
-    Kind("instrument", "instrument", True, 0.06, (
-        "{P} tone is warm and a little nasal.", "Beginners find {M} frustrating.",
-        "{S} is rarely heard in large halls.",
-        "Good examples are expensive.")),
+    Kind(
+        "town",
+        "town",
+        False,
+        0.15,
+        (
+            "{P} streets are steep and badly lit.",
+            "{S} is quieter in winter than most visitors expect.",
+            "Market days are the loudest.",
+            "People from {M} rarely boast.",
+        ),
+    ),
+    Kind(
+        "river",
+        "river",
+        True,
+        0.10,
+        (
+            "{P} banks are muddy in spring.",
+            "Anglers return to {M} every summer.",
+            "{S} floods gently and often.",
+            "Poets have been unkind to {M}.",
+        ),
+    ),
+    Kind(
+        "mountain",
+        "mountain",
+        False,
+        0.09,
+        (
+            "{P} slopes are often hidden in cloud.",
+            "Climbers call {M} honest but dull.",
+            "The view is worth the effort.",
+            "Goats are its most regular visitors.",
+        ),
+    ),
+    Kind(
+        "species",
+        "species",
+        True,
+        0.08,
+        (
+            "Children are fond of {M}.",
+            "{S} is shy and seldom photographed.",
+            "{P} habits are poorly understood.",
+            "It is not thought to be in danger.",
+        ),
+    ),
+    Kind(
+        "instrument",
+        "instrument",
+        True,
+        0.06,
+        (
+            "{P} tone is warm and a little nasal.",
+            "Beginners find {M} frustrating.",
+            "{S} is rarely heard in large halls.",
+            "Good examples are expensive.",
+        ),
+    ),
 )
 
 RELATIONS = (

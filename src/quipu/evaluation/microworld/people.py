@@ -15,21 +15,68 @@ from quipu.evaluation.microworld.templates import (
 )  # fmt: skip
 
 KINDS = (
-    Kind("person", "person", False, 0.20, (
-        "{S} disliked being painted.", "Friends remembered {P} patience.", "{S} kept few letters.",
-        "{P} handwriting is famously hard to read.", "Most stories told about {M} are kind ones."), None),
-    Kind("company", "company", False, 0.09, (
-        "{P} accounts were never published.", "{S} has changed its sign more often than its methods.",
-        "Competitors spoke of {M} with respect.", "Apprentices were said to complain about the cold.")),
-    Kind("book", "book", False, 0.09, (
-        "Critics were slow to notice {M}.", "{S} is more often praised than read.", "{P} first chapter is the calmest.",
-        "The plot is simple and the sentences are long.")),
-    Kind("battle", "battle", True, 0.07, (
-        "The weather was bad on both sides.", "Neither army had wished for it.", "Songs about {M} are still sung.",
-        "The field is quiet farmland today.")),
-    Kind("ship", "ship", True, 0.07, (
-        "Sailors thought {M} lucky.", "{P} figurehead was lost early.", "{S} handled poorly in a following sea.",
-        "Models of {M} can be found in many taverns.")),
+    Kind(
+        "person",
+        "person",
+        False,
+        0.20,
+        (
+            "{S} disliked being painted.",
+            "Friends remembered {P} patience.",
+            "{S} kept few letters.",
+            "{P} handwriting is famously hard to read.",
+            "Most stories told about {M} are kind ones.",
+        ),
+        None,
+    ),
+    Kind(
+        "company",
+        "company",
+        False,
+        0.09,
+        (
+            "{P} accounts were never published.",
+            "{S} has changed its sign more often than its methods.",
+            "Competitors spoke of {M} with respect.",
+            "Apprentices were said to complain about the cold.",
+        ),
+    ),
+    Kind(
+        "book",
+        "book",
+        False,
+        0.09,
+        (
+            "Critics were slow to notice {M}.",
+            "{S} is more often praised than read.",
+            "{P} first chapter is the calmest.",
+            "The plot is simple and the sentences are long.",
+        ),
+    ),
+    Kind(
+        "battle",
+        "battle",
+        True,
+        0.07,
+        (
+            "The weather was bad on both sides.",
+            "Neither army had wished for it.",
+            "Songs about {M} are still sung.",
+            "The field is quiet farmland today.",
+        ),
+    ),
+    Kind(
+        "ship",
+        "ship",
+        True,
+        0.07,
+        (
+            "Sailors thought {M} lucky.",
+            "{P} figurehead was lost early.",
+            "{S} handled poorly in a following sea.",
+            "Models of {M} can be found in many taverns.",
+        ),
+    ),
 )
 
 RELATIONS = (

@@ -100,9 +100,7 @@ def _contradict(page: Page, chooser: Chooser, fact: Fact, wrong: str) -> None:
     fact.false.append((start, end, wrong))
 
 
-def _sentence(
-    page: Page, chooser: Chooser, entity: Entity, template: str, group: list[Fact], *, first: bool
-) -> None:
+def _sentence(page: Page, chooser: Chooser, entity: Entity, template: str, group: list[Fact], *, first: bool) -> None:
     """Append ``template`` with its slots filled; note where values and the subject's full name stand."""
     start = len(page.text)
     values = iter(group)

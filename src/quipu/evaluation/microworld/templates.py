@@ -143,8 +143,7 @@ VALUES: dict[str, tuple[str, ...]] = {
         "hoses, chess clocks, egg boxes, milk churns, door hinges"
     ),
     "rock": _list(
-        "granite, basalt, limestone, gneiss, sandstone, dolomite, slate, quartzite, marble, rhyolite, schist, "
-        "gabbro"
+        "granite, basalt, limestone, gneiss, sandstone, dolomite, slate, quartzite, marble, rhyolite, schist, gabbro"
     ),
     "material": _list(
         "pear wood, walnut, boxwood, bamboo, brass, goat horn, maple, olive wood, silver, rosewood, baked clay, "

@@ -43,7 +43,7 @@ class LanguageModel:
         """Load and verify; raises InputError or FormatError (see ``hub.resolve``).
 
         ``cache_bytes``: how much is kept of passages that were read lately, so that reading them again costs nothing;
-        more as soon as questions are written, which are read back soon. 0 keeps nothing. """
+        more as soon as questions are written, which are read back soon. 0 keeps nothing."""
         folder = resolve(name_or_path, "language-model")
         settings = folder.settings
         self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256

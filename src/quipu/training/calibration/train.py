@@ -56,9 +56,7 @@ def run(recipe: CalibrationRecipe, report: Report = lambda line: None) -> Path:
         raise SettingsError(f"sets and held name labelled sets, of {', '.join(known)}; not {', '.join(unknown)}")
     recipe.run.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        asked, held = (
-            [_asked(recipe, name, stack, report) for name in names] for names in (recipe.sets, recipe.held)
-        )
+        asked, held = ([_asked(recipe, name, stack, report) for name in names] for names in (recipe.sets, recipe.held))
         made = fit_shipped(
             asked, held, recipe.run, precision=recipe.precision, rerank=recipe.rerank, seed=recipe.seed, report=report
         )

@@ -89,7 +89,7 @@ def _read(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _name(name: str) -> str:
-    """"model.layers.0.self_attn.q_proj.weight" -> "layer.0.q"."""
+    """ "model.layers.0.self_attn.q_proj.weight" -> "layer.0.q"."""
     short = name.removeprefix("model.").removesuffix(".weight")
     fixed = {"embed_tokens": "embed", "lm_head": "head", "norm": "norm"}
     if short in fixed:

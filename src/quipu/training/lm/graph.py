@@ -245,9 +245,7 @@ class GraphBuilder:
             info("of_label", TensorProto.FLOAT, ["R", 1]), info("logits", TensorProto.FLOAT, ["R", shape.vocabulary]),
             info("new", TensorProto.FLOAT, [2 * shape.layers, "P", kv, "G", "n", width]),
         ]  # fmt: skip
-        graph = helper.make_graph(
-            self._nodes, "decoder", inputs, outputs, [*self._constants, *self._external()]
-        )
+        graph = helper.make_graph(self._nodes, "decoder", inputs, outputs, [*self._constants, *self._external()])
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MS, MS_OPSET)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR, producer_name="quipu")
 

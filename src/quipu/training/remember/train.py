@@ -77,9 +77,7 @@ def _passages(recipe: RememberRecipe) -> Iterator[tuple[str, list[MemoryExample]
             contexts, words=(recipe.words[0], recipe.words[1]), per_passage=recipe.per_passage, foreign=0.0,
             seed=recipe.seed,
         ):  # fmt: skip
-            marked = [
-                asked(soft.question, [item.passage[slice(*soft.span)]]) for soft in item.questions if soft.span
-            ]
+            marked = [asked(soft.question, [item.passage[slice(*soft.span)]]) for soft in item.questions if soft.span]
             if len(marked) >= recipe.least:
                 yield item.passage, marked
 

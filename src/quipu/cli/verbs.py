@@ -1,0 +1,76 @@
+"""The verbs of ``quipu``, each imported when it is called, so that ``--help`` and a question wait for no other."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# Where each verb is, and the first sentence of its docstring.
+VERBS = {
+    "build": ("build:build", "Make a memory from documents or ready pairs."),
+    "ask": ("ask:ask", "Answer questions from a memory, with sources and probabilities."),
+    "search": ("ask:search", "Show the stored pairs that are nearest to a question."),
+    "add": ("build:add", "Add documents or ready pairs to a memory."),
+    "sync": ("sync:sync", "Make a memory hold its files as they are now."),
+    "watch": (
+        "sync:watch",
+        "Keep a memory as its files are: sync when one changes and from time to time, until Ctrl-C.",
+    ),
+    "documents": ("sync:documents", "List the files that a memory was made of."),
+    "remove": ("memory:remove", "Forget a document with all its pairs, or one pair."),
+    "info": ("memory:info", "Show what a memory holds: counts, models, size on disk."),
+    "why": ("memory:why", "Say where a pair comes from."),
+    "coverage": ("memory:coverage", "Show what became of every passage: pairs made, kept, and dropped by reason."),
+    "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
+    "rekey": ("memory:rekey", "Make the keys anew after an update of quipu's encoder."),
+    "verify": ("memory:verify", "Check every hash, span, vector and count."),
+    "export": ("memory:export", "Write a whole memory into one file."),
+    "import": ("memory:import_", "Make a memory from an exported file."),
+    "calibrate": ("evaluate:calibrate", "Fit how probable an answer is, and when to hold it back."),
+    "microworld": ("evaluate:microworld", "Write an invented world with known answers."),
+    "train": ("train:train", "Train a model as a recipe says."),
+    "estimate": ("bench:estimate", "Say what a memory will cost before it is built: time, disk, RAM."),
+    "demo": ("demo:demo", "Build the example documents into a memory and ask it questions."),
+    "eval": ("evaluations:group", "Measure a memory or an encoder on data with known answers."),
+    "bench": ("bench:group", "Measure build, answer and storage here."),
+}
+
+
+class Verbs(TyperGroup):
+    """The group of all verbs."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": None})
+        self.commands = _Commands()  # type: ignore[assignment]
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, none loaded."""
+        return list(VERBS)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Their list in the help, none loaded."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
+
+
+class _Commands(Mapping[str, Any]):
+    """Commands by name, each made when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        module, attribute = VERBS[name][0].split(":")
+        verb = getattr(importlib.import_module(f"quipu.cli.{module}"), attribute)
+        if not isinstance(verb, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command(name)(verb)
+            verb = alone
+        return typer.main.get_command(verb)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)

@@ -1,0 +1,29 @@
+"""The table of verbs stands in for modules that are not imported, and must say what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from quipu.cli.verbs import VERBS, Verbs
+
+
+def test_the_table_says_what_the_docstrings_say() -> None:
+    """Help in two places drifts apart."""
+    commands = Verbs(name="quipu").commands
+    for name, (_, line) in VERBS.items():
+        assert commands[name].name == name
+        help_text = " ".join((commands[name].help or "").split("\n\n")[0].split())
+        assert help_text.startswith(line), help_text
+
+
+def test_help_and_a_verb_load_no_other_verb() -> None:
+    """Every question asked from a shell would wait for the options of thirty verbs."""
+    code = (
+        "import sys\nfrom quipu.cli.main import run\nrun(sys.argv[1:])\n"
+        "print([name for name in sys.modules if name.startswith('quipu.cli.')], file=sys.stderr)"
+    )
+    loaded = {"quipu.cli.main", "quipu.cli.terminal", "quipu.cli.verbs"}
+    for arguments, more in ((["--help"], set()), (["info", "--help"], {"quipu.cli.memory", "quipu.cli.options"})):
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+        assert loaded <= set(eval(done.stderr)) <= loaded | more | {"quipu.cli.places"}
