@@ -44,7 +44,6 @@ def product(path: Path, weight: np.ndarray, shape: list[Any]) -> Path:
     return graph_of(path, [helper.make_node("MatMul", ["x", "w"], ["y"])], {"x": shape}, w=weight)
 
 
-@pytest.mark.usefixtures("exact_int8")
 def test_a_product_by_hand(tmp_path: Path) -> None:
     """Rows (127, -64) and (1, 0.25): steps 1 and 1/127. Columns (2, 1) and (-1, 0): steps 2/127 and 1/127."""
     weight = np.array([[2.0, -1.0], [1.0, 0.0]], dtype=np.float32)
@@ -57,7 +56,6 @@ def test_a_product_by_hand(tmp_path: Path) -> None:
     assert np.allclose(run(tmp_path / "int8.onnx", x=x), wanted, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("exact_int8")
 @pytest.mark.parametrize("lead", [[6], [2, 3], [1, 2, 3]])
 def test_rows_of_all_sizes_keep_their_precision(tmp_path: Path, lead: list[int]) -> None:
     """A whole-tensor scale, or the first row's scale for all (what a wrong fusion gives), loses the small rows."""
@@ -75,7 +73,6 @@ def test_rows_of_all_sizes_keep_their_precision(tmp_path: Path, lead: list[int])
         assert np.array_equal(alone, found)
 
 
-@pytest.mark.usefixtures("exact_int8")
 def test_gemm_with_bias_and_look_up_table(tmp_path: Path) -> None:
     """A table's rows have scales of their own; a transposed matrix is turned round before its columns are scaled."""
     table = (RANDOM.standard_normal((50, 32)) * np.logspace(-3, 2, 50)[:, None]).astype(np.float32)
@@ -93,7 +90,6 @@ def test_gemm_with_bias_and_look_up_table(tmp_path: Path) -> None:
     assert "table" not in stored and "w" not in stored and stored["table_quantized"].data_type == TensorProto.INT8
 
 
-@pytest.mark.usefixtures("exact_int8")
 def test_a_mean_over_tokens_is_the_same_alone_and_together(tmp_path: Path) -> None:
     """ONNX Runtime sums one text in another order than several; as a product it does not."""
     nodes = [
@@ -118,7 +114,6 @@ def test_a_mean_over_tokens_is_the_same_alone_and_together(tmp_path: Path) -> No
     assert np.abs(found - exact).max() < 0.02 * np.abs(exact).max()
 
 
-@pytest.mark.usefixtures("exact_int8")
 def test_a_file_of_whole_tensor_scales_is_rewritten_without_touching_its_weights(tmp_path: Path) -> None:
     """Git stores the difference of two versions: bytes that stay are not stored again."""
     quantization = pytest.importorskip("onnxruntime.quantization")

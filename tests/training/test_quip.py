@@ -335,7 +335,6 @@ def test_two_processes_average_their_gradients(checkpoint: Path, tmp_path: Path)
     assert apart < moved / 50, (apart, moved)
 
 
-@pytest.mark.usefixtures("exact_int8")
 def test_exported_encoder_says_what_torch_says_and_can_be_unpacked(checkpoint: Path, tmp_path: Path) -> None:
     export.export_encoder(checkpoint, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
     shipped, twin = Encoder(tmp_path / "e"), TorchEncoder(str(checkpoint))

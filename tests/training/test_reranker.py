@@ -206,7 +206,6 @@ def test_a_word_table_is_shared_only_where_it_is_the_same(bert: Path, tmp_path: 
         )  # fmt: skip
 
 
-@pytest.mark.usefixtures("exact_int8")
 def test_any_cross_encoder_can_stand_in(bert: Path, tmp_path: Path) -> None:
     """A Hugging Face sequence classifier as it is published: logits as torch gives them for question and pair."""
     size = wordpieces(tmp_path / "hf").get_vocab_size()
