@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -237,6 +238,21 @@ def large(path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> tuple[Stor
     keys = centres[rng.integers(0, 200, count)] + 0.08 * rng.standard_normal((count, WIDTH)).astype(np.float32)
     keys /= np.linalg.norm(keys, axis=1, keepdims=True)
     return made(path, keys), keys
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_folder_whose_name_is_not_utf_8_keeps_its_index(
+    tmp_path: Path, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A memory below "/home/Jos\\xe9" failed as soon as its index was written, for FAISS takes names in UTF-8 only."""
+    path = tmp_path / os.fsdecode(b"Jos\xe9") / os.fsdecode(b"\xff")
+    path.parent.mkdir()
+    with made(path, unit(30)) if exact else large(path, 12_000, monkeypatch)[0] as store:
+        assert Index.rebuild(store).exact is exact
+    with Store.open(path, read_only=True) as store:
+        index = Index.load(store)
+        assert index._covered is not None and index._tail is None and index.size == store.count()
+    assert verify(path).problems == []
 
 
 def test_new_rows_join_the_trained_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,45 @@ def test_a_round_trip_changes_nothing(tmp_path: Path, suffix: str) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([f"a.{suffix}", f"b.{suffix}", "m", "n"])
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_row_numbers_that_were_given_last_are_not_given_again(tmp_path: Path, everything: bool) -> None:
+    """The pair that was removed last of all was not gone after an import, and its number was given anew."""
+    with rich(tmp_path / "m") as store:
+        for _, pair in list(store.pairs())[0 if everything else -1 :]:
+            store.remove(pair=pair.id)
+        if everything:
+            for document in list(store.documents()):
+                store.remove(document=document.id)
+        gone = store.gone().tolist()
+        export_memory(store, tmp_path / "a.jsonl")
+        given = dict(store.connection.execute("SELECT name, seq FROM sqlite_sequence"))
+    assert given == {"documents": 2, "passages": 4, "pairs": 35} and gone[-1] == 35
+    import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+    with Store.open(tmp_path / "n") as store:
+        assert store.gone().tolist() == gone
+        assert dict(store.connection.execute("SELECT name, seq FROM sqlite_sequence")) == given
+        store.add([QAPair.make("Who is next?", "me", origin="user")], np.eye(1, WIDTH, dtype=np.float32), ["next"])
+        assert [row for row, _ in store.pairs()][-1] == 36
+
+
+@pytest.mark.parametrize(("last", "gone"), [(None, 0), (3, 3), (1 << 60, 1000), ("3", None), (-1, None)])
+def test_the_last_row_number_of_an_export_may_be_missing_or_be_nonsense(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: Any, gone: int | None
+) -> None:
+    """Exports of an earlier quipu must stay readable, and no number in one may fill the disk with rows."""
+    monkeypatch.setattr("quipu.memory.rows._GAPS", 1000)
+    monkeypatch.setattr(interchange, "last_rows", lambda _: {} if last is None else {"pair": last})
+    with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
+        export_memory(store, tmp_path / "a.jsonl")
+    if gone is None:
+        with pytest.raises(InputError, match=r"a\.jsonl, line 1: .*a last row number of"):
+            import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+    else:
+        import_memory(tmp_path / "a.jsonl", tmp_path / "n")
+        with Store.open(tmp_path / "n") as store:
+            assert len(store.gone()) == gone
+
+
 def _set(kind: str, /, **fields: Any) -> Change:
     def change(records: list[dict[str, Any]]) -> None:
         next(record for record in records if record["record"] == kind).update(fields)
@@ -137,6 +176,8 @@ def _vector(*numbers: float) -> str:
         (_set("memory", manifest={"models": {}}), 1, "kind memory"),
         (_set("memory", manifest={"width": "8", "models": {}}), 1, "kind memory"),
         (_set("memory", manifest={"width": 8, "models": 3}), 1, "kind memory"),
+        (_set("memory", last_rows=7), 1, "kind memory"),
+        (_without("memory", "last_rows"), None, "digest of the closing record"),
         (_set("document", text="changed"), 2, "does not fit its sha256"),
         (_set("document", id="../../etc"), 2, "has the id"),
         (_set("document", metadata="[" * 100_000), 2, "cannot be used"),

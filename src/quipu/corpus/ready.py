@@ -55,14 +55,14 @@ class _Found:
 
 
 def _under_questions(document: Document, taken: set[int]) -> Iterator[_Found]:
-    """Headings and other blocks that ask, with what stands below, until the next heading as high or question."""
+    """Headings and other blocks that ask, with what stands below, until a table, or a heading as high or question."""
     marks, text = document.marks, document.text
     for at, mark in enumerate(marks):
         question = _folded(text, mark.span)
         if at in taken or not mark.over or not asks(question):
             continue
         end = at + 1
-        while end < len(marks) and end not in taken:
+        while end < len(marks) and end not in taken and marks[end].kind != "row":
             if marks[end].over and (marks[end].over <= mark.over or asks(_folded(text, marks[end].span))):
                 break
             end += 1
@@ -103,7 +103,9 @@ def _last_of_answer(marks: Sequence[Mark], block: int, following: int | None) ->
     """The last block of an answer that begins in ``block``; ``following``: where the next marker stands."""
     last = block
     while last + 1 < len(marks) and not marks[last + 1].over:
-        if following is None and marks[last + 1].kind not in ("item", "code", "row"):
+        if marks[last + 1].kind == "row":
+            return last
+        if following is None and marks[last + 1].kind not in ("item", "code"):
             break
         last += 1
         if following is not None and last == following:

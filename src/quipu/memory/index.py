@@ -255,7 +255,7 @@ class Index:
         folder = self._store.path
         try:
             self._write_files(folder, index, runs, trained_on)
-        except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError for a failed write
+        except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError for what it cannot write
             raise self._refused(error) from error
 
     def _refused(self, error: Exception) -> QuipuError:
@@ -276,8 +276,9 @@ class Index:
             file.unlink(missing_ok=True)
             return
         temporary = folder / "index.faiss.tmp"
-        self._faiss.write_index(index, str(temporary))
-        with temporary.open("rb") as written:
+        with temporary.open("wb+") as written:  # not by its name, which need not be UTF-8
+            self._faiss.write_index(index, self._faiss.PyCallbackIOWriter(written.write, 1 << 22))
+            written.seek(0)
             digest = hashlib.file_digest(written, "sha256").hexdigest()
         os.replace(temporary, file)
         listing = {"sha256": digest, "rows": runs.count, "last_row": runs.last, "runs": runs.listed()}

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -21,7 +21,7 @@ from quipu.errors import InputError, MemoryLocked, MissingExtra, QuipuError
 from quipu.memory.index import Index
 from quipu.memory.manifest import replace_manifest, sync_folder
 from quipu.memory.opening import lock
-from quipu.memory.rows import UNUSABLE, Importer, exported
+from quipu.memory.rows import UNUSABLE, Importer, exported, last_rows
 from quipu.memory.schema import FORMAT_VERSION, list_gone
 from quipu.memory.store import Store
 from quipu.memory.verify import problems_of
@@ -69,7 +69,7 @@ def export_memory(store: Store, path: Path) -> int:
 def _lines(store: Store) -> Iterator[bytes]:
     digest, counts = hashlib.sha256(), Counter[str]()
     manifest = {key: value for key, value in store.manifest.items() if key != "digest"}
-    head = ("memory", {"version": VERSION, "manifest": manifest})
+    head = ("memory", {"version": VERSION, "manifest": manifest, "last_rows": last_rows(store)})
     for kind, row in itertools.chain([head], exported(store)):
         line = json.dumps({"record": kind, **row}, ensure_ascii=False).encode("utf-8")
         digest.update(line + b"\n")
@@ -89,13 +89,13 @@ def import_memory(path: Path, into: Path) -> int:
         raise InputError(f"{path}: no such file")
     lines = enumerate(_read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path), start=1)
     first = next(lines, None)
-    manifest = _manifest(path, first[1] if first else b"")
+    manifest, given = _head(path, first[1] if first else b"")
     try:
         beside = _place_beside(into)
         try:
             with Store.create(beside, width=manifest["width"], models=manifest["models"]) as store:
                 digest = hashlib.sha256(first[1] + b"\n" if first else b"")
-                _restore(store, path, lines, digest)
+                _restore(store, path, lines, digest, given)
                 store.manifest = replace_manifest(beside, {**manifest, "format": FORMAT_VERSION})
                 Index.rebuild(store)
                 for problem in problems_of(store):
@@ -115,8 +115,8 @@ def import_memory(path: Path, into: Path) -> int:
         ) from error
 
 
-def _manifest(path: Path, line: bytes) -> dict[str, Any]:
-    """What the first line says of the memory."""
+def _head(path: Path, line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the first line says of the memory: its manifest, and the last row numbers, which older exports lack."""
     try:
         head = json.loads(line)
         if head["record"] != "memory":
@@ -131,17 +131,23 @@ def _manifest(path: Path, line: bytes) -> dict[str, Any]:
     try:
         manifest = head["manifest"]
         width, models, settings = manifest["width"], manifest["models"], manifest.get("settings", {})
+        given = head.get("last_rows", {})
         if type(width) is not int or not 1 <= width <= 65_536:
             raise ValueError(f"a width of {width}")
         if not isinstance(settings, dict) or not all(isinstance(name, str) for name in models.values()):
             raise ValueError("models or settings are none")
-        return dict(manifest)
+        return dict(manifest), dict(given)
     except UNUSABLE as error:
         raise InputError(f"{path}, line 1: the record of kind memory cannot be used ({error!r})") from error
 
 
-def _restore(store: Store, path: Path, lines: Iterator[tuple[int, bytes]], digest: Any) -> None:
-    """Put the records into the store, up to the closing one; InputError names the line."""
+def _restore(
+    store: Store, path: Path, lines: Iterator[tuple[int, bytes]], digest: Any, given: Mapping[str, Any]
+) -> None:
+    """Put the records into the store, up to the closing one, where row numbers up to ``given`` were given.
+
+    InputError names the line.
+    """
     importer, counts = Importer(store), Counter({"memory": 1})
     with store.transaction():
         for number, line in lines:
@@ -163,6 +169,10 @@ def _restore(store: Store, path: Path, lines: Iterator[tuple[int, bytes]], diges
             digest.update(line + b"\n")
         else:
             raise InputError(f"{path}: its end is missing (no closing record); the file was cut, export it again")
+        try:
+            importer.go_on_after(given)
+        except ValueError as error:
+            raise InputError(f"{path}, line 1: cannot be used ({error})") from error
         store.index_passages()
         list_gone(store.connection)
 

@@ -31,6 +31,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _GAPS = 1_000_000  # row numbers without a row, beside 100 for each row that is there
 _PASSAGES = 8  # times a document's length that its passages may hold together
 _FILES = ("documents", "pairs")
+_NUMBERED = {"document": "documents", "passage": "passages", "pair": "pairs"}  # a row's number is never given twice
 _TYPES: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (float, int), "BLOB": (str,)}
 
 
@@ -52,6 +53,12 @@ def exported(store: Store) -> Iterator[tuple[str, Fields]]:
 
 def _plain(value: Any) -> Any:
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+
+
+def last_rows(store: Store) -> dict[str, int]:
+    """The last row number that was given in each table, also where its row was removed again."""
+    given = dict(store.connection.execute("SELECT name, seq FROM sqlite_sequence"))
+    return {kind: given.get(table, 0) for kind, table in _NUMBERED.items()}
 
 
 class Importer:
@@ -82,7 +89,7 @@ class Importer:
         vector = self._vector(row.pop("vector")) if kind == "pair" else None
         values = self._typed(table, row)
         self._rows[kind] += 1
-        if "row" in values and not 0 < values["row"] <= _GAPS + 100 * self._rows[kind]:
+        if "row" in values and not 0 < values["row"] <= self._most(kind):
             raise ValueError(f"a row number of {values['row']}")
         self._checks[kind](values)
         values["digest"] = 0  # what the store writes is signed by it
@@ -91,6 +98,26 @@ class Importer:
         self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))
         if vector is not None:
             self._db.execute("INSERT INTO vectors (row, vector) VALUES (?, ?)", (values["row"], vector))
+
+    def go_on_after(self, last_rows: Mapping[str, int]) -> None:
+        """Give no number again that ``last_rows`` says was given; to be called when every row is there.
+
+        What is more than a row may have is cut to that: the rows behind it are gone whoever counts them.
+        """
+        for kind, table in _NUMBERED.items():
+            last = last_rows.get(kind, 0)
+            if type(last) is not int or last < 0:
+                raise ValueError(f"a last row number of {last!r}")
+            here = self._db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()[0]
+            last = min(last, self._most(kind))
+            if here is None and last:
+                self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, last))
+            elif here is not None and last > here:
+                self._db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (last, table))
+
+    def _most(self, kind: str) -> int:
+        """The highest number that a row may have after the rows that came."""
+        return _GAPS + 100 * self._rows[kind]
 
     def _typed(self, table: str, row: Fields) -> Fields:
         types = self._types[table]

@@ -95,6 +95,8 @@ def test_rows_carry_their_columns_and_caption(tmp_path: Path) -> None:
         ("row", 20, "Table 2: Old tanks, T2"),
     ]  # fmt: skip
     assert blocks(tmp_path, "|a|b|\n|-|-|\n") == [("row", 1, "a: b")]
+    [*_, row, _] = blocks(tmp_path, f"# Works\n\n## Which tanks are there?\n\n{table}")
+    assert row == ("row", 7, "Tank T1 north: Volume: 1,200 l")  # "Which tanks are there?, Tank T1 ..."
 
 
 def test_html_is_read_as_html(tmp_path: Path) -> None:

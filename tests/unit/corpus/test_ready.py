@@ -90,6 +90,16 @@ def test_marked_answers_have_an_end() -> None:
     assert found([("paragraph", 0, "A. Smith wrote to Q. Jones: what is it? A: B")]) == {}
 
 
+def test_an_answer_ends_before_a_table() -> None:
+    """The rows below an answer were said with it: "Anyone over sixteen may join. Fee Year: Price: 20 euros"."""
+    row: Block = ("row", 0, "Fee Year: Price: 20 euros")
+    assert found([
+        ("heading", 2, "Who may join?"), ("paragraph", 0, "Anyone over sixteen."), row, ("paragraph", 0, "So far."),
+        ("heading", 2, "What does it cost?"), row,
+        ("paragraph", 0, "Q: Who pays? A: You."), row, ("paragraph", 0, "Q: Who sends? A: We."), row,
+    ]) == {"Who may join?": "Anyone over sixteen.", "Who pays?": "You.", "Who sends?": "We."}  # fmt: skip
+
+
 def test_terms_with_definitions() -> None:
     """ "What is a port?" is answered by the list of terms."""
     assert found([

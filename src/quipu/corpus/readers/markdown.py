@@ -115,7 +115,8 @@ class _Page:
         before = self.blocks[-1] if self.blocks else Block("")
         told = before.text.endswith(":") or _CAPTION.match(before.text)
         is_caption = before.kind == "paragraph" and told and len(before.text.split()) <= CAPTION_WORDS
-        self._caption = before.text if is_caption else self._heading if self._heading != self.title else ""
+        heading = "" if self._heading == self.title or self._heading.endswith("?") else self._heading
+        self._caption = before.text if is_caption else heading
         self._header = []
 
     def _add_rows(self, cells: Sequence[Sequence[str]], line: int | None) -> None:
