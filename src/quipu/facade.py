@@ -10,6 +10,7 @@ from typing import Any
 
 from quipu.answering.answerer import Answerer
 from quipu.answering.answerer import Method as AskMethod
+from quipu.answering.precision import Promise
 from quipu.answering.retrieve import SEARCH, Method, retrieve
 from quipu.answering.scoring import Calibration, bundled
 from quipu.answering.settings import AnswerSettings
@@ -145,6 +146,7 @@ class Memory:
         method: AskMethod = "cascade",
         rerank: bool = False,
         min_probability: float | None = None,
+        precision: float | None = None,
         budget_ms: float | None = None,
     ) -> Answer:
         """The answer with its source and probability, or none, with the reason.
@@ -156,10 +158,12 @@ class Memory:
 
         ``k`` pairs are looked at (None: as many as the settings say). With ``rerank`` a second model chooses among
         them. An answer is held back below ``min_probability``; None: below the threshold of the memory's
-        calibration, 0: never. ``budget_ms``: a cascade takes no step that will probably end after so many milliseconds.
+        calibration, 0: never. ``precision`` instead: below the probability from which so many of the answers that are
+        given are right, see ``promised``. ``budget_ms``: a cascade takes no step that will probably end after so many
+        milliseconds.
         """
-        options: dict[str, Any] = {"method": method, "min_probability": min_probability, "budget_ms": budget_ms}
-        return self.ask_many([question], k=k, rerank=rerank, **options)[0]
+        options: dict[str, Any] = {"min_probability": min_probability, "precision": precision, "budget_ms": budget_ms}
+        return self.ask_many([question], k=k, method=method, rerank=rerank, **options)[0]
 
     def ask_many(
         self,
@@ -169,14 +173,19 @@ class Memory:
         method: AskMethod = "cascade",
         rerank: bool = False,
         min_probability: float | None = None,
+        precision: float | None = None,
         budget_ms: float | None = None,
     ) -> list[Answer]:
         """An answer for each question, in order."""
         check_questions(questions)
         if k is not None and k < 1:
             raise InputError(f"k must be 1 or more, not {k}")
+        if precision is not None and min_probability is not None:
+            raise InputError("give a precision or a least probability, not both")
         with naming_damage(self.path):
             self._wake()
+            if precision is not None:
+                min_probability = self.promised(precision, method, rerank=rerank).probability
             answers = self.answerer.ask_many(
                 questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
             )
@@ -187,6 +196,15 @@ class Memory:
             answer if answer.text is not None else replace(answer, reason=f"{answer.reason}; {said}")
             for answer in answers
         ]
+
+    def promised(self, precision: float, method: AskMethod = "cascade", *, rerank: bool = False) -> Promise:
+        """The threshold for a wanted precision, by this memory's calibration or the one that ships.
+
+        It is the least probability from which a share ``precision`` of the answers given is expected to be right, with
+        the share of the calibration's questions that this leaves. InputError where it is out of reach.
+        """
+        with naming_damage(self.path):
+            return self.answerer.promised(precision, method, rerank=rerank)
 
     def search(self, question: str, k: int = 10, *, method: Method = "both") -> list[Hit]:
         """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""

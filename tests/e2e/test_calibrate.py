@@ -97,6 +97,14 @@ def test_labels_set_a_threshold_that_every_question_uses(memory: quipu.Memory) -
         assert unknown.text is None and unknown.evidence and unknown.probability < known.probability
         assert {step.route for step in unknown.tried} == {"lookup", "read", "chain"}
         assert again.ask(unknown_river, min_probability=0.0).text is not None
+        promise = again.promised(0.9)
+        assert promise.fitted_on == "84 labelled questions" and 0.2 < (promise.answered or 0.0) < 0.8
+        answers = again.ask_many([item.question for item in asked()], precision=0.9)
+        given = [answer for answer in answers if answer.text is not None]
+        assert len(given) == pytest.approx(84 * (promise.answered or 0.0), abs=1)
+        assert all((answer.probability or 0.0) >= promise.probability for answer in given)
+        with pytest.raises(InputError, match="not both"):
+            again.ask(unknown_river, precision=0.9, min_probability=0.9)
         report, said = selective.evaluate(again, asked(), method="cascade")
         assert report["precision"].value >= 90.0 and report["refused of unanswerable"].value > 60.0
         assert len(said) == 84 and 0 <= report["ECE"].value < 0.15 and report["AURC"].value < 0.3
@@ -197,7 +205,7 @@ def test_the_command_line(
 ) -> None:
     path = memory.path
     memory.close()
-    monkeypatch.setattr("quipu.open", lambda path, read_only=False: opened(path, read_only))
+    monkeypatch.setattr("quipu.open", lambda path, read_only=False, settings=None: opened(path, read_only))
     rows = [{"question": item.question, "answer": list(item.answers)} for item in asked()]
     questions = tmp_path / "questions.jsonl"
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -205,6 +213,11 @@ def test_the_command_line(
     assert "lookup" in capsys.readouterr().out
     assert run(["info", str(path)]) == 0
     assert "84 labelled questions" in capsys.readouterr().out
+    assert run(["ask", str(path), asked()[3].question, "--precision", "0.8", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["text"] == "103 km" and "of 84 labelled questions" in said.err
+    assert run(["ask", str(path), "--precision", "1", "How long is it?"]) == 2
+    assert "out of reach" in capsys.readouterr().err
     threshold = json.loads((path / "manifest.json").read_text())["calibration"]["floor"]
     for row in rows[::2]:
         row["answer"] = ["nothing like it"]

@@ -11,6 +11,7 @@ from typing import Literal
 from quipu.answering.cascade import STEP_MS, Budget, cascade
 from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
 from quipu.answering.nearest import nearest_sentence
+from quipu.answering.precision import Promise, promised
 from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step
 from quipu.answering.scoring import Calibration, LinearScorer, unfitted
 from quipu.answering.settings import CASCADE, AnswerSettings
@@ -163,6 +164,21 @@ class Answerer:
                 if found is not None:
                     return found
         return None
+
+    def promised(self, precision: float, method: Method = "cascade", *, rerank: bool = False) -> Promise:
+        """The least threshold by which a share ``precision`` of the answers of a method is right.
+
+        A cascade whose steps nobody weighs together has no other step that is sure than look-up.
+        """
+        if method not in METHODS:
+            raise InputError(f"the method must be one of {', '.join(METHODS)}, not {method!r}")
+        alone = method == "lookup" or (method == "cascade" and self.fitted(method) is None)
+        name = scorer_name(rerank) if alone else method
+
+        def fitted(calibration: Calibration, name: str) -> LinearScorer | None:
+            return calibration.scorer(name, SCORERS[name].features, self.uses(name))
+
+        return promised(precision, name, self.calibrations, fitted, str(self._store.path))
 
     def scorer(self, name: str) -> LinearScorer:
         """``fitted``, else the step's own weights, which know no probability."""

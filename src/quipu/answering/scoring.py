@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from quipu.errors import FormatError
 
@@ -57,12 +57,25 @@ class Odds:
         return made
 
 
+class Reach(NamedTuple):
+    """What answering from a ``probability`` on comes to over the questions that a scorer was fitted on.
+
+    ``precision``: the share of right answers to expect, the mean probability of what is answered; ``answered``: the
+    share of the questions that this leaves.
+    """
+
+    probability: float
+    precision: float
+    answered: float
+
+
 @dataclass(frozen=True, slots=True)
 class LinearScorer:
     """Weights over named features: which candidate is best, and by ``odds`` how probable it is.
 
     Without odds a scorer only orders candidates. Below ``threshold`` an answer is held back. ``after_lookup``: the odds
-    of questions that the steps before it leave open, whose answers are less probable.
+    of questions that the steps before it leave open, whose answers are less probable. ``reach``: what other thresholds
+    come to, the highest first; of the scorer "cascade" for a whole cascade. Empty where nobody has counted.
     """
 
     features: tuple[str, ...]
@@ -71,6 +84,7 @@ class LinearScorer:
     threshold: float = 0.5
     after_lookup: Odds | None = None
     models: Mapping[str, str] = field(default_factory=dict)  # name -> sha256: scores of other models do not compare
+    reach: tuple[Reach, ...] = ()
 
     def score(self, features: Sequence[float]) -> float:
         """Higher is better."""
@@ -91,7 +105,7 @@ class LinearScorer:
             "weights": dict(zip(self.features, self.weights, strict=True)), "threshold": self.threshold,
             "odds": None if self.odds is None else self.odds.to_json(),
             "after_lookup": None if self.after_lookup is None else self.after_lookup.to_json(),
-            "models": dict(self.models),
+            "models": dict(self.models), "reach": [[round(value, 6) for value in row] for row in self.reach],
         }  # fmt: skip
 
     @classmethod
@@ -101,8 +115,9 @@ class LinearScorer:
         made = cls(
             tuple(map(str, value["weights"])), tuple(float(weight) for weight in value["weights"].values()), odds,
             float(value["threshold"]), after, {str(model): str(digest) for model, digest in value["models"].items()},
+            tuple(Reach(*map(float, row)) for row in value.get("reach", ())),
         )  # fmt: skip
-        if not all(map(math.isfinite, (*made.weights, made.threshold))):
+        if not all(map(math.isfinite, (*made.weights, made.threshold, *sum(made.reach, ())))):
             raise ValueError(f"the scorer {name} holds a number that is not finite")
         return made
 

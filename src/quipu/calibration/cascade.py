@@ -7,18 +7,18 @@ is believed, and where none is, what they hold back is weighed together.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quipu.answering.decision import held
-from quipu.answering.scoring import LinearScorer
+from quipu.answering.scoring import LinearScorer, Reach
 from quipu.answering.settings import CASCADE
 from quipu.answering.steps.chain import FEATURES as CHAIN
 from quipu.calibration.asking import Candidate, Record
-from quipu.calibration.fitting import Floats, figures, threshold_for
+from quipu.calibration.fitting import Floats, figures, reach, threshold_for
 from quipu.records import Route, StepTrace
 from quipu.text import normalize_answer
 
@@ -132,6 +132,24 @@ def report_of(found: Sequence[Outcome]) -> dict[str, Any]:
     row["answered"] = float(given.mean()) if len(given) else 0.0
     row["precision"] = float(right[given].mean()) if given.any() else None
     return row
+
+
+def cascade_reach(records: Sequence[Record], scorers: Scorers) -> tuple[Reach, ...]:
+    """What a cascade comes to whose every answer must have a probability, for probabilities that part its answers.
+
+    As with ``min_probability``: a step's own threshold holds as well, and what a step holds back the next ones see.
+    """
+    parting = reach(columns(outcomes(records, scorers))[0], len(records))
+    found = []
+    for probability in (row.probability for row in parting):
+        raised = {
+            name: replace(made, threshold=probability if name == "cascade" else max(probability, made.threshold))
+            for name, made in scorers.items()
+        }
+        said, _, given = columns(outcomes(records, raised))
+        if given.any():
+            found.append(Reach(probability, float(said[given].mean()), float(given.mean())))
+    return tuple(found)
 
 
 def lowest(found: Sequence[Outcome], precision: float) -> float | None:

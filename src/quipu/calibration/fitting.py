@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.answering.scoring import Curve, LinearScorer, Odds
+from quipu.answering.scoring import Curve, LinearScorer, Odds, Reach
 from quipu.errors import InputError, MissingExtra
 from quipu.evaluation.metrics import expected_calibration_error
 
@@ -188,6 +188,23 @@ def best_precision(given: Floats, right: Flags, least: int = 20) -> float:
     """The highest share of right answers that a threshold reaches over ``least`` answers or more."""
     _, share = _by_probability(given, right)
     return float(share[min(least, len(share)) - 1 :].max()) if len(share) else 0.0
+
+
+def reach(given: Floats, questions: int, points: int = 40) -> tuple[Reach, ...]:
+    """What answering from each of about ``points`` probabilities on comes to, by the probabilities themselves.
+
+    ``given``: of the best answers; ``questions``: that were asked, those without any answer too. The probabilities are
+    calibrated, so their mean is the precision to expect, also where somebody chose how many questions are right.
+    """
+    ranked = np.sort(given)[::-1]
+    mean = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
+    found: dict[float, Reach] = {}
+    for count in np.unique(np.linspace(len(ranked) / points, len(ranked), points).round().astype(int)).tolist():
+        last = int(np.searchsorted(-ranked, -ranked[count - 1], side="right")) if count else 0  # with all equal ones
+        if last and ranked[last - 1] > 0.0:
+            at = float(ranked[last - 1])
+            found[at] = Reach(at, float(mean[last - 1]), last / questions)
+    return tuple(found.values())
 
 
 def _by_probability(given: Floats, right: Flags) -> tuple[Floats, Floats]:

@@ -18,7 +18,17 @@ from quipu.answering.answerer import SCORERS
 from quipu.answering.decision import COMBINED_FEATURES
 from quipu.answering.scoring import ORDERING, Calibration, LinearScorer, Odds
 from quipu.calibration.asking import Record
-from quipu.calibration.cascade import Outcome, best_of, columns, lowest, outcomes, report_of, stage, together
+from quipu.calibration.cascade import (
+    Outcome,
+    best_of,
+    cascade_reach,
+    columns,
+    lowest,
+    outcomes,
+    report_of,
+    stage,
+    together,
+)
 from quipu.calibration.fitting import (
     ENOUGH,
     Candidates,
@@ -29,6 +39,7 @@ from quipu.calibration.fitting import (
     fit_odds,
     fit_scorer,
     probabilities,
+    reach,
 )
 from quipu.errors import InputError
 from quipu.records import Route
@@ -221,12 +232,26 @@ def fit(
     if reached is not None:
         thresholds = {name: max(reached, thresholds.get(name, THRESHOLD)) for name in SCORERS} | {"cascade": reached}
         scorers = work.staged(thresholds)
+    scorers = with_reach(work, scorers)
     for name, made in scorers.items():
         if name in work.data:
             report({"scorer": name, **figures(*probabilities(made, work.data[name]), made.threshold),
                     "threshold": made.threshold})  # fmt: skip
     wanted = goals.precision if reached is not None else None
     return Calibration(dict(ordering) | scorers, fitted_on, wanted), reached
+
+
+def with_reach(work: Fit, scorers: Mapping[str, LinearScorer]) -> dict[str, LinearScorer]:
+    """The scorers, each with what other thresholds would come to over the questions that it was fitted on."""
+    found = {}
+    for name, made in scorers.items():
+        known = (
+            cascade_reach(work.best, scorers)
+            if name == "cascade"
+            else reach(probabilities(made, work.data[name])[0], len(work.records))
+        )
+        found[name] = replace(made, reach=known)
+    return found
 
 
 def chosen(work: Fit, report: Report = lambda line: None) -> dict[str, float]:

@@ -64,6 +64,12 @@ def ask(
             help="Hold back answers that are less probable; 0 shows all. Without it: the memory's threshold.",
         ),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P", help="Instead of a least probability: how many of the answers given are to be right, as 0.95."
+        ),
+    ] = None,
     budget_ms: Annotated[
         float | None,
         typer.Option(
@@ -91,7 +97,13 @@ def ask(
         raise InputError("give one question or --questions FILE, not both")
     if question is not None:
         check_question(question)
+    if precision is not None and min_probability is not None:
+        raise InputError("give --precision or --min-probability, not both")
     with quipu.open(memory, read_only=True, settings=_settings(settings or ())) as opened:
+        if precision is not None:
+            promise = opened.promised(precision, method, rerank=rerank)
+            min_probability = promise.probability
+            remark(promise.text())
 
         def answered(some: list[str]) -> list[Answer]:
             return opened.ask_many(

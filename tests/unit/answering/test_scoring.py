@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from quipu.answering.scoring import Calibration, LinearScorer, Odds, bundled, unfitted
+from quipu.answering.scoring import Calibration, LinearScorer, Odds, Reach, bundled, unfitted
 from quipu.errors import FormatError
 
 MODELS = {"words": "abc", "reader": "def"}
-SCORER = LinearScorer(("a", "b"), (2.0, -1.0), Odds(1.5, -0.5), 0.4, Odds(1.0, -2.0), MODELS)
+REACH = (Reach(0.9, 0.95, 0.2), Reach(0.4, 0.7, 0.6))
+SCORER = LinearScorer(("a", "b"), (2.0, -1.0), Odds(1.5, -0.5), 0.4, Odds(1.0, -2.0), MODELS, REACH)
 
 
 def test_a_score_becomes_a_probability() -> None:
@@ -47,6 +48,9 @@ def test_a_calibration_survives_its_file_and_nothing_else_passes_for_one(tmp_pat
     made.write(tmp_path / "steps.json")
     assert bundled(tmp_path / "steps.json") == made and bundled(tmp_path / "none.json") is None
     plain = made.to_json()
+    old = json.loads(json.dumps(plain))
+    del old["scorers"]["read"]["reach"], old["scorers"]["where"]["reach"]
+    assert Calibration.from_json(old, "here").scorers["read"] == replace(SCORER, reach=())
 
     def with_scorer(**changes: object) -> dict[str, object]:
         return {**plain, "scorers": {"read": {**SCORER.to_json(), **changes}}}
@@ -54,7 +58,8 @@ def test_a_calibration_survives_its_file_and_nothing_else_passes_for_one(tmp_pat
     for broken in (
         {}, [], {**plain, "format": 99}, {**plain, "floor": "nan"}, {**plain, "scorers": [1]},
         with_scorer(weights={"a": "heavy"}), with_scorer(weights={"a": math.inf}), with_scorer(odds={"slope": 1.0}),
-        with_scorer(models=None), with_scorer(odds={"slope": 1.0, "shift": 0.0, "curve": [[0.0]]}),
+        with_scorer(models=None), with_scorer(reach=[[0.5, 0.5]]), with_scorer(reach=[[0.5, math.nan, 0.5]]),
+        with_scorer(odds={"slope": 1.0, "shift": 0.0, "curve": [[0.0]]}),
     ):  # fmt: skip
         with pytest.raises(FormatError, match="not a calibration"):
             Calibration.from_json(json.loads(json.dumps(broken)), "here")

@@ -12,7 +12,7 @@ from quipu.answering.decision import COMBINED_FEATURES
 from quipu.answering.scoring import LinearScorer, Odds
 from quipu.answering.steps.chain import FEATURES as CHAIN
 from quipu.calibration.asking import Candidate, Record
-from quipu.calibration.cascade import Outcome, lowest, outcome, report_of, route_of, stage, together
+from quipu.calibration.cascade import Outcome, cascade_reach, lowest, outcome, report_of, route_of, stage, together
 
 
 def scorer(name: str, threshold: float, after: Odds | None = None) -> LinearScorer:
@@ -81,3 +81,23 @@ def test_figures_by_hand() -> None:
     assert row["ece"] == pytest.approx((0.1 + 0.8 + 0.6 + 0.1) / 4)
     assert lowest(10 * found[:1] + 10 * [Outcome(0.7, True, True, "read")], 0.9) == 0.7
     assert lowest(found, 0.9) is None, "too few answers to say so"
+
+
+def test_a_raised_threshold_sends_questions_on_to_the_next_step() -> None:
+    """Look-up says .95 to one question and .92 to another, which the passage would answer with .98.
+
+    From .95 on the second is answered by the passage: both are given, with .95 and .98. A count of what is said at the
+    usual thresholds would promise .95 alone.
+    """
+
+    def said(*log_odds: float) -> Record:
+        steps = zip(("lookup", "passage"), log_odds, strict=False)
+        return Record("set", "g", {step: (candidate(step, "x", value),) for step, value in steps})
+
+    def odds(probability: float) -> float:
+        return math.log(probability / (1 - probability))
+
+    found = cascade_reach([said(odds(0.95)), said(odds(0.92), odds(0.98) + 1.0)], SCORERS)
+    assert [tuple(row) for row in found] == [
+        pytest.approx((0.95, (0.95 + 0.98) / 2, 1.0)), pytest.approx((0.92, (0.95 + 0.92) / 2, 1.0)),
+    ]  # fmt: skip

@@ -15,6 +15,7 @@ from quipu.calibration.fitting import (
     fit_scorer,
     out_of_fold,
     probabilities,
+    reach,
     threshold_for,
 )
 from quipu.errors import InputError
@@ -105,3 +106,11 @@ def test_the_threshold_by_hand() -> None:
     assert threshold_for(tied, right, 0.6, least=1) == 0.9 and threshold_for(tied, right, 0.7, least=1) is None
     found = figures(given, right, 0.6)
     assert (found["answered"], found["precision"]) == (pytest.approx(4 / 6), 0.75)
+
+
+def test_what_thresholds_come_to_by_hand() -> None:
+    """Of five questions four have answers, two of them equally probable: no threshold parts the two."""
+    found = reach(np.array([0.8, 0.4, 0.9, 0.8]), questions=5, points=4)
+    rows = [(0.9, 0.9, 0.2), (0.8, 2.5 / 3, 0.6), (0.4, 2.9 / 4, 0.8)]
+    assert [tuple(row) for row in found] == [pytest.approx(row) for row in rows]
+    assert reach(np.array([]), questions=3) == () and len(reach(np.linspace(0.1, 0.9, 1000), 1000)) == 40
