@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile
 
 _PRICE = re.compile(r"\b(?:prices?|costs?|fees?|charges?|fares?|admission)\b", re.IGNORECASE)
 _PERSON = re.compile(
@@ -25,6 +26,11 @@ _TIMES = {
 }  # fmt: skip
 _ON, _IN = ("day", "weekday", "date"), ("month", "year", "season", "period", "quarter")
 _YES, _NO = ("yes", "✓", "✔", "x", "true", "included"), ("no", "–", "-", "—", "✗", "false")
+_NOTHING = ("n/a", "n.a.", "tbd", "tba", "none", "unknown", "various", "other")  # by which nobody asks for a row
+_LIMITS = re.compile(r"(?:approx\.?|ca\.?|from|until|till|up|to|over|under|at|least|most|max\.?|min\.?|[A-Z]{3}|about)")
+_NUMBER = re.compile(r"[^\w\s]*\d\S*")
+_SAYS = re.compile(r"\w")
+_UNIT = re.compile(r"[^\w\s]*(?:\d\S*|[^\W\d]{0,3}|[a-z]\w*)[^\w\s]*")  # "GB", "°C", "per", "month", "-", "17"
 _PLURALS_OF_ONE = ("ss", "us", "is", "news")  # address, status, basis
 
 
@@ -79,9 +85,9 @@ def questions(column: str, value: str, about: str, *, only_price: bool) -> Itera
 
 
 def which(first: str, column: str, value: str) -> str:
-    """The question whose answer is the row; "" where the column's name makes none."""
+    """The question whose answer is the row; "" where the column's name makes none, or nobody would ask by the value."""
     name = _spoken(column)
-    if _ENDS_OPEN.fullmatch(name) or value.casefold() in _YES + _NO:
+    if _ENDS_OPEN.fullmatch(name) or value.casefold() in _YES + _NO + _NOTHING or _is_amount(value):
         return ""
     return f"Which {lowered(first)} has the {name} {value}?"
 
@@ -89,6 +95,12 @@ def which(first: str, column: str, value: str) -> str:
 def lowered(name: str) -> str:
     """A column's name inside a question: without the capital of its first word, where that is an ordinary word."""
     return name[0].lower() + name[1:] if name[1:2].islower() or name[1:2] == " " else name
+
+
+def _is_amount(value: str) -> bool:
+    """Whether a value is a number with what belongs to one: "7:30", "12 euros per month", "€ 5-9", "up to 5 GB"."""
+    words = list(dropwhile(lambda word: _LIMITS.fullmatch(word) or not _SAYS.search(word), value.split()))
+    return bool(words and _NUMBER.fullmatch(words[0]) and all(map(_UNIT.fullmatch, words)))
 
 
 def _spoken(column: str) -> str:

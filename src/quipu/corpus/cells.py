@@ -1,4 +1,4 @@
-"""Questions about the cells of tables: "What is the price per month of the Silver plan?", "Which plan has ...?".
+"""Questions about the cells of tables: "What is the price of the Silver plan?", "Which plan has the support by mail?".
 
 They are made of rows as ``quipu.corpus.table`` writes them, and only where several rows of a table agree on the names
 of its columns, so that a colon inside a cell names nothing.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 
@@ -17,8 +17,9 @@ from quipu.corpus.table import BEHIND_NAME, BETWEEN_CELLS
 from quipu.records import Document, Mark, QAPair, Span
 
 MOST = 2000  # cells of a document about which questions are made
+OF_TABLE = 300  # questions about a table, at most; those for a cell go before those for a row
 NAME_WORDS = 8  # of a column's name, or of a row's, at most
-VALUE_WORDS = 12  # of a cell by which its row is asked for
+VALUE_WORDS = 6  # of a cell by which its row is asked for
 _SAYS = re.compile(r"\w")
 
 
@@ -41,7 +42,7 @@ class _Row:
 
 
 def cell_pairs(document: Document) -> list[QAPair]:
-    """A question for each cell of the tables, and one for the row of each cell that only one row has."""
+    """Questions for each cell of the tables, and one for the row of each cell that a person would ask by."""
     made: list[QAPair] = []
     count = 0
     for is_row, run in groupby(document.marks, key=lambda mark: mark.kind == "row"):
@@ -51,24 +52,27 @@ def cell_pairs(document: Document) -> list[QAPair]:
         count += sum(len(row.cells) for row in table)
         if count > MOST:
             break
-        made += _of_table(document, table)
+        made += _of_table(document, table)[:OF_TABLE]
     return made
 
 
-def _of_table(document: Document, table: Sequence[_Row]) -> Iterator[QAPair]:
+def _of_table(document: Document, table: Sequence[_Row]) -> list[QAPair]:
+    """The pairs whose answers are cells, then those whose answers are rows: by a value that stands once."""
     counted = Counter(cell.name for row in table for cell in row.cells)
     names = {name for name, count in counted.items() if name and count > 1 and len(name.split()) <= NAME_WORDS}
     rows = [row for row in table if row.label and row.label not in names]
     subjects = _without_caption([row.label for row in rows])
     first = _first_column(subjects)
     prices = {name for name in names if is_price(name)}
-    said = Counter((cell.name, cell.value.casefold()) for row in rows for cell in row.cells)
+    said = Counter(cell.value.casefold() for row in rows for cell in row.cells)
+    of_cells: list[QAPair] = []
+    of_rows: list[QAPair] = []
     if all(len(row.cells) == 1 and row.cells[0].name and not row.label for row in table):  # two columns without names
         for cell in (row.cells[0] for row in table):
             if counted[cell.name] == 1 and document.title and _SAYS.search(cell.value):
                 for question in questions(cell.name, cell.value, f"of {document.title}", only_price=False):
-                    yield _pair(document, question, cell.value, cell.span)
-        return
+                    of_cells.append(_pair(document, question, cell.value, cell.span))
+        return of_cells
     for row, label in zip(rows, subjects, strict=True):
         if not label or len(label.split()) > NAME_WORDS:
             continue
@@ -78,11 +82,12 @@ def _of_table(document: Document, table: Sequence[_Row]) -> Iterator[QAPair]:
             if cell.name not in names or not _SAYS.search(cell.value):
                 continue
             for question in questions(cell.name, cell.value, about, only_price={cell.name} == prices):
-                yield _pair(document, question, cell.value, cell.span)
-            if first and said[cell.name, cell.value.casefold()] == 1 and len(cell.value.split()) <= VALUE_WORDS:
+                of_cells.append(_pair(document, question, cell.value, cell.span))
+            if first and said[cell.value.casefold()] == 1 and len(cell.value.split()) <= VALUE_WORDS:
                 asked = which(first, cell.name, cell.value)
                 if asked:
-                    yield _pair(document, asked, led, Span(row.end - len(led), row.end))
+                    of_rows.append(_pair(document, asked, led, Span(row.end - len(led), row.end)))
+    return of_cells + of_rows
 
 
 def _pair(document: Document, question: str, answer: str, span: Span) -> QAPair:
