@@ -9,6 +9,7 @@ import pytest
 
 from quipu.corpus.readers import Extract
 from quipu.corpus.readers.layout import blocks_of
+from quipu.corpus.readers.pages import blocks_on_pages
 from quipu.corpus.readers.plain import PART, read
 
 
@@ -167,12 +168,72 @@ def test_a_heading_at_the_head_is_the_title(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["- ", "a  b\n", "> ", "> a\n\n", "a\n===\n", "Q: a?\nA: b\n", "1. A\n", "|", "|a|b\n", "= ", "a wrote: ", "\t"],
-)
+    ["- ", "a  b\n", "> ", "> a\n\n", "a\n===\n", "Q: a?\nA: b\n", "1. A\n", "|", "|a|b\n", "= ", "a wrote: ", "\t",
+     "a\n\n\f", "x [Page 1]\n", "page 1  "],
+)  # fmt: skip
 def test_the_time_is_linear(unit: str) -> None:
     def seconds(size: int) -> float:
         start = time.process_time()
-        blocks_of(unit * (size // len(unit)))
+        blocks_on_pages(unit * (size // len(unit)))
         return time.process_time() - start
 
     assert seconds(200_000) < 0.5 + 7 * seconds(50_000)
+
+
+RFC_PAGES = (
+    "Abstract\n\n   This memo defines the transfer of widgets between two hosts\n   of one network and\n\n\n\n"
+    "Ames, et al.                 Standards Track                    [Page 1]\n{0}"
+    "RFC 9999                       Widgets                       March 2024\n\n\n   says who pays.\n\n"
+    "   None is free.\n\n\n"
+    "Ames, et al.                 Standards Track                    [Page 2]\n{0}"
+    "RFC 9999                       Widgets                       March 2024\n\n\n   A widget moves.\n\n\n"
+    "Ames, et al.                 Standards Track                    [Page 3]\n{1}"
+)
+
+
+@pytest.mark.parametrize(("feed", "end"), [("\f\n", "\f\n"), ("\f", ""), ("", "")])
+def test_heads_and_feet_of_pages_are_no_sentences(tmp_path: Path, feed: str, end: str) -> None:
+    """ "Ames, et al. Standards Track [Page 2]" stood in the middle of sentences, and no answer said its page."""
+    [found] = extracts(tmp_path, RFC_PAGES.format(feed, end))
+    more = feed.count("\n")
+    assert [(block.page, block.line, block.text.strip()) for block in found.blocks] == [
+        (1, 1, "Abstract"),
+        (1, 3, "This memo defines the transfer of widgets between two hosts of one network and says who pays."),
+        (2, 14 + more, "None is free."),
+        (3, 21 + 2 * more, "A widget moves."),
+        (1, 8, "Ames, et al. Standards Track"),
+        (2, 9 + more, "RFC 9999 Widgets March 2024"),
+    ]
+    assert [block.kind for block in found.blocks[-2:]] == ["note", "note"]
+    assert found.left_out == {"repeated header or footer": 5}
+
+
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        ("Chapter 1\n\nOne.\n\fChapter 2\n\nTwo.\n\fChapter 3\n\nThree.\n", 0),  # headings
+        ("Name  Price\nTea   5\n\fName  Price\nMilk  6\n", 0),  # of a table
+        ("One page.\n\n- 1 -\n\fTwo.\n\n- 2 -\n\fThree.\n\n- 3 -\n", 3),
+        ("ACME\n\nOne.\n\fACME\n\nTwo.\n", 2),
+        ("One ends here.\nPage 1 of 2\fTwo ends here.\nPage 2 of 2", 2),
+        ("One.\n\n\f\n\n\fThree.", 0),
+        ("Alone.\f", 0),
+        ("See [Page 3]", 0),
+    ],
+)
+def test_only_what_stands_at_the_edge_of_pages_is_taken(tmp_path: Path, source: str, taken: int) -> None:
+    """A chapter's heading or the first row of a table that goes on must stay."""
+    [found] = extracts(tmp_path, source)
+    assert sum(found.left_out.values()) == taken
+    said = " ".join(block.text for block in found.blocks)
+    for words in ("One", "Two", "Three", "Chapter 2", "Alone", "See [Page 3]"):
+        assert words in said or words not in source
+
+
+def test_pages_go_on_in_the_next_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages of a long file's second part began with 1 again."""
+    monkeypatch.setattr("quipu.corpus.readers.plain.PART", 1000)
+    found = extracts(tmp_path, "\f".join(f"The gate {number} is open.\n\n" * 3 for number in range(1, 101)))
+    assert len(found) > 2
+    for block in (block for item in found for block in item.blocks):
+        assert block.text.startswith(f"The gate {block.page} is")

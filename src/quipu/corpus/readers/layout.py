@@ -6,7 +6,7 @@ Every rule asks for more than one sign, because a line taken for a heading by mi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from quipu.corpus.readers import Block, faq
@@ -43,10 +43,15 @@ _HYPHEN = re.compile(r"[^\W\d_]-$")
 
 def blocks_of(text: str, line: int = 1) -> list[Block]:
     """The blocks of a text whose lines end with ``\\n``; its first one has the number ``line``."""
+    return blocks_of_lines(enumerate(text.split("\n"), line))
+
+
+def blocks_of_lines(numbered: Iterable[Line]) -> list[Block]:
+    """The blocks of lines with their numbers."""
     page = _Page()
     group: list[Line] = []
     groups: list[list[Line]] = []
-    for number, words in enumerate(text.split("\n"), line):
+    for number, words in numbered:
         if words.strip():
             group.append((number, words.rstrip()))
         elif group:

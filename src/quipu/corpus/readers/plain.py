@@ -8,7 +8,7 @@ from pathlib import Path
 
 from quipu.corpus.encoding import decoded
 from quipu.corpus.readers import Bad, Block, Extract
-from quipu.corpus.readers.layout import blocks_of
+from quipu.corpus.readers.pages import blocks_on_pages
 
 PART = 1_000_000  # characters
 _SUBJECT = re.compile(r"(?:Subject|Betreff):\s*(?:(?:Re|Fwd?|AW|WG)\s*:\s*)*(.*)", re.IGNORECASE)
@@ -17,17 +17,20 @@ _SUBJECT = re.compile(r"(?:Subject|Betreff):\s*(?:(?:Re|Fwd?|AW|WG)\s*:\s*)*(.*)
 def read(path: Path) -> Iterator[Extract | Bad]:
     """One extract, or numbered parts that end at paragraph ends (else at line ends, else at spaces).
 
-    The title is a heading with which the text begins, a mail's subject, else the file's name.
+    The title is a heading with which the text begins, a mail's subject, else the file's name. Lines that stand at the
+    head or foot of its pages are notes at the end.
     """
-    title, line = "", 1
+    title, line, page = "", 1, 1
     for number, (text, last) in enumerate(_parts(path), 1):
-        blocks = tuple(blocks_of(text, line))
+        found = blocks_on_pages(text, line, page)
+        blocks, left_out = found.blocks, {"repeated header or footer": found.taken} if found.taken else {}
         title = title or _title(blocks) or title_of(path)
         line += text.count("\n")
+        page += found.breaks
         if number == 1 and last:
-            yield Extract(title, blocks)
+            yield Extract(title, blocks, left_out=left_out)
         elif blocks or number == 1:
-            yield Extract(title, blocks, f"part-{number}", {"part": number})
+            yield Extract(title, blocks, f"part-{number}", {"part": number}, left_out)
 
 
 def title_of(path: Path) -> str:
