@@ -57,6 +57,26 @@ def test_headings_are_told_by_more_than_one_sign() -> None:
 @pytest.mark.parametrize(
     "source",
     [
+        "3.2 Limits\nThe lorry may carry\nfive tonnes.",
+        "3.2 Limits\n5 tonnes are allowed.",
+        "1.1.  Terms\n\n   A lorry is long.",
+        "1.  Limits\n\n   A lorry is long.",
+        "Section 4 Limits\nThe lorry may carry five tonnes.",
+        "§ 3 Limits\n“Lorry” is a car of more than five tonnes.",
+        "Article 5\n1. A lorry may carry five tonnes.\n2. It has to be red.",
+    ],
+)
+def test_a_numbered_heading_may_have_its_text_right_below(source: str) -> None:
+    """ "Section 4 Limits The lorry may carry" was one sentence, and the section had no name."""
+    assert [text for kind, *_, text in kinds(source) if kind == "heading"] == [source.split("\n")[0]]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Article 5 of the Treaty gives\nMember States the right to leave the Union.",
+        "Section 4 The fee is due in May and paid by\nAnn Lee.",
+        "2.1 Scope\n2.2 Terms\n2.3 Fees and charges\n",
         "THE SOFTWARE IS PROVIDED AS IT IS,\nWITHOUT WARRANTY OF ANY KIND.",
         "It was opened in\n1869. It was long.",
         "1. Switch off the mains.",

@@ -171,12 +171,25 @@ def _heading(lines: list[Line], following: list[Line]) -> tuple[Block | None, li
     if capitals and not any(other.isupper() for _, other in lines[1:]) and (alone or not first.startswith((" ", "\t"))):
         return Block(text, "heading", 1, line=number), lines[1:]
     numbered = _NUMBERED.match(text)
-    if numbered and not _COLUMNS.search(text):
+    if numbered and not _COLUMNS.search(text, numbered.end()):
         dots = (numbered["dotted"] or "").count(".")
         is_list = numbered["plain"] and following and _NUMBERED.match(following[0][1].strip())
-        if (alone and not is_list) or (dots and lines[1][1].lstrip()[:1].isupper()):
+        directly = (dots and second[:1].isupper()) or _heads_directly(numbered, [text for _, text in lines])
+        if (alone and not is_list) or (not alone and directly):
             return Block(text, "heading", 1 + dots, line=number), lines[1:]
     return None, lines
+
+
+def _heads_directly(numbered: re.Match[str], texts: Sequence[str]) -> bool:
+    """Whether a numbered line heads what stands right below: nothing goes on there, though its first word had room."""
+    if len(texts) < 2 or numbered["plain"]:
+        return False
+    text, below = numbered.string, texts[1].strip()
+    title = text[numbered.end("dotted") if numbered["dotted"] else numbered.end() :].lstrip(" .:–-")
+    other = _NUMBERED.match(below)  # "2.1 Scope" above "2.2 Terms" are lines of a list
+    goes_on = title[:1].islower() or below[:1].islower() or (other and other.lastgroup == numbered.lastgroup)
+    room = max(len(line.strip()) for line in texts) - len(text)
+    return not goes_on and len(below.split(maxsplit=1)[0]) < room
 
 
 def _may_head(text: str) -> bool:

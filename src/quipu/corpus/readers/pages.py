@@ -48,7 +48,7 @@ def blocks_on_pages(text: str, line: int = 1, page: int = 1) -> Paged:
     if len(pages) == page == 1:
         return Paged(tuple(blocks_of(text, line)))
     running = _running(pages)
-    begins = [next((number for number, words in lines if words.strip()), lines[0][0]) for lines in pages]
+    begins = [next((number for number, words in lines if words.strip()), lines[0][0]) or line for lines in pages]
     found = [
         replace(block, page=page + max(bisect_right(begins, block.line or line) - 1, 0))
         for block in blocks_of_lines(_together(pages, running))
