@@ -250,3 +250,14 @@ def test_a_record_that_lost_its_manifest_is_not_begun_anew(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"lost its manifest\.json"):
         Store.create(tmp_path / "m", width=4, models={})
     assert (tmp_path / "m" / "records.sqlite").stat().st_size > 4096
+
+
+def test_a_pair_that_is_added_again_uses_up_no_row(tmp_path: Path) -> None:
+    """Its number would be nobody's: neither stored nor listed as removed, and verify would call the memory damaged."""
+    with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
+        pair = QAPair.make("Where is the key?", "In the safe")
+        assert store.add([pair], np.eye(1, WIDTH, dtype=np.float32), ["x"]) == [pair.id]
+        assert store.add([pair], np.eye(1, WIDTH, dtype=np.float32), ["x"]) == []
+        store.add([QAPair.make("Who has it?", "Nora")], np.eye(1, WIDTH, 1, dtype=np.float32), ["x"])
+        assert store.rows().tolist() == [1, 2]
+    assert verify(tmp_path / "m").problems == []

@@ -200,18 +200,19 @@ class Store(Texts, Journal):
         added = []
         with self.transaction():
             for pair, vector, key_text in zip(pairs, halves, key_texts, strict=True):
+                # OR IGNORE would use up a row number for each pair that is there already
+                if self._db.execute("SELECT 1 FROM pairs WHERE id = ?", (pair.id,)).fetchone():
+                    continue
                 place = (pair.span.start, pair.span.end) if pair.span else (None, None)
                 cursor = self._db.execute(
-                    f"INSERT OR IGNORE INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                    f"INSERT INTO pairs ({_PAIR}, key_text, normal) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                     (pair.id, pair.question, pair.answer, pair.document_id, *place, pair.origin, pair.generator,
                      pair.generator_score, pair.filter_score, pair.line, key_text,
                      normalized(pair.question, pair.answer)),
                 )  # fmt: skip
-                if cursor.rowcount:
-                    self._db.execute(
-                        "INSERT INTO vectors (row, vector) VALUES (?, ?)", (cursor.lastrowid, vector.tobytes())
-                    )
-                    added.append(pair.id)
+                key = cursor.lastrowid, vector.tobytes()
+                self._db.execute("INSERT INTO vectors (row, vector) VALUES (?, ?)", key)
+                added.append(pair.id)
             self.add_verdicts(verdicts, verdict_documents, verdict_passages)
         return added
 
