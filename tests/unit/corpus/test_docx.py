@@ -101,6 +101,28 @@ def test_content_controls_links_and_fields_are_read(tmp_path: Path) -> None:
     assert extract(path).left_out == {"placeholder": 1}
 
 
+def test_what_a_picture_shows_is_a_note(tmp_path: Path) -> None:
+    """A diagram that its author described for the blind was only counted; a file's name describes nothing."""
+    told = ["The lock has two\u00a0gates of oak", "", "C:\\Users\\Ann Lee\\lock.PNG",
+            "A boat&#10;Description automatically generated"]  # fmt: skip
+    picture = '<w:drawing><w:anchor><w:docPr w:id="1" w:name="Picture 1" descr="{}"/><pic:pic/></w:anchor></w:drawing>'
+    runs = "".join(f"<w:r>{picture.format(words)}</w:r>" for words in told)
+    path = write(tmp_path / "lock.docx", f"<w:p>{runs}<w:r><w:t>See above.</w:t></w:r></w:p>")
+    assert [(block.kind, block.text) for block in extract(path).blocks] == [
+        ("paragraph", "See above."), ("note", "The lock has two gates of oak"),
+    ]  # fmt: skip
+    assert extract(path).left_out == {"picture": 4}
+
+
+def test_bold_paragraphs_over_others_are_headings(tmp_path: Path) -> None:
+    """Most Word documents have no other headings than these."""
+    bold = "<w:b/>"
+    path = write(tmp_path / "house.docx", p("Hours", run=bold) + p("Nine to five.") + p("Never.", run=bold) + p("No."))
+    assert [(block.kind, block.level) for block in extract(path).blocks] == [
+        ("heading", 1), ("paragraph", 0), ("paragraph", 0), ("paragraph", 0),
+    ]  # fmt: skip
+
+
 def test_a_text_box_is_read_once_and_notes_follow_their_paragraph(tmp_path: Path) -> None:
     """Word writes each box twice, for old and new programs; notes hold the exceptions that contracts turn on."""
     box = f"<w:txbxContent>{p('At most six canoes.')}</w:txbxContent>"

@@ -16,7 +16,7 @@ class Block:
     """One paragraph as a person sees it: a heading, an item of a list, a row of a table in words, a whole code block.
 
     ``level``: of a heading, 1 the highest; of an item, 1 the outermost. ``page`` and ``line`` count from 1 and are
-    those of the file, None where it has none.
+    those of the file, None where it has none. ``bold``: all of it is set in bold, while a reader works on it.
     """
 
     text: str
@@ -24,6 +24,7 @@ class Block:
     level: int = 0
     page: int | None = None
     line: int | None = None
+    bold: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quipu.corpus.readers import Block, layout
+from quipu.corpus.readers.bold import with_bold_headings
 
 TEXT = (
     "text", "content", "contents", "body", "passage", "passage text", "page content", "context", "contexts",
@@ -38,7 +39,7 @@ def blocks_in(text: str) -> list[Block]:
         from quipu.corpus.readers import html
 
         if found := html.blocks_of(text):
-            return found
+            return with_bold_headings(found)
     return layout.blocks_of(text)
 
 

@@ -150,11 +150,11 @@ def _heading(lines: list[Line], following: list[Line]) -> tuple[Block | None, li
     number, first = lines[0]
     second = lines[1][1].strip() if len(lines) > 1 else ""
     if _RULE.fullmatch(first.strip()):
-        if len(lines) > 2 and _RULE.fullmatch(lines[2][1].strip()) and _may_head(second):
+        if len(lines) > 2 and _RULE.fullmatch(lines[2][1].strip()) and may_head(second):
             return Block(second, "heading", 1, line=lines[1][0]), lines[3:]
         return None, lines[1:]  # a rule alone says nothing
     text = first.strip()
-    if not _may_head(text):
+    if not may_head(text):
         return None, lines
     rule = _RULE.fullmatch(second)
     if rule and (rule[1] == "=" or len(second) >= 0.6 * len(text)) and not _COLUMNS.search(text):
@@ -192,7 +192,7 @@ def _heads_directly(numbered: re.Match[str], texts: Sequence[str]) -> bool:
     return not goes_on and len(below.split(maxsplit=1)[0]) < room
 
 
-def _may_head(text: str) -> bool:
+def may_head(text: str) -> bool:
     """Whether a line is as short as a heading and does not end as a sentence does."""
     return (
         2 < len(text) <= LONGEST_HEADING

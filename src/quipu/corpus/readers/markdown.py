@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 from quipu.corpus.encoding import whole
 from quipu.corpus.readers import Bad, Block, Extract, faq
+from quipu.corpus.readers.bold import with_bold_headings
 from quipu.corpus.readers.dialects import plain_markdown
 from quipu.corpus.readers.front_matter import front_matter
 from quipu.corpus.readers.numbers import OPEN, TICKED, boxed
@@ -53,7 +54,8 @@ def read(path: Path) -> Iterator[Extract | Bad]:
     source = "\n" * taken + source.split("\n", taken)[-1]  # so that lines keep their numbers
     source = plain_markdown(source)
     page.read(_INDENTED.sub(" " * 56, _NESTED.sub("", source)))
-    yield Extract(title or page.title or title_of(path), tuple(page.blocks), left_out=dict(page.left_out))
+    blocks = tuple(with_bold_headings(page.blocks))
+    yield Extract(title or page.title or title_of(path), blocks, left_out=dict(page.left_out))
 
 
 class _Page:
@@ -74,9 +76,9 @@ class _Page:
         self._parser.block.ruler.before("reference", "note", _note, {"alt": ["paragraph"]})
         self._parser.inline.ruler.before("link", "note", _note_mark)
 
-    def add(self, kind: BlockKind, text: str, line: int | None, level: int = 0) -> None:
+    def add(self, kind: BlockKind, text: str, line: int | None, level: int = 0, *, bold: bool = False) -> None:
         if text.strip():
-            self.blocks.append(Block(text.strip(), kind, level, line=line))
+            self.blocks.append(Block(text.strip(), kind, level, line=line, bold=bold))
 
     def read(self, source: str) -> None:
         tokens = self._parser.parse(source, self._environment)
@@ -157,7 +159,8 @@ class _Page:
         mark = self._levels[-1] if self._levels and not asked else ""
         for number, (part, those) in enumerate(faq.parted(lines, asked=above, kind=kind)):
             words = _on_one_line(" ".join(one for _, one in those))
-            self.add(part, mark + words if number == 0 and words else words, those[0][0], len(self._levels))
+            words = mark + words if number == 0 and words else words
+            self.add(part, words, those[0][0], len(self._levels), bold=_is_bold(children))
         if self._levels:
             self._levels[-1] = ""
 
@@ -266,6 +269,12 @@ def _bold_question(children: Sequence[Token]) -> int:
             return 0
         words += child.content if child.type in ("text", "text_special", "code_inline") else ""
     return len(children) if words.rstrip().endswith("?") else 0
+
+
+def _is_bold(children: Sequence[Token]) -> bool:
+    """Whether a paragraph is all bold."""
+    ends = bool(children) and children[0].type == "strong_open" and children[-1].type == "strong_close"
+    return ends and all(child.level or child.type.startswith("strong") for child in children)
 
 
 def _task(text: str) -> str:

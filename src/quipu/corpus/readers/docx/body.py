@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from quipu.corpus.readers import Block
+from quipu.corpus.readers.bold import with_bold_headings
 from quipu.corpus.readers.docx.numbering import Numbering
 from quipu.corpus.readers.docx.runs import Paragraph, Runs
 from quipu.corpus.readers.docx.styles import (
@@ -54,7 +55,7 @@ class Body:
 
     def blocks(self, container: Any) -> list[Block]:
         """The blocks of the body, or of anything else that holds paragraphs and tables."""
-        return in_blocks(_code_joined(self._blocks(container)))
+        return with_bold_headings(in_blocks(_code_joined(self._blocks(container))))
 
     def _blocks(self, container: Any) -> Iterator[Block]:
         caption: list[Block] = []
@@ -109,9 +110,10 @@ class Body:
             elif item:
                 yield Block(boxed(self._mark(properties, style) + text), "item", item)
             else:
-                yield Block(text)
+                yield Block(text, bold=found.bold)
         for box in found.boxes:
             yield from self._blocks(box)
+        yield from (Block(words, "note") for words in found.pictures)
         for note in found.notes:
             element = self._notes.pop(note, None)
             if element is not None:

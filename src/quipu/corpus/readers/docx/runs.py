@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ _INSTRUCTION = 60  # characters of a field's instruction that are looked at
 _PAGE_NUMBERS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
 _COUNTED = {"pic": "picture", "imagedata": "picture", "chart": "chart", "relIds": "diagram",
             "object": "embedded object", "commentReference": "comment"}  # fmt: skip
+_NO_DESCRIPTION = re.compile(  # a file's name, or what Word guessed: "Description automatically generated"
+    r"\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?|[ew]mf)$|(?:automatically|ai)[- ]generated|automatisch generiert",
+    re.IGNORECASE,
+)
 _SIGNS = {"tab": " ", "ptab": " ", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _GREEK = dict(zip(range(0x61, 0x7B), "αβχδεφγηιϕκλμνοπθρστυϖωξψζ", strict=True)) | dict(
     zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True)
@@ -30,12 +35,16 @@ _WINGDINGS = {0x6F: "☐", 0x71: "☐", 0x72: "☐", 0xA8: "☐", 0xFB: "✗", 0
 
 @dataclass(slots=True)
 class Paragraph:
-    """The text of a paragraph and what hangs on it, in order: (kind, id) of notes, contents of text boxes."""
+    """The text of a paragraph and what hangs on it, in order: (kind, id) of notes, contents of text boxes.
+
+    ``pictures``: what their authors wrote to say what pictures show.
+    """
 
     text: str = ""
     bold: bool = False
     notes: list[tuple[str, str]] = field(default_factory=list)
     boxes: list[Any] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
 
 
 class Runs:
@@ -114,6 +123,10 @@ class _Reading:
         elif name == "fldSimple":
             if not _is_page_number(value(element, "instr") or ""):
                 self._push(element)
+        elif name == "docPr":
+            words = " ".join((value(element, "descr") or "").split())
+            if words and not self._hidden and not _NO_DESCRIPTION.search(words):
+                self._found.pictures.append(words)
         elif name in _COUNTED:
             self._left_out[_COUNTED[name]] += 1
         elif not self._formula(name, element) and name not in _NOT_PRINTED:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from quipu.corpus.encoding import encoding_of
 from quipu.corpus.readers import Bad, Block, Extract
+from quipu.corpus.readers.bold import with_bold_headings
 from quipu.corpus.readers.faq import in_blocks
 from quipu.corpus.readers.html.tree import Node, parse
 from quipu.corpus.readers.html.visible import Keep, Page
@@ -39,6 +40,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
         raise ReadError("empty")
     root = _parsed(text)
     blocks, left_out = _blocks(root)
+    blocks = with_bold_headings(blocks)
     title = next(
         (
             useful_title("".join(text for text in node.children if isinstance(text, str)))
@@ -52,7 +54,10 @@ def read(path: Path) -> Iterator[Extract | Bad]:
 
 
 def blocks_of(source: str) -> list[Block]:
-    """The blocks of a fragment of a page, such as stands in other formats; none where it holds no text."""
+    """The blocks of a fragment of a page, such as stands in other formats; none where it holds no text.
+
+    What is bold in it is still said to be, for a heading stands under those of the whole.
+    """
     return _blocks(_parsed(source))[0]
 
 

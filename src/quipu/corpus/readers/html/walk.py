@@ -180,14 +180,14 @@ class Walk:
                 text = boxed(text)
             if not plain and text.endswith("?") and kind in ("paragraph", "item"):
                 kind = "question"
-            self._add(text.replace("\n", " ") if kind == "heading" else text, kind, place.level)
+            self._add(text.replace("\n", " ") if kind == "heading" else text, kind, place.level, bold=not plain)
 
-    def _add(self, text: str, kind: BlockKind, level: int = 0) -> None:
+    def _add(self, text: str, kind: BlockKind, level: int = 0, *, bold: bool = False) -> None:
         if kind == "heading":
             self._heading = level
         elif kind == "item":
             text, self._number = self._number + text, ""
-        self.blocks.append(Block(text, kind, level if kind in ("heading", "item") else 0))
+        self.blocks.append(Block(text, kind, level if kind in ("heading", "item") else 0, bold=bold))
 
     def _picture(self, node: Node, place: _Place) -> None:
         words = node.get("alt")

@@ -6,7 +6,6 @@ stand on it.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,22 +18,17 @@ from quipu.corpus.readers.pdf.page import Box, Page
 from quipu.corpus.readers.pdf.paragraphs import blocks_of
 from quipu.corpus.readers.pdf.repeated import take_out
 from quipu.corpus.readers.plain import title_of
+from quipu.corpus.readers.titles import useful_title
 from quipu.errors import ReadError
 
 _PICTURE = 20.0  # points: smaller ones are ornaments
-_NO_TITLE = re.compile(
-    r"microsoft (?:word|powerpoint|excel|publisher)\b.*|untitled.*|\(?unspecified\)?|\(?anonymous\)?|\(?none\)?"
-    r"|document ?\d*|presentation ?\d*|powerpoint presentation|slide \d+|layout \d+|book ?\d*|sheet ?\d*|print|title"
-    r"|.*\.(?:docx?|dotx?|odt|rtf|txt|pdf|tex|dvi|ps|indd|qxd|pptx?|xlsx?|ods|html?|md|pages|fm|wpd|cdr|ai)|[\W\d_]*",
-    re.IGNORECASE,
-)
 
 
 def read(path: Path) -> Iterator[Extract | Bad]:
     """One extract. The title is that in the file's properties, unless a program put it there; else the largest heading
     of the first page, else the file's name. ReadError: encrypted, broken, without text."""
     with Pdf(path) as pdf:
-        title = " ".join(pdf.title.split())
+        title = useful_title(pdf.title)
         pages = list(pdf.pages())
         left_out = pdf.left_out
     good = [page for page in pages if page is not None]
@@ -62,7 +56,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
         if left_out["page of unknown letters"]:
             raise ReadError("no text: its fonts do not say which letters they draw; run text recognition (OCR) first")
         raise ReadError("no text in the PDF")
-    if _NO_TITLE.fullmatch(title):
+    if not title:
         title = _heading([item for number, items, _ in arrangement[:1] for item in items if isinstance(item, Line)])
     yield Extract(title or title_of(path), tuple(blocks), left_out=+left_out)
 
