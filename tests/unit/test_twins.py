@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from tests.handmade import WordEncoder
 
+from quipu.answering.features import FEATURES
+from quipu.answering.scoring import Calibration, LinearScorer
 from quipu.errors import InputError
-from quipu.evaluation.tasks.twins import by_words, evaluate
-from quipu.evaluation.twins.rules import KINDS, any_twin, names_of, paraphrase, twin
-from quipu.evaluation.twins.suite import TwinItem, suite
+from quipu.evaluation.tasks.twins import by_probability, by_words, evaluate, rows
+from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase, twin
+from quipu.evaluation.twins.suite import Templates, TwinItem, read, suite
+from quipu.text import FUNCTION_WORDS
 
 
 @pytest.mark.parametrize(
@@ -67,17 +72,43 @@ def test_names_leave_out_the_first_word() -> None:
     assert any_twin("Why?", random.Random(0)) is None
 
 
-def test_the_suite_is_large_and_its_parts_share_nothing() -> None:
-    """A template or a name seen in training would let a scorer remember instead of read."""
+def test_the_suite_is_as_large_as_it_says_and_every_item_is_whole() -> None:
+    """A slot that was not filled, or a twin that is a paraphrase again, would be measured as if it were a question."""
     train, test = suite("train"), suite("test")
-    assert len(test) >= 600 and len({item.kind for item in test}) >= 10
-    assert set(Counter(item.kind for item in test)) <= set(KINDS)
-    assert not {item.template for item in train} & {item.template for item in test}
-    assert not {item.question for item in train} & {item.question for item in test}
+    kinds = Counter(item.kind for item in test)
+    assert len(test) == 1500 and len(kinds) == 16 and min(kinds.values()) == 90 and kinds["roles"] == 150
+    assert {item.kind for item in train} == set(kinds)
     for item in (*train, *test):
         asked = [item.question, *item.same, *item.twins]
-        assert len(set(asked)) == len(asked) >= 4 and "{" not in "".join(asked) + item.answer, item
+        assert len(set(asked)) == len(asked) >= 4, item
+        assert not set("{}|/") & set("".join(asked) + item.answer), item
+        assert all(text[0].isupper() and text.endswith("?") for text in asked), item
+    assert len({item.question for item in test}) == 1500
     assert suite("test", seed=0) == test and suite("test", seed=1) != test
+
+
+def test_nothing_of_the_test_part_is_in_training() -> None:
+    """A template, a name or a verb seen in training would let a scorer remember instead of read."""
+    train, test = read("train"), read("test")
+    assert not _values(train) & _values(test)
+    assert not {item.question for item in suite("train", fills=30)} & {item.question for item in suite(fills=30)}
+    for kind, lines in test.kinds.items():
+        for line in lines:
+            own = _words(line)
+            for other in train.kinds[kind]:
+                assert len(own & _words(other)) < max(1.0, 0.5 * len(own | _words(other))), (line, other)
+
+
+def _values(part: Templates) -> set[str]:
+    """Everything that fills a slot, in small letters; of two halves each one."""
+    values = (value for some in part.slots.values() for value in some)
+    return {half.lower() for value in values for half in ((value,) if isinstance(value, str) else value)}
+
+
+def _words(line: str) -> set[str]:
+    """What a stored question and its twin say of their own: neither slots nor function words."""
+    stored, *_, twin = line.split("|")
+    return set(re.findall(r"[a-z]+", re.sub(r"\{.*?\}", " ", f"{stored} {twin}").lower())) - FUNCTION_WORDS
 
 
 def test_the_bar_lets_the_wanted_share_of_paraphrases_pass() -> None:
@@ -90,6 +121,18 @@ def test_the_bar_lets_the_wanted_share_of_paraphrases_pass() -> None:
     (report,) = evaluate(items, {"hand": score}, coverage=0.8)
     assert report["coverage"].value == 80.0 and report["false hits"].value == 70.0
     assert report["date"].value == 40.0 and report["unit"].value == 100.0 and report.settings["bar"] == 3.0
+    assert [row[0] for row in rows([report])] == ["false hits", "date", "unit"] and rows([report])[2][
+        1
+    ] == "100.0 ± 0.0"
     assert by_words(["same 1"], [items[1]]).tolist() == [pytest.approx(2 / 3)]
     with pytest.raises(InputError, match="coverage"):
         evaluate(items, {"hand": score}, coverage=0.0)
+
+
+def test_the_probability_is_that_of_the_stored_pair_alone() -> None:
+    """Of one feature: its weight times the score of the search, with which look-up goes by."""
+    weights = tuple(float(name == "similarity") for name in FEATURES)
+    calibration = Calibration({"lookup": LinearScorer(FEATURES, weights)}, "by hand")
+    item = TwinItem("date", "t", "When was the canal opened?", "1869", (), ())
+    same, other = by_probability(WordEncoder(), calibration)([item.question, "Who sank?"], [item, item])
+    assert same == pytest.approx(1.0) and other < 0.6

@@ -79,29 +79,16 @@ def twins(
 ) -> None:
     """Near-twins: questions that are only like a stored one.
 
-    For each scorer the share of twins that pass a bar which true paraphrases pass, over 12 kinds of 56 items.
+    For each scorer the share of twins that pass a bar which true paraphrases pass, over 1,500 items of 16 kinds.
     """
-    from quipu.answering.scoring import bundled
     from quipu.evaluation.tasks import twins as task
     from quipu.evaluation.twins.suite import suite
-    from quipu.facade import BUNDLED_CALIBRATION
-    from quipu.models.encoder import Encoder
-    from quipu.models.reranker import load_reranker
 
-    own = Encoder.from_pretrained("quipu-small/encoder")
-    scorers: dict[str, task.Scorer] = {"words": task.by_words}
-    scorers |= {name: task.by_encoder(Encoder.from_pretrained(name)) for name in encoder or []}
-    scorers["retriever"] = task.by_encoder(own)
-    judge = load_reranker(reranker)
-    scorers["reranker"] = task.by_reranker(judge, own)
-    calibration = bundled(BUNDLED_CALIBRATION)
-    if calibration is not None:
-        scorers["probability"] = task.by_probability(judge, own, calibration)
-    reports = task.evaluate(suite("test"), scorers, coverage)
+    reports = task.evaluate(suite("test"), task.shipped(encoder or (), reranker), coverage)
     if as_json:
         print_json({report.system: report.to_json() for report in reports})
     else:
-        show_text(task.text(reports))
+        print_table(task.rows(reports), head=("false hits, %", *(report.system for report in reports)))
 
 
 def selective(

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.answering.features import features
-from quipu.answering.scoring import Calibration
+from quipu.answering.scoring import Calibration, bundled
 from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
-from quipu.evaluation.report import Report, table
+from quipu.evaluation.report import Report, show
 from quipu.evaluation.twins.suite import TwinItem
-from quipu.models.protocols import SupportsEncode, SupportsRerank
+from quipu.facade import BUNDLED_CALIBRATION
+from quipu.models.encoder import Encoder
+from quipu.models.protocols import SupportsAsk, SupportsEncode, SupportsRerank
+from quipu.models.reranker import load_reranker
 from quipu.records import Hit, QAPair, Score
 from quipu.text import token_f1
 
@@ -31,7 +34,7 @@ def by_words(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
 
 
 def by_encoder(encoder: SupportsEncode) -> Scorer:
-    """Inner product of the two questions' keys."""
+    """Cosine of the two questions' keys."""
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
         keys = encoder.encode([item.question for item in stored])
@@ -40,9 +43,20 @@ def by_encoder(encoder: SupportsEncode) -> Scorer:
     return score
 
 
+def by_retriever(encoder: SupportsEncode) -> Scorer:
+    """The score of a search: the asked question as the encoder asks, the stored one as it stores."""
+
+    def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+        keys = encoder.encode([item.question for item in stored])
+        vectors = encoder.ask(asked) if isinstance(encoder, SupportsAsk) else encoder.encode(asked)
+        return np.asarray((vectors * keys).sum(axis=1), dtype=np.float64)
+
+    return score
+
+
 def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
     """The reranker's log-odds for the stored pair alone."""
-    similar = by_encoder(encoder)
+    similar = by_retriever(encoder)
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
         pairs = [[(item.question, item.answer)] for item in stored]
@@ -52,22 +66,40 @@ def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
     return score
 
 
-def by_probability(reranker: SupportsRerank, encoder: SupportsEncode, calibration: Calibration) -> Scorer:
-    """What ``quipu ask`` goes by: the calibrated probability of the stored pair, found alone."""
-    scorer, ranked = calibration.scorers["lookup_reranked"], calibration.scorers["rerank"]
-    similar, read = by_encoder(encoder), by_reranker(reranker, encoder)
+def by_probability(encoder: SupportsEncode, calibration: Calibration, reranker: SupportsRerank | None = None) -> Scorer:
+    """What ``quipu ask --method lookup`` goes by: the calibrated probability of the stored pair, found alone."""
+    scorer = calibration.scorers["lookup" if reranker is None else "lookup_reranked"]
+    similar, read = by_retriever(encoder), None if reranker is None else by_reranker(reranker, encoder)
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
-        scores, logits = similar(asked, stored).tolist(), read(asked, stored).tolist()
+        scores = similar(asked, stored).tolist()
+        logits = [0.0] * len(scores)
+        if read is not None:
+            ranked = calibration.scorers["rerank"]
+            logits = [
+                ranked.logit(ranked.score((10.0 * (value - 0.5), max(-8.0, min(8.0, logit)))))
+                for value, logit in zip(scores, read(asked, stored).tolist(), strict=True)
+            ]
         found = []
         for question, item, value, logit in zip(asked, stored, scores, logits, strict=True):
             hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
-            together = ranked.logit(ranked.score((10.0 * (value - 0.5), max(-8.0, min(8.0, logit)))))
-            row = features(question, [hit], [together], 0)
-            found.append(scorer.score(row))
+            found.append(scorer.score(features(question, [hit], [logit], 0)))
         return np.array(found)
 
     return score
+
+
+def shipped(encoders: Sequence[str] = (), reranker: str = "quipu-small/reranker") -> dict[str, Scorer]:
+    """The scorers that are compared, by name: words, ``encoders``, and all that ships. A new scorer is a line here."""
+    own, judge = Encoder.from_pretrained("quipu-small/encoder"), load_reranker(reranker)
+    scorers: dict[str, Scorer] = {"words": by_words}
+    scorers |= {name: by_encoder(Encoder.from_pretrained(name)) for name in encoders}
+    scorers |= {"encoder": by_encoder(own), "retriever": by_retriever(own), "reranker": by_reranker(judge, own)}
+    calibration = bundled(BUNDLED_CALIBRATION)
+    if calibration is not None:
+        scorers["probability"] = by_probability(own, calibration)
+        scorers["probability, reranked"] = by_probability(own, calibration, judge)
+    return scorers
 
 
 def evaluate(items: Sequence[TwinItem], scorers: dict[str, Scorer], coverage: float = 0.9) -> list[Report]:
@@ -92,10 +124,10 @@ def evaluate(items: Sequence[TwinItem], scorers: dict[str, Scorer], coverage: fl
     return reports
 
 
-def text(reports: Sequence[Report]) -> str:
-    """One row a scorer: false hits of all twins and of each kind."""
+def rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
+    """A row for all twins and one for each kind: of each report the share of false hits, in per cent."""
     kinds = [score.metric for score in reports[0].scores if not score.metric.endswith("coverage")]
-    return table(reports, kinds)
+    return [(kind, *(show(report[kind]) for report in reports)) for kind in kinds]
 
 
 def _share(name: str, passed: NDArray[np.bool_], *, higher: bool = False) -> Score:
