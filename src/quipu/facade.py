@@ -10,6 +10,8 @@ from typing import Any
 
 from quipu.answering.answerer import Answerer
 from quipu.answering.answerer import Method as AskMethod
+from quipu.answering.conflict_list import Conflict, conflicts_in
+from quipu.answering.conflicts import Prefer
 from quipu.answering.precision import Promise
 from quipu.answering.retrieve import SEARCH, Method, retrieve
 from quipu.answering.scoring import Calibration, bundled
@@ -148,6 +150,7 @@ class Memory:
         min_probability: float | None = None,
         precision: float | None = None,
         budget_ms: float | None = None,
+        prefer: Prefer | None = None,
     ) -> Answer:
         """The answer with its source and probability, or none, with the reason.
 
@@ -161,9 +164,12 @@ class Memory:
         calibration, 0: never. ``precision`` instead: below the probability from which so many of the answers that are
         given are right, see ``promised``. ``budget_ms``: a cascade takes no step that will probably end after so many
         milliseconds.
+
+        Where other sources answer otherwise, ``elsewhere`` has what they say, with their dates. ``prefer``: "newest" or
+        "first" gives the answer of the newest or the oldest source, "both" gives all answers, the newest first.
         """
         options: dict[str, Any] = {"min_probability": min_probability, "precision": precision, "budget_ms": budget_ms}
-        return self.ask_many([question], k=k, method=method, rerank=rerank, **options)[0]
+        return self.ask_many([question], k=k, method=method, rerank=rerank, prefer=prefer, **options)[0]
 
     def ask_many(
         self,
@@ -175,6 +181,7 @@ class Memory:
         min_probability: float | None = None,
         precision: float | None = None,
         budget_ms: float | None = None,
+        prefer: Prefer | None = None,
     ) -> list[Answer]:
         """An answer for each question, in order."""
         check_questions(questions)
@@ -187,8 +194,9 @@ class Memory:
             if precision is not None:
                 min_probability = self.promised(precision, method, rerank=rerank).probability
             answers = self.answerer.ask_many(
-                questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
-            )
+                questions, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms,
+                prefer=prefer,
+            )  # fmt: skip
             if all(answer.text is not None for answer in answers) or not (waiting := unfinished(self._store)):
                 return answers
         said = f"{waiting:,} passages have no pairs yet: give the command that was interrupted again"
@@ -226,6 +234,11 @@ class Memory:
             if method != "words":
                 vectors = encoder.ask(questions) if isinstance(encoder, SupportsAsk) else encoder.encode(questions)
             return retrieve(questions, vectors, self._store, index, k, method)
+
+    def conflicts(self, *, progress: Progress | None = None) -> Iterator[Conflict]:
+        """Every question that two sources answer differently, with both answers, the newer first. Streamed."""
+        with naming_damage(self.path):
+            yield from conflicts_in(self._store, Index.load(self._store), progress)
 
     def add(self, pairs: Iterable[QAPair]) -> int:
         """Remember ready pairs; how many were new. Their keys are made of their questions."""

@@ -288,6 +288,27 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Dated:
+    """Of when a source is: "2024" to "2024-03-01", as exact as it is known.
+
+    ``by``: the document says so itself, its file was last changed then, or it came into the memory then.
+    """
+
+    text: str
+    by: Literal["document", "file", "added"]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another source answers to the same question. ``newer``: than the answer's source; None: nobody can say."""
+
+    text: str
+    evidence: Evidence
+    date: Dated | None = None
+    newer: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NearestSentence:
     """A sentence of a document, ``start`` to ``end``, where an answer that was not given probably stands."""
 
@@ -319,6 +340,7 @@ class Answer:
 
     ``held`` is the answer that was held back because it was not probable enough, ``nearest`` the sentence where it
     probably stands; ``tried`` the steps of a cascade. ``generated``: the evidence does not hold it in these words.
+    ``elsewhere``: what other sources say instead, the newest first; ``date`` is the answer's own, where there are any.
     """
 
     question: str
@@ -333,6 +355,8 @@ class Answer:
     tried: tuple[StepTrace, ...] = ()
     generated: bool = False
     nearest: NearestSentence | None = None
+    date: Dated | None = None
+    elsewhere: tuple[Elsewhere, ...] = ()
 
     @classmethod
     def abstained(
@@ -358,26 +382,39 @@ class Answer:
             "probability": self.probability,
             "abstained": self.text is None,
             "pair": None if pair is None else {"id": pair.id, "question": pair.question, "answer": pair.answer},
-            "evidence": [
-                {
-                    "document": item.document,
-                    "title": item.passage.title if item.passage else None,
-                    "start": item.span.start if item.span else None,
-                    "end": item.span.end if item.span else None,
-                    **asdict(item.place),
-                    "quote": item.quote,
-                    "passage": item.passage.text if item.passage else None,
-                }
-                for item in self.evidence
-            ],
+            "evidence": [_shown(item) for item in self.evidence],
             "route": self.route,
             "reason": self.reason,
             "milliseconds": self.milliseconds,
             "held": self.held,
             "generated": self.generated,
             "nearest": None if self.nearest is None else asdict(self.nearest),
+            "date": None if self.date is None else asdict(self.date),
+            "elsewhere": [
+                {
+                    "text": item.text,
+                    "pair": None if item.evidence.pair is None else item.evidence.pair.id,
+                    "date": None if item.date is None else asdict(item.date),
+                    "newer": item.newer,
+                    **_shown(item.evidence),
+                }
+                for item in self.elsewhere
+            ],
             "tried": [asdict(step) for step in self.tried],
         }
+
+
+def _shown(evidence: Evidence) -> dict[str, Any]:
+    """Where evidence stands, as a plain dictionary."""
+    return {
+        "document": evidence.document,
+        "title": evidence.passage.title if evidence.passage else None,
+        "start": evidence.span.start if evidence.span else None,
+        "end": evidence.span.end if evidence.span else None,
+        **asdict(evidence.place),
+        "quote": evidence.quote,
+        "passage": evidence.passage.text if evidence.passage else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Literal
 
 from quipu.answering.cascade import STEP_MS, Budget, cascade
+from quipu.answering.conflicts import PREFERENCES, Conflicts, Prefer
 from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
 from quipu.answering.nearest import nearest_sentence
 from quipu.answering.precision import Promise, promised
@@ -60,6 +61,7 @@ class Answerer:
         self.calibrations = tuple(calibrations)
         self._store, self._models, self._search = store, models, search
         given = store, models, self.settings
+        self._conflicts = Conflicts(store)
         self.lookup, self.where, compare = Lookup(*given), Where(*given), Compare(store, self.settings)
         passages = ReadPassages(*given, self.where)
         steps: tuple[Step, ...] = (
@@ -81,6 +83,7 @@ class Answerer:
         rerank: bool = False,
         min_probability: float | None = None,
         budget_ms: float | None = None,
+        prefer: Prefer | None = None,
     ) -> list[Answer]:
         """An answer for each question, in order; see ``quipu.Memory.ask``.
 
@@ -93,6 +96,8 @@ class Answerer:
             raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
         if budget_ms is not None and (budget_ms <= 0 or method != "cascade"):
             raise InputError("a budget is more than 0 milliseconds, and for the method cascade only")
+        if prefer is not None and prefer not in PREFERENCES:
+            raise InputError(f"of sources that disagree {', '.join(PREFERENCES)} can be preferred, not {prefer!r}")
         if rerank and method in ("cascade", "lookup"):
             self._models.reranker()
         context = self.context(questions, k=k, rerank=rerank)
@@ -107,6 +112,7 @@ class Answerer:
                 for name in self.steps(rerank, budget)
             )
             answers = cascade(questions, steps, bar, budget, lambda: self.fitted("cascade"))
+        answers = [self._with_elsewhere(answer, context, prefer) for answer in answers]
         if all(answer.text is not None for answer in answers) or not budget.affords("where") or self.where.ready():
             return answers
         return [answer if answer.text is not None else self._with_nearest(answer, context) for answer in answers]
@@ -220,6 +226,16 @@ class Answerer:
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         self._step_ms[name] = (self._step_ms.get(name, each) + each) / 2
         return [replace(answer, milliseconds=each) for answer in answers]
+
+    def _with_elsewhere(self, answer: Answer, context: Context, prefer: Prefer | None) -> Answer:
+        """An answer with what other sources say instead, or theirs, as ``prefer`` says."""
+        if answer.text is None:
+            return answer
+        began = time.perf_counter()
+        (hits,) = context.nearest([answer.question], context.k)
+        passages = [place.passage for place in context.places.get(answer.question, ())]
+        noted = self._conflicts.noted(answer, hits, passages, prefer)
+        return replace(noted, milliseconds=answer.milliseconds + 1000 * (time.perf_counter() - began))
 
     def _with_nearest(self, answer: Answer, context: Context) -> Answer:
         """An answer that was held back, with the sentence where it probably stands."""

@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+")
 _WORD = re.compile(r"[^\W_]+")
 _NEGATION = re.compile(r"\b(?:not|never|no|without|except|nor)\b|n't\b", re.I)
-_ASKED = re.compile(r"\b(who|whom|whose|when|where|why|how many|how much|how|which|what)\b", re.I)
+ASKED = re.compile(r"\b(who|whom|whose|when|where|why|how many|how much|how|which|what)\b", re.I)
 _GENERAL = {"which", "what", "how"}
 
 
@@ -60,7 +60,7 @@ def features(
         _missing(stored_words, asked_words),
         _missing(numbers(hit.pair.question), numbers(question)),
         float(_other_word(question, hit.pair.question)),
-        float(bool(_NEGATION.search(question)) != bool(_NEGATION.search(hit.pair.question))),
+        float(negated(question) != negated(hit.pair.question)),
         0.0 if score is None else float(np.clip(score, 0.0, 1.0)),
         float(score is None),
         float(bool(answer) and set(answer.split()) <= set(_normal(question).split())),
@@ -83,6 +83,11 @@ def names(question: str, answer: str) -> bool:
     """Whether every word of the answer stands in the question: "How long is the Suez Canal?" does not ask for it."""
     words = normalize_answer(answer).split()
     return bool(words) and set(words) <= set(normalize_answer(question).split())
+
+
+def negated(text: str) -> bool:
+    """Whether a text denies something."""
+    return _NEGATION.search(text) is not None
 
 
 def _disorder(asked: str, stored: str) -> float:
@@ -112,7 +117,7 @@ def _normal(text: str) -> str:
 
 def _other_word(asked: str, stored: str) -> bool:
     """Whether the two ask with different question words; "which" and "what" go with everything."""
-    left, right = _ASKED.search(asked), _ASKED.search(stored)
+    left, right = ASKED.search(asked), ASKED.search(stored)
     if left is None or right is None:
         return False
     one, other = left.group().lower(), right.group().lower()

@@ -16,7 +16,7 @@ from quipu.errors import InputError
 
 if TYPE_CHECKING:
     from quipu.cli.questions import BadLine
-    from quipu.records import Answer, Evidence
+    from quipu.records import Answer, Dated, Elsewhere, Evidence
 
 QUESTIONS_PER_CALL = 64
 """Questions of a file that are asked together."""
@@ -76,6 +76,14 @@ def ask(
             min=0.001, metavar="MS", help="A cascade takes no step that will probably end after so many milliseconds."
         ),
     ] = None,
+    prefer: Annotated[
+        Literal["newest", "both", "first"] | None,
+        typer.Option(
+            help="Where sources disagree: answer as the newest or the first (oldest) one does, or with both. Without "
+            "it the surest answer is given, and what the others say is shown with their dates.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change a setting of answering; may be given again."),
@@ -107,8 +115,9 @@ def ask(
 
         def answered(some: list[str]) -> list[Answer]:
             return opened.ask_many(
-                some, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms
-            )
+                some, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms,
+                prefer=prefer,
+            )  # fmt: skip
 
         if question is not None:
             _show(answered([question])[0], as_json, explain)
@@ -268,7 +277,26 @@ def described(answer: Answer, together: int = 1) -> list[str]:
         lines.append(f"    source    {_place(best)}")
     elif best.pair is not None:
         lines.append(f"    source    none: the pair was {best.pair.origin}")
-    return lines
+    if answer.elsewhere and answer.date is not None:
+        lines[-1] += f" ({dated(answer.date)})"
+    return lines + [f"    elsewhere {disagreeing(item)}" for item in answer.elsewhere]
+
+
+def disagreeing(item: Elsewhere) -> str:
+    """What another source says, in one line: the answer, whether it is newer, the source, its date."""
+    order = "" if item.newer is None else "newer: " if item.newer else "older: "
+    return f"{shortened(item.text, 200)} ({order}{source_of(item.evidence, item.date)})"
+
+
+def source_of(evidence: Evidence, date: Dated | None) -> str:
+    """Where evidence stands, and of when that is."""
+    source = _place(evidence) if evidence.document is not None else "a pair without a source"
+    return source if date is None else f"{source}, {dated(date)}"
+
+
+def dated(date: Dated) -> str:
+    """A source's date, and what is known by it."""
+    return {"document": "of ", "file": "changed ", "added": "added "}[date.by] + date.text
 
 
 def _asked_as(evidence: Evidence, label: str) -> list[str]:

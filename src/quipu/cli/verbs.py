@@ -24,6 +24,7 @@ VERBS = {
     "remove": ("memory:remove", "Forget a document with all its pairs, or one pair."),
     "info": ("memory:info", "Show what a memory holds: counts, models, size on disk."),
     "why": ("memory:why", "Say where a pair comes from."),
+    "conflicts": ("conflicts:conflicts", "List what sources of a memory answer differently."),
     "coverage": ("memory:coverage", "Show what became of every passage: pairs made, kept, and dropped by reason."),
     "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
     "rekey": ("memory:rekey", "Make the keys anew after an update of quipu's encoder."),

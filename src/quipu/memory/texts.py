@@ -168,6 +168,15 @@ class Texts(Transactions):
         )
         return found[0][1] if found else None
 
+    def text_at(self, document_id: str, span: Span) -> str:
+        """The text of the passage in which the span begins, "" where there is none; nothing of what stands over it."""
+        row = self._db.execute(
+            'SELECT piece(d.text, p.start, p."end") FROM passages p JOIN documents d ON d.id = p.document'
+            " WHERE p.document = ? AND p.start <= ? ORDER BY p.start DESC LIMIT 1",
+            (document_id, span.start),
+        ).fetchone()
+        return str(row[0]) if row else ""
+
     def passages_where(self, condition: str, values: tuple[object, ...]) -> list[Passage]:
         """For the rest of this room: passages ``p`` under a condition of SQL."""
         return [passage for _, passage in self._passages(condition, values)]
