@@ -33,6 +33,7 @@ _NEEDS = {
     "encoder": (("model.onnx", "tokenizer.json"), ("width", "max_length")),
     "words": (("words.npy", "scales.npy", "tokenizer.json"), ()),
     "extractor": (("model.onnx", "tokenizer.json"), ("span_length", "window", "stride")),
+    "verifier": (("model.onnx", "tokenizer.json"), ()),
     "reader": (("model.onnx", "tokenizer.json"), ("max_length", "stride")),
     "reranker": (("lower.onnx", "upper.onnx", "tokenizer.json"), ("max_length",)),
     "cross-encoder": (("model.onnx", "tokenizer.json"), ("max_length", "pad")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from quipu.answering.opposites import OPPOSITES
 from quipu.evaluation.twins.lexicon import MAKERS, MONTHS, PLACES, ROLES, SYNONYMS
@@ -63,16 +64,30 @@ def names_of(question: str) -> list[str]:
 
 def _swapped(text: str, pairs: Sequence[tuple[str, str]], rng: random.Random) -> str | None:
     """One word or phrase exchanged for its partner, at a random fitting place; its capital is kept."""
-    found = []
-    for left, right in pairs:
-        for word, other in ((left, right), (right, left)):
-            found += [(match, other) for match in re.finditer(rf"\b{re.escape(word)}\b", text, re.I)]
+    pattern, partners = _partners(tuple(pairs))
+    found = [
+        (match, other)
+        for match in pattern.finditer(text)
+        if match.start() == 0 or not match.group()[:1].isupper()  # the New of New York has no opposite
+        for other in partners[match.group().lower()]
+    ]
     if not found:
         return None
     match, other = rng.choice(found)
     if match.group()[:1].isupper():
         other = other[:1].upper() + other[1:]
     return text[: match.start()] + other + text[match.end() :]
+
+
+@cache
+def _partners(pairs: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict[str, list[str]]]:
+    """What finds any word or phrase of the pairs, the longest first, and what each may be exchanged for."""
+    partners: dict[str, list[str]] = {}
+    for left, right in pairs:
+        partners.setdefault(left.lower(), []).append(right)
+        partners.setdefault(right.lower(), []).append(left)
+    words = "|".join(re.escape(word) for word in sorted(partners, key=lambda word: (-len(word), word)))
+    return re.compile(rf"\b(?:{words})\b", re.I), partners
 
 
 def _negation(question: str, rng: random.Random, names: Sequence[str]) -> str | None:

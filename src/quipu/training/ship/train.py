@@ -22,6 +22,8 @@ from quipu.training.qamat.data import ExampleFiles
 from quipu.training.qamat.memory import stored
 from quipu.training.qamat.train import load, memory_queries
 from quipu.training.reader.data import examples
+from quipu.training.verifier.export import export_verifier
+from quipu.training.verifier.train import read_examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class ShipRecipe:
     """What to export and where to; ``compared`` texts go through the gate."""
 
     data: Path
-    kind: str  # encoder, extractor, reader, memory-reader, memory-encoder or reranker
+    kind: str  # encoder, extractor, reader, memory-reader, memory-encoder, reranker or verifier
     checkpoint: str  # a folder, or "minilm"
     out: Path
     version: str
@@ -38,6 +40,7 @@ class ShipRecipe:
     words_from: str | None = None  # of an encoder, an extractor or a reader: what holds the same word table
     codebook: int = 0  # of an encoder with heads: bytes a token; 0: none
     groups: Path | None = None  # of a reranker's run: what it is compared on
+    held: Path | None = None  # of a verifier's run: the claims it is compared on
     memory: Path | None = None  # of a memory reader: a run of ``remember``, whose held-out questions it is compared on
 
 
@@ -78,6 +81,13 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         figures = export_reranker(
             checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from=recipe.words_from
         )
+    elif recipe.kind == "verifier":
+        if recipe.held is None:
+            raise SettingsError("a verifier is compared on held-out claims: set held to the held.jsonl of its run")
+        claims = [example.claim for example in rng.sample(list(read_examples(recipe.held)), recipe.compared)]
+        figures = export_verifier(
+            checkpoint, recipe.out, name=name, version=recipe.version, claims=claims, words_from=recipe.words_from
+        )
     elif recipe.kind == "memory-reader":
         if recipe.memory is None:
             raise SettingsError("a memory reader is compared on held-out questions: set memory to a run of remember")
@@ -92,7 +102,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         texts = [item.question for item in held]
         figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
     else:
-        known = "encoder, extractor, reader, memory-reader, memory-encoder or reranker"
+        known = "encoder, extractor, reader, memory-reader, memory-encoder, reranker or verifier"
         raise SettingsError(f"kind must be {known}, not {recipe.kind!r}")
     report(dict(figures))
     write_card(recipe.out, recipe.about, figures)

@@ -1,0 +1,106 @@
+"""The verifier: does this evidence answer this question with this answer? A claim is read in one pass, by ONNX Runtime.
+
+A claim is what quipu is about to say and why: the question that was asked, the answer, the stored question whose answer
+it is ("" where it was read from a passage) and the text behind it ("" of a pair without one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from quipu.models.encoder import length_batches
+from quipu.models.hub import parallel, resolve, session
+from quipu.models.words import WordTable
+
+QUESTION, ANSWER, STORED, EVIDENCE = 48, 24, 40, 96  # tokens of each part at most
+ROOM = 320  # characters up to which a sentence is shown with the one before it
+_TOKENS_PER_BATCH = 1024
+
+
+class Claim(NamedTuple):
+    """What is to be verified; see the module."""
+
+    question: str
+    answer: str
+    stored: str = ""
+    evidence: str = ""
+
+
+def evidence_of(about: str, before: str, sentence: str) -> str:
+    """What stands behind an answer, as a claim shows it: title and headings, the sentence, and the one before it."""
+    said = f"{before} {sentence}" if before and len(before) + len(sentence) <= ROOM else sentence
+    return " ".join((f"{about}: {said}" if about else said).split())
+
+
+class Encoded(NamedTuple):
+    """Ids and segments of a claim: ``[CLS] question [SEP] answer [SEP] stored [SEP] evidence [SEP]``, 0 and then 1."""
+
+    ids: list[int]
+    segments: list[int]
+
+
+def encode_claims(tokenizer: Tokenizer, claims: Sequence[Claim]) -> list[Encoded]:
+    """The claims as the network reads them; parts that are too long lose their end, evidence its beginning and end.
+
+    ``tokenizer`` neither pads nor truncates. What is kept of long evidence is around the answer, where it stands there.
+    """
+    parts = tokenizer.encode_batch([part for claim in claims for part in claim], add_special_tokens=False)
+    first, last = (cast(int, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]"))
+    found = []
+    for at, claim in enumerate(claims):
+        question, answer, stored, evidence = parts[4 * at : 4 * at + 4]
+        begin = _begin(evidence.offsets, claim) if len(evidence.ids) > EVIDENCE else 0
+        front = [first, *question.ids[:QUESTION], last]
+        rest = [*answer.ids[:ANSWER], last, *stored.ids[:STORED], last, *evidence.ids[begin : begin + EVIDENCE], last]
+        found.append(Encoded(front + rest, [0] * len(front) + [1] * len(rest)))
+    return found
+
+
+def _begin(offsets: Sequence[tuple[int, int]], claim: Claim) -> int:
+    """The first token of long evidence that is kept: so that the answer stands in the middle of what is."""
+    place = max(0, claim.evidence.rfind(claim.answer)) if claim.answer else 0
+    middle = next((at for at, (start, _) in enumerate(offsets) if start >= place), 0)
+    return max(0, min(middle - EVIDENCE // 2, len(offsets) - EVIDENCE))
+
+
+class Verifier:
+    """A model that verifies claims. What is said of a claim does not depend on the claims beside it."""
+
+    def __init__(self, name_or_path: str | Path = "quipu-small/verifier") -> None:
+        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
+        folder = resolve(name_or_path, "verifier")
+        self.source = str(name_or_path)
+        self.name, self.sha256 = folder.name, folder.sha256
+        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._words = WordTable.of(folder.path, folder.settings)
+        self._session = session(folder.path / "model.onnx")
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path = "quipu-small/verifier") -> Verifier:
+        """The verifier in a folder, or the one that ships: "quipu-small/verifier"."""
+        return cls(name_or_path)
+
+    def verify(self, claims: Sequence[Claim]) -> NDArray[np.float32]:
+        """Log-odds (n,) that the evidence of each claim answers its question with its answer."""
+        encoded = encode_claims(self._tokenizer, claims)
+        batches = length_batches([len(item.ids) for item in encoded], _TOKENS_PER_BATCH)
+
+        def run(batch: list[int]) -> NDArray[np.float32]:
+            ids = np.array([encoded[at].ids for at in batch], dtype=np.int64)
+            segments = np.array([encoded[at].segments for at in batch], dtype=np.int64)
+            feeds = {"words": self._words(ids), "segments": segments, "mask": np.ones_like(ids)}
+            found: NDArray[np.float32] = self._session.run(["logits"], feeds)[0]
+            return found
+
+        logits = np.zeros(len(claims), dtype=np.float32)
+        for batch, found in zip(batches, parallel(run, batches), strict=True):
+            logits[batch] = found
+        return logits

@@ -1,0 +1,1 @@
+"""Train the verifier; see ``quipu.models.verifier``."""
