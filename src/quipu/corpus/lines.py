@@ -7,6 +7,7 @@ import gzip
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,14 +18,28 @@ LONGEST_LINE = 1_000_000  # characters; what is longer is named, not held
 _BLOCK = 1 << 18  # bytes
 
 
-def characters(path: Path) -> Iterator[str]:
-    """The text of a file, a block at a time; a byte that is not text becomes U+FFFD. InputError names the file."""
+@contextmanager
+def unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes as they were before gzip, if it is a ``.gz`` or begins as one; InputError names a bad file."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    packed = path.suffix.lower() == ".gz"
     try:
-        with cast(IO[bytes], gzip.open(path) if packed else path.open("rb")) as file:
+        with path.open("rb") as file:
+            packed = file.peek(2)[:2] == b"\x1f\x8b" or path.suffix.lower() == ".gz"
+            with cast(IO[bytes], gzip.GzipFile(fileobj=file)) if packed else file as plain:
+                yield plain
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: broken gzip file ({error})") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def characters(path: Path) -> Iterator[str]:
+    """The text of a file, a block at a time; a byte that is not text becomes U+FFFD. InputError names the file."""
+    try:
+        with unpacked(path) as file:
             data = file.read(_BLOCK)
+            packed = isinstance(file, gzip.GzipFile)
             decoder = codecs.getincrementaldecoder(encoding_of(data if packed else path))(errors="replace")
             while data:
                 yield decoder.decode(data)
@@ -32,10 +47,6 @@ def characters(path: Path) -> Iterator[str]:
         yield decoder.decode(b"", final=True)
     except ReadError as error:
         raise InputError(f"{path}: {error}") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: broken gzip file ({error})") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 class Lines(Iterator[tuple[int, str | None]]):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
+from quipu.corpus.lines import unpacked
 from quipu.errors import InputError
 
 
 def read_text(path: Path) -> str:
     """The whole text of a file, ``.gz`` or plain; what is not UTF-8 is Latin-1, as in the older sets."""
-    try:
-        data = Path(path).read_bytes()
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+    with unpacked(Path(path)) as file:
+        data = file.read()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

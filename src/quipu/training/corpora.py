@@ -6,16 +6,18 @@ pseudo-passages at training time (``compose``), since quipu works on passages of
 
 from __future__ import annotations
 
-import gzip
+import io
 import json
 import random
 import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from quipu.corpus.lines import unpacked
 from quipu.errors import InputError, SettingsError
 from quipu.training.written import WrittenPassage, parse
 
@@ -69,11 +71,13 @@ class Context:
     source: str
 
 
-def open_text(path: Path) -> Any:
-    """A text file, gzip-compressed or not."""
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """A text file in UTF-8, compressed by gzip or not."""
     if not path.exists():
         raise InputError(f"{path}: training data not found; set `data` in the recipe to the folder that holds it")
-    return gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
+    with unpacked(path) as file:
+        yield io.TextIOWrapper(file, encoding="utf-8")
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -256,7 +260,9 @@ def prose(data: Path) -> list[str]:
 
 def articles(data: Path) -> Iterator[tuple[str, str, str]]:
     """Paragraphs without questions: (set, title, text) of 2WikiMultihopQA's corpus, OpenStax and the Factbook."""
-    for row in json.loads(open_text(data / "2wiki" / "corpus.json.gz").read()):
+    with open_text(data / "2wiki" / "corpus.json.gz") as file:
+        rows = json.load(file)
+    for row in rows:
         yield "2wiki", row["title"], row["text"]
     for row in read_jsonl(data / "openstax_anthropology" / "sections.jsonl.gz"):
         for text in row["paragraphs"]:

@@ -14,8 +14,11 @@ import pytest
 from quipu.corpus.lines import LONGEST_LINE
 from quipu.corpus.pairs import LONGEST_ANSWER, read_pairs
 from quipu.errors import InputError
+from quipu.evaluation.files import read_text
+from quipu.evaluation.tasks.open_domain import read_examples
 from quipu.records import QAPair
 from quipu.text import LONGEST_QUESTION
+from quipu.training.corpora import read_jsonl
 
 POOL = (
     ("When does the pool open?", "At 6.30 on weekdays"),
@@ -238,6 +241,19 @@ def test_a_gzip_with_a_flipped_byte_is_an_error(tmp_path: Path) -> None:
         spoilt[at] ^= 0xFF
         with pytest.raises(InputError, match=r"a\.jsonl\.gz"):
             found(tmp_path, "a.jsonl.gz", bytes(spoilt))
+
+
+def test_gzip_is_told_by_the_bytes_in_every_reader_of_published_files(tmp_path: Path) -> None:
+    """A browser takes the ".gz" off the name; and a broken file of training data ended in a traceback."""
+    data = gzip.compress(b'{"question": "Who is it?", "answer": ["Zo\xc3\xab"]}\n' * 9)
+    (tmp_path / "a.jsonl").write_bytes(data)
+    assert [pair.answer for _, pair in read_pairs(tmp_path / "a.jsonl") if isinstance(pair, QAPair)] == ["Zoë"] * 9
+    assert read_text(tmp_path / "a.jsonl").count("Zoë") == len(read_examples(tmp_path / "a.jsonl")) == 9
+    assert len(list(read_jsonl(tmp_path / "a.jsonl"))) == 9
+    (tmp_path / "a.jsonl").write_bytes(data[:-8] + bytes(8))
+    for read in (read_text, read_examples, lambda path: list(read_jsonl(path))):
+        with pytest.raises(InputError, match=r"a\.jsonl: broken gzip file"):
+            read(tmp_path / "a.jsonl")
 
 
 def test_bytes_that_are_not_text_are_named_by_row(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ exact match after normalisation. F1 and EM in per cent, so is recall.
 
 from __future__ import annotations
 
-import gzip
 import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
+from quipu.corpus.lines import unpacked
 from quipu.errors import InputError
 from quipu.evaluation.metrics import (
     best_f1,
@@ -177,10 +177,11 @@ def read_examples(path: Path, *, unanswered: bool = False) -> list[Example]:
 
 
 def _text(path: Path) -> str:
+    with unpacked(path) as file:
+        data = file.read()
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
