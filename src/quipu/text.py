@@ -79,6 +79,11 @@ def why_not_json(error: ValueError | RecursionError) -> str:
     return "JSON with a number of too many digits"
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text that lists them."""
+    return frozenset(text.split())
+
+
 def exact_match(prediction: str, answers: Iterable[str]) -> float:
     """1.0 if the normalised prediction equals one of the normalised gold answers, else 0.0."""
     normal = normalize_answer(prediction)

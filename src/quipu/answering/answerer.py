@@ -14,6 +14,7 @@ from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
 from quipu.answering.nearest import nearest_sentence
 from quipu.answering.precision import Promise, promised
 from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step
+from quipu.answering.saying import complete
 from quipu.answering.scoring import Calibration, LinearScorer, unfitted
 from quipu.answering.settings import CASCADE, AnswerSettings
 from quipu.answering.steps.chain import Chain
@@ -27,6 +28,7 @@ from quipu.answering.where import Where
 from quipu.errors import InputError
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
+from quipu.models.words import WordSimilarity
 from quipu.records import Answer, NearestSentence, QAPair, Route, Span
 
 Method = Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"]
@@ -69,6 +71,7 @@ class Answerer:
             Chain(self.settings, compare), Spans(*given, self.where.vectors),
         )  # fmt: skip
         self._step_ms = dict(STEP_MS)
+        self._similar = WordSimilarity()
         self._steps: dict[Route, Step] = {step.NAME: step for step in steps}
         self._ordered: Mapping[str, Callable[[Sequence[str], Context], list[list[Proposal]]]] = {
             "where": self.where.propose, "rerank": self.lookup.propose_reranked,
@@ -112,7 +115,7 @@ class Answerer:
                 for name in self.steps(rerank, budget)
             )
             answers = cascade(questions, steps, bar, budget, lambda: self.fitted("cascade"))
-        answers = [self._with_elsewhere(answer, context, prefer) for answer in answers]
+        answers = [complete(self._with_elsewhere(answer, context, prefer)) for answer in answers]
         if all(answer.text is not None for answer in answers) or not budget.affords("where") or self.where.ready():
             return answers
         return [answer if answer.text is not None else self._with_nearest(answer, context) for answer in answers]
@@ -219,7 +222,7 @@ class Answerer:
         answers = [
             decide(
                 name, question, row, self.scorer(row[0].scorer if row else name), self._store, bar,
-                after_lookup=after_lookup,
+                after_lookup=after_lookup, similar=self._similar,
             )
             for question, row in zip(questions, step.propose(questions, context), strict=True)
         ]  # fmt: skip

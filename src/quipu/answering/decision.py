@@ -11,8 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from quipu.answering.features import FEATURES, NAME, content_words, numbers
+from quipu.answering.accounted import Similar, phrases, unaccounted
+from quipu.answering.features import FEATURES
+from quipu.answering.inflection import every_form
 from quipu.answering.proposal import Proposal, evidence_of
+from quipu.answering.saying import OBJECTED, objection
 from quipu.answering.scoring import LinearScorer
 from quipu.memory import tokens
 from quipu.memory.store import Store
@@ -59,22 +62,25 @@ def decide(
     bar: Bar,
     *,
     after_lookup: bool = False,
+    similar: Similar | None = None,
 ) -> Answer:
     """The best proposal of one step as an answer; without text where it is less probable than ``bar``.
 
-    An answer that is held back keeps its evidence.
+    A proposal against which its own place speaks gives way to the next; it is improbable where there is no other. An
+    answer that is held back keeps its evidence. ``similar``: see ``unaccounted``, for the reason.
     """
     if not proposals:
         return Answer.abstained(question, reason=_NOTHING.get(route, _NOTHING_PAIRS))
-    best, score = _best(proposals, scorer)
+    best, score, evidence, against = _best(question, proposals, scorer, store)
     probability = scorer.probability(score, after_lookup=after_lookup)
-    evidence = evidence_of(replace(best, score=score) if best.score is None else best, store)
+    if against and probability is not None:
+        probability = min(probability, OBJECTED)
     shown = score if best.score is None else best.score
     reason = ""
     if not best.text:
         reason = "the reader says nothing"
     elif probability is not None and probability < bar.over(scorer):
-        reason = _why_unsure(question, best, evidence, store)
+        reason = against or _why_unsure(question, best, evidence, store, similar)
     elif best.scorer == "chain" and len(best.sources) == 1 and bar.least is None:
         reason = "one pair is enough, there is no chain"  # which is what look-up is for
     if reason:
@@ -97,8 +103,8 @@ def combined(steps: Sequence[tuple[Route, Answer]], scorer: LinearScorer | None,
 
     Where none does, what was held back is weighed together: steps that hold the same answer confirm each other. The
     best by ``scorer`` (weights of ``COMBINED_FEATURES``) is given if it is probable enough. Without such weights the
-    most probable by its own step is given where ``bar.least`` allows it. Else it stays held back, for the first step's
-    reason.
+    most probable by its own step is given where ``bar.least`` allows it. Else it stays held back, for the reason of
+    the first step that holds it.
     """
     told = tuple(
         StepTrace(name, answer.text, answer.probability, answer.reason, answer.milliseconds, answer.held)
@@ -126,11 +132,21 @@ def held(traces: Sequence[StepTrace]) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def _best(proposals: Sequence[Proposal], scorer: LinearScorer) -> tuple[Proposal, float]:
-    """The proposal of the highest score, the first of equals, and the score."""
-    scores = [scorer.score(item.features) for item in proposals]
-    best = max(range(len(scores)), key=lambda at: (scores[at], -at))
-    return proposals[best], scores[best]
+def _best(
+    question: str, proposals: Sequence[Proposal], scorer: LinearScorer, store: Store
+) -> tuple[Proposal, float, tuple[Evidence, ...], str]:
+    """The proposal of the highest score, the first of equals, with its score and evidence; and what speaks against it.
+
+    Those against which nothing speaks go before all others.
+    """
+    found: list[tuple[Proposal, float, tuple[Evidence, ...], str]] = []
+    for item in sorted(proposals, key=lambda item: -scorer.score(item.features)):
+        score = scorer.score(item.features)
+        evidence = evidence_of(replace(item, score=score) if item.score is None else item, store)
+        found.append((item, score, evidence, objection(question, item.text, evidence)))
+        if not found[-1][-1]:
+            return found[-1]
+    return found[0]
 
 
 def _of_held(
@@ -144,7 +160,9 @@ def _of_held(
     least = bar.least if scorer is None else bar.over(scorer)
     if least is not None and (best.probability or 0.0) >= least:
         return best
-    return replace(best, text=None, held=best.text, route="abstain", reason=steps[0][1].reason)
+    text = normalize_answer(best.text or "")
+    reason = next(answer.reason for _, answer in known if normalize_answer(answer.held or "") == text)
+    return replace(best, text=None, held=best.text, route="abstain", reason=reason)
 
 
 def _most_probable(known: Sequence[tuple[Route, Answer]]) -> Answer:
@@ -186,32 +204,35 @@ def _why_sure(best: Proposal, probability: float | None) -> str:
     return said + ("; generated: it does not stand there in these words" if best.generated else "")
 
 
-def _why_unsure(question: str, best: Proposal, evidence: Sequence[Evidence], store: Store) -> str:
+def _why_unsure(
+    question: str, best: Proposal, evidence: Sequence[Evidence], store: Store, similar: Similar | None
+) -> str:
     """Why an answer is not trusted, in words: what of the question is not stored, or what is against the answer."""
+    texts = [f"{item.pair.question} {item.pair.answer}" for item in evidence if item.pair]
+    texts += [f"{item.passage.about()} {item.passage.text}" for item in evidence if item.passage]
+    missing = phrases(question, unaccounted(question, texts, similar))
+    unknown = [phrase for phrase in missing if not _stored(phrase, store)]
+    if unknown:
+        return f"nothing stored speaks of {_listed(unknown)}"
     if best.scorer in _UNSURE:
-        return _UNSURE[best.scorer]
+        return _UNSURE[best.scorer] + (f"; not spoken of: {_listed(missing)}" if missing else "")
     of = dict(zip(FEATURES, best.features, strict=True))
-    pair, passage = evidence[0].pair, evidence[0].passage
-    text = f"{pair.question} {pair.answer}" if pair else ""
-    text += f" {passage.about()} {passage.text}" if passage else ""
-    nearest = "the nearest pair" + (" and its passage do" if passage else " does")
     if of["similarity"] < 0.5:
         return "nothing similar is stored"
-    missing = sorted(numbers(question) - numbers(text))
     if missing:
-        unknown = [number for number in missing if not _stored(number, store)]
-        if unknown:
-            return f"a number differs: nothing stored speaks of {', '.join(unknown)}"
-        return f"a number differs: {nearest} not speak of {', '.join(missing)}"
-    stored = content_words(text)
-    lacking = [name for name in dict.fromkeys(NAME.findall(question)) if not content_words(name) <= stored]
-    if lacking:
-        return f"a name differs: {nearest} not speak of {', '.join(lacking)}"
+        nearest = "the nearest pair" + (" and its passage do" if evidence[0].passage else " does")
+        return f"{nearest} not speak of {_listed(missing)}"
     if of["agreement"] < 0.5:
         return "the candidates disagree"
     return "what is stored is similar, but asks for something else"
 
 
-def _stored(number: str, store: Store) -> bool:
-    """Whether any pair or passage holds the number."""
-    return bool(tokens.search_ids(store, number, 1)) or bool(store.search_words(number, 1)[0][0] >= 0)
+def _listed(phrases: Sequence[str]) -> str:
+    return ", ".join(repr(phrase) for phrase in phrases)
+
+
+def _stored(phrase: str, store: Store) -> bool:
+    """Whether any pair or passage holds one of the words in any of its forms."""
+    words = phrase.lower().split()
+    forms = " ".join(dict.fromkeys(form for word in words for form in (word, *every_form(word))))
+    return bool(tokens.search_ids(store, forms, 1)) or bool(store.search_words(forms, 1)[0][0] >= 0)

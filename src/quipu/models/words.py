@@ -5,7 +5,8 @@ Word vectors are frozen in training, so one table serves them all; a graph that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError
-from quipu.models.hub import shared_words
+from quipu.models.hub import is_bundled, shared_words
 
 
 class WordTable:
@@ -40,3 +41,52 @@ class WordTable:
         """Word vectors (..., D) of ids (...)."""
         found: NDArray[np.float32] = self.rows[ids].astype(np.float32) * self.scales[ids]
         return found
+
+
+class WordSimilarity:
+    """Whether words mean nearly the same, by the cosine of their vectors in the table that ships; loaded when asked.
+
+    Vectors of single words know what a word is about rather than what it means: of 50 pairs of synonyms (car,
+    automobile) and 50 of words that are met in the same place (pier, quay; red, blue), a cosine of .45 takes 74 and
+    26 % for the same, of .50 44 and 12 %, of .55 28 and 8 %. Of words taken for the same at
+    ``THRESHOLD`` about four in five are.
+    """
+
+    THRESHOLD = 0.5
+    WORDS = "quipu-small/words"
+    KEPT = 2000  # vectors of words
+
+    def __init__(self) -> None:
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    def __call__(self, word: str, words: Sequence[str]) -> bool:
+        """Whether one of ``words`` means the same; False where the table is not installed."""
+        if self._table is None:
+            return False
+        own = self._vector(word)
+        return any(float(self._vector(other) @ own) >= self.THRESHOLD for other in words)
+
+    def _vector(self, word: str) -> NDArray[np.float32]:
+        """The mean of a word's pieces, of unit length; a fresh table of those known where it has grown large."""
+        found = self._known.get(word)
+        if found is None:
+            assert self._table is not None
+            table, tokenizer = self._table
+            mean = table(np.array(tokenizer.encode(word, add_special_tokens=False).ids or [0])).mean(axis=0)
+            found = mean / np.linalg.norm(mean)
+            if len(self._known) >= self.KEPT:
+                self._known = {}
+            self._known[word] = found
+        return found
+
+    @cached_property
+    def _table(self) -> tuple[WordTable, Any] | None:
+        if not is_bundled(self.WORDS):
+            return None
+        from tokenizers import Tokenizer
+
+        folder = shared_words(self.WORDS)
+        tokenizer = Tokenizer.from_file(str(folder.tokenizer))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return WordTable(folder.path), tokenizer

@@ -54,7 +54,7 @@ def test_what_was_held_back_comes_out_where_all_is_wanted() -> None:
     assert (answer.text, answer.route, answer.probability) == ("maybe read", "read", 0.4)
     (none,) = cascade(["x?"], steps, Bar(0.5))  # type: ignore[arg-type]
     assert none.text is None and none.route == "abstain"
-    assert (none.held, none.probability, none.reason) == ("maybe read", 0.4, "lookup: no")  # the most probable
+    assert (none.held, none.probability, none.reason) == ("maybe read", 0.4, "read: no")  # the most probable
 
 
 def test_an_answer_below_the_wanted_probability_goes_on_to_the_next_step() -> None:
