@@ -17,11 +17,8 @@ from quipu.errors import InputError
 from quipu.facade import Memory
 
 ASKED = "What number follows hotel limit is?"
-OLD = "# Travel policy 2021\n\nThe hotel limit is 95 euros a night. The meal limit is 31 euros a day."
-NEW = (
-    "# Travel policy 2024\n\nThis replaces the old one. The hotel limit is 131 euros a night. "
-    "The taxi limit is 47 euros."
-)
+OLD = "# Travel policy 2021\n\nThe hotel limit is 95 a night. The meal limit is 31 euros a day."
+NEW = "# Travel policy 2024\n\nThis replaces the old one. The hotel limit is 131 a night. The taxi limit is 47 euros."
 
 
 @pytest.fixture
@@ -30,7 +27,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Memory]:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "docs").mkdir()
     for number, (name, text) in enumerate(
-        (("new.md", NEW), ("old.md", OLD), ("rooms.md", "# House rules\n\nThe hotel limit is 17 euros a night."))
+        (("new.md", NEW), ("old.md", OLD), ("rooms.md", "# House rules\n\nThe hotel limit is 17 a night."))
     ):
         (tmp_path / "docs" / name).write_text(text)
         os.utime(tmp_path / "docs" / name, (1_700_000_000 + number, 1_700_000_000 + number))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from quipu.answering.contradiction import contradiction
 from quipu.answering.full_names import full_name
@@ -10,7 +10,7 @@ from quipu.answering.lists import counterpart, is_paired
 from quipu.answering.qualifiers import qualified
 from quipu.answering.quoted import others_words
 from quipu.corpus.passages import sentences_of
-from quipu.records import Answer, Evidence, Passage, Span
+from quipu.records import Answer, Elsewhere, Evidence, Passage, Span
 from quipu.text import normalize_answer
 
 OBJECTED = 0.1
@@ -39,40 +39,61 @@ def objection(question: str, text: str, evidence: tuple[Evidence, ...]) -> str:
 
 
 def complete(answer: Answer) -> Answer:
-    """The answer in the words that it needs: the item of paired lists, whole names, units, bounds, exceptions.
+    """The answer, and what other sources say instead, in the words that they need to be true.
 
-    The first place of its evidence becomes that of all these words. A whole name that stands elsewhere in the passage
-    is a place more. What is put together of two places is marked as generated.
+    Of paired lists that is the item asked for; whole names, units, bounds, exceptions. The first place of the evidence
+    becomes that of all these words. A whole name that stands elsewhere in the passage is a place more. What is put
+    together of two places is marked as generated.
     """
-    text = answer.text or answer.held
-    place = _place(text, answer.evidence) if text else None
+    text = answer.text or answer.held or ""
+    said = _completed(answer.question, text, answer.evidence)
+    others = tuple(_other(answer.question, item) for item in answer.elsewhere)
+    if said is None:
+        return answer if others == answer.elsewhere else replace(answer, elsewhere=others)
+    return replace(
+        answer, text=None if answer.text is None else said.text, held=said.text if answer.text is None else answer.held,
+        evidence=said.evidence, generated=answer.generated or said.generated, elsewhere=others,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    text: str
+    evidence: tuple[Evidence, ...]
+    generated: bool
+
+
+def _other(question: str, item: Elsewhere) -> Elsewhere:
+    said = _completed(question, item.text, (item.evidence,))
+    return item if said is None else replace(item, text=said.text, evidence=said.evidence[0])
+
+
+def _completed(question: str, text: str, evidence: tuple[Evidence, ...]) -> _Said | None:
+    """The text with the words that it needs and its places; None where it needs none, or is no span of a place."""
+    place = _place(text, evidence)
     if place is None:
-        return answer
+        return None
     passage, start, end = place
     sentence = _sentence(passage, start, end)
     inside, base = passage.text[sentence.start : sentence.end], sentence.start
-    item = counterpart(answer.question, inside, start - base, end - base)
-    evidence = answer.evidence
+    more: tuple[Evidence, ...] = ()
+    item = counterpart(question, inside, start - base, end - base)
     if item is not None:
         said, start, end = item.text, base + item.start, base + item.end
     else:
-        span = qualified(answer.question, inside, start - base, end - base)
+        span = qualified(question, inside, start - base, end - base)
         if not span.against:
             start, end = base + span.start, base + span.end
-        said = passage.text[start:end]
-        name = full_name(answer.question, passage.text, start, end)
+        name = full_name(question, passage.text, start, end)
         if name is not None and name[0] <= start < name[1]:
             start, end = name
-            said = passage.text[start:end]
         elif name is not None:
-            said = passage.text[name[0] : name[1]]
-            evidence = (*evidence, _moved(evidence[0], passage, *name, pair=False))
-    if normalize_answer(said) == normalize_answer(text or ""):
-        return answer
-    generated = answer.generated or (item is not None and said != passage.text[start:end])
-    evidence = (_moved(evidence[0], passage, start, end), *evidence[1:])
-    changed = {"text": said} if answer.text is not None else {"held": said}
-    return replace(answer, **changed, evidence=evidence, generated=generated)  # type: ignore[arg-type]
+            more = (_moved(evidence[0], passage, *name, pair=False),)
+        said = passage.text[slice(*name)] if name else passage.text[start:end]
+    if normalize_answer(said) == normalize_answer(text):
+        return None
+    moved = _moved(evidence[0], passage, start, end)
+    return _Said(said, (moved, *evidence[1:], *more), item is not None and said != passage.text[start:end])
 
 
 def _place(text: str, evidence: tuple[Evidence, ...]) -> tuple[Passage, int, int] | None:

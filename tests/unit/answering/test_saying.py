@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from quipu.answering.proposal import PassageSpan, Proposal
 from quipu.answering.saying import OBJECTED, complete, objection
 from quipu.answering.scoring import LinearScorer, Odds
 from quipu.memory.store import Store
-from quipu.records import Answer, Document, Evidence, Passage, QAPair, Span
+from quipu.records import Answer, Document, Elsewhere, Evidence, Passage, QAPair, Span
 
 TEXT = (
     "The lamp was made by Nora Quill. The gate opens at 6:00 and closes at 21:30. Crane A must not lift more than "
@@ -43,6 +44,15 @@ def test_an_answer_and_its_place_grow_together(held: bool) -> None:
     span = answer.evidence[0].span
     assert span is not None and DOCUMENT.text[span.start : span.end] == "not lift more than 4 tonnes"
     assert answer.evidence[0].quote == "not lift more than 4 tonnes" and not answer.generated
+
+
+def test_what_others_say_instead_is_completed_too() -> None:
+    """The answer with its unit beside another source's without looks like a difference of kind."""
+    plain, other = found("When does the gate open?", "6:00"), found("How much does crane A lift?", "4 tonnes")
+    item = Elsewhere("4 tonnes", other.evidence[0])
+    answer = complete(replace(plain, question="How much does crane A lift?", elsewhere=(item,)))
+    assert answer.text == "6:00" and answer.elsewhere[0].text == "not lift more than 4 tonnes"
+    assert answer.elsewhere[0].evidence.quote == "not lift more than 4 tonnes"
 
 
 def test_an_item_that_is_put_together_is_marked() -> None:
