@@ -37,12 +37,14 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 _TEXT = (
     "The gate\n\nThe gate was painted by Nora Quill in 1931. It is 4.5 m wide.\n\nOpening hours\n\n"
     "Q: When is it open?\nA: From 9 to 17 o’clock — daily.\n\n1. Lift the latch.\n2. Push.\n\nEvery visitor pays 3 €.\n"
+    "\nQuill            Gates          [Page 1]\n\fThe gate           1931\n\nIt opens,\n\n"
+    "Quill            Gates          [Page 2]\n\fThe gate           1931\n\nsays Nora.\n"
 )
 _MARKDOWN = (
     "---\ntitle: Gate\nauthor: N\n---\n# The gate\n\nPainted by *Nora* [Quill](http://x.org \"t\") in `1931`.\n\n"
     "| Day | Price |\n|---|---:|\n| Monday | 3 |\n| Sunday<br>late | ~~4~~ 5 |\n\n- one\n  - two\n1. three\n\n"
     "```sh\nopen --gate\n```\n\n<details><summary>Is it open?</summary>\n\nYes.\n\n</details>\n\n![picture](a.png)\n\n"
-    "Term\n: meaning[^1]\n\n[^1]: A note.\n"
+    "**Hours**\n\nNine to five.\n\nTerm\n: meaning[^1]\n\n[^1]: A note.\n"
 )  # fmt: skip
 _HTML = (
     "<!DOCTYPE html><html lang=en><head><meta charset='utf-8'><title>The gate</title><style>p{}</style></head><body>"

@@ -302,3 +302,16 @@ def test_what_an_expander_hides_is_text() -> None:
     """Wikis export what folds away with the class "hidden"."""
     page = "<div class='expand-control'><span>More</span></div><div class='expand-content hidden'><p>In the safe.</div>"
     assert texts(page) == ["More", "In the safe."]
+
+
+def test_blocks_know_their_lines(tmp_path: Path) -> None:
+    """A source in a page of a thousand lines named the file and nothing more."""
+    page = (
+        "\n<?xml version='1.0'\n?><html>\n<body><h1>The\ngate</h1>\n<p\nclass='x'>One &amp;\ntwo <b>three</b>\n"
+        "<p>Four<br>\n<br>five\n<ul>\n<li>six\n<li>\nseven</ul>\n<table>\n<tr><th>Day<th>Price\n<tr><td>Monday<td>3\n"
+        "</table>\n<pre>\nx = 1\n</pre>\n<button aria-expanded='false'>Why?</button>\n<p>Ämne\u2028\x0b8</p>\n"
+    )
+    assert [(block.line, block.kind) for block in extract(tmp_path, page).blocks] == [
+        (4, "heading"), (7, "paragraph"), (9, "paragraph"), (9, "paragraph"), (12, "item"), (13, "item"), (17, "row"),
+        (19, "code"), (22, "question"), (23, "paragraph"),
+    ]  # fmt: skip

@@ -21,7 +21,7 @@ class Cell:
     """One cell as it is written in the file.
 
     ``columns`` and ``rows``: how many it covers. ``names``: it is marked, or set in bold, as the name of its column or
-    row. ``continues``: it only continues the cell above it (the way of Word).
+    row. ``continues``: it only continues the cell above it (the way of Word). ``line``: in the file, where known.
     """
 
     text: str
@@ -29,6 +29,7 @@ class Cell:
     rows: int = 1
     names: bool = False
     continues: bool = False
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class _Slot:
 _NOTHING = _Slot(Cell(""))
 
 
-def table_rows(table: Sequence[Sequence[Cell]], heads: int = 0, caption: str = "") -> list[str]:
+def table_rows(table: Sequence[Sequence[Cell]], heads: int = 0, caption: str = "") -> list[Block]:
     """The rows of a table in words, each with the names of its columns, its title and the caption.
 
     ``heads``: how many rows at the top the file itself says are names of columns; where it says nothing, a first row of
@@ -52,9 +53,15 @@ def table_rows(table: Sequence[Sequence[Cell]], heads: int = 0, caption: str = "
     """
     grid = [row for row in _placed(table) if any(slot.cell.text for slot in row)]
     heads = min(heads, len(grid))
-    written: list[str] = []
+    written: list[Block] = []
+
+    def write(texts: Iterable[str], row: Sequence[_Slot]) -> None:
+        written.extend(Block(text, "row", line=_line_of(row)) for text in texts)
+
+    top = grid[0] if grid else []
     if len(caption) > _NAME:
-        written, caption = [caption], ""
+        write([caption], top)
+        caption = ""
     width = max(map(len, grid), default=0)
     titles: list[str] = []
     while grid and _is_title(grid[0], width) and len(grid) > 1:  # above the names of the columns
@@ -63,20 +70,24 @@ def table_rows(table: Sequence[Sequence[Cell]], heads: int = 0, caption: str = "
     caption = ", ".join(filter(None, [caption, *titles]))
     heads = heads or _heads(grid)
     header = _header(grid[:heads], width)
-    title = ""
+    title: Sequence[_Slot] = []
     below = [(_is_title(row, width), row) for row in grid[heads:]]
     if not below:
-        return [*written, *in_words(header, [], caption)] if heads else [*written, *filter(None, [caption])]
+        write(in_words(header, [], caption) if heads else filter(None, [caption]), top)
     for is_title, group in groupby(below, key=lambda item: item[0]):
         rows = [row for _, row in group]
         if is_title:
-            written += in_words((), [[row[0].cell.text] for row in rows[:-1]], caption)
-            title = rows[-1][0].cell.text
+            for row in rows[:-1]:
+                write(in_words((), [[row[0].cell.text]], caption), row)
+            title = rows[-1]
         else:
-            front = ", ".join(filter(None, [caption, title]))
-            written += in_words(header, [_cells(row) for row in rows], front)
-            title = ""
-    return [*written, *in_words((), [[title]], caption)] if title else written
+            front = ", ".join(filter(None, [caption, title[0].cell.text if title else ""]))
+            for row in rows:
+                write(in_words(header, [_cells(row)], front), row)
+            title = []
+    if title:
+        write(in_words((), [[title[0].cell.text]], caption), title)
+    return written
 
 
 def cell_text(content: Iterable[Block]) -> str:
@@ -122,6 +133,10 @@ def _placed(table: Sequence[Sequence[Cell]]) -> Iterator[list[_Slot]]:
             hanging.clear()
         above = slots
         yield slots
+
+
+def _line_of(row: Sequence[_Slot]) -> int | None:
+    return next((slot.cell.line for slot in row if not slot.down), None)
 
 
 def _is_title(row: Sequence[_Slot], width: int) -> bool:

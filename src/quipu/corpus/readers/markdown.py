@@ -35,7 +35,6 @@ _NOTE = re.compile(r"\[\^([^\]\s\[]{1,100})\]")
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
 _CAPTION = re.compile(r"(?:table|tab\.)\s*[\w.]*\d", re.IGNORECASE)
 _DEFINITION = re.compile(r":[ \t]+")
-_WORD = re.compile(r"\w+")
 _BREAK = re.compile(r"<br\s*/?>|<!--.*-->", re.IGNORECASE | re.DOTALL)
 
 
@@ -191,13 +190,8 @@ class _Page:
             parts.append(part)
             ends += part.count("\n")
             last += 1
-        source, place = "".join(parts), 0
-        for block in _of_html(source):
-            word = _WORD.search(block.text)
-            found = source.find(word[0], place, place + 10_000) if word else -1
-            if found >= 0:
-                line, place = line + source.count("\n", place, found), found
-            self.blocks.append(replace(block, line=line))
+        for block in _of_html("".join(parts)):
+            self.blocks.append(replace(block, line=line + (block.line or 1) - 1))
             if block.kind == "heading":
                 self.title = self.title or block.text
                 self._heading = block.text

@@ -165,8 +165,7 @@ class Body:
             return
         notes = [block for contents in blocks for content in contents for block in content if block.kind == "note"]
         title = " ".join(block.text for block in caption)
-        for text in table_rows(rows, heads if heads < len(rows) else 0, title):
-            yield Block(text, "row")
+        yield from table_rows(rows, heads if heads < len(rows) else 0, title)
         yield from notes
 
     def _sets_off_first_row(self, properties: Any) -> bool:

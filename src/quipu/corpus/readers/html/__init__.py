@@ -56,7 +56,7 @@ def read(path: Path) -> Iterator[Extract | Bad]:
 def blocks_of(source: str) -> list[Block]:
     """The blocks of a fragment of a page, such as stands in other formats; none where it holds no text.
 
-    What is bold in it is still said to be, for a heading stands under those of the whole.
+    Lines are counted in the fragment. What is bold is still said to be, for a heading stands under those of the whole.
     """
     return _blocks(_parsed(source))[0]
 
@@ -64,7 +64,8 @@ def blocks_of(source: str) -> list[Block]:
 def _parsed(source: str) -> Node:
     source = source.removeprefix("\ufeff").replace("\x00", "\ufffd")
     declaration = _XML.match(source)
-    return parse(source[declaration.end() :] if declaration else source)
+    begins = declaration.end() if declaration else 0
+    return parse(source[begins:], 1 + source.count("\n", 0, begins))
 
 
 def _blocks(root: Node) -> tuple[list[Block], dict[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from io import StringIO
 from typing import Any
 
 from lxml import etree
@@ -22,14 +23,15 @@ class Node:
     """An element. ``size``: its characters of text without white space; ``linked``: how many of them are links.
 
     ``last``: the last of them. ``links``, ``tables``, ``tops`` and ``heads`` count links, tables, h1 and all headings,
-    itself among them.
+    itself among them. ``line``: where its first tag ends in the file.
     """
 
-    __slots__ = ("attributes", "children", "heads", "last", "linked", "links", "size", "tables", "tag", "tops")
+    __slots__ = ("attributes", "children", "heads", "last", "line", "linked", "links", "size", "tables", "tag", "tops")
 
-    def __init__(self, tag: str, attributes: Mapping[str, str] = _NOTHING) -> None:
+    def __init__(self, tag: str, attributes: Mapping[str, str] = _NOTHING, line: int = 1) -> None:
         """An element without content."""
         self.tag = tag
+        self.line = line
         self.attributes = attributes
         self.children: list[Node | str] = []
         self.last = ""
@@ -54,10 +56,17 @@ class Node:
             waiting += [child for child in reversed(node.children) if isinstance(child, Node)]
 
 
-def parse(source: str) -> Node:
-    """The tree of a page or of a fragment, however deep; time and memory are linear in its length."""
-    parser = etree.HTMLParser(target=_Builder(), no_network=True, huge_tree=True)
-    parser.feed(source)
+def parse(source: str, line: int = 1) -> Node:
+    """The tree of a page or of a fragment, however deep; time and memory are linear in its length.
+
+    ``line``: the number of its first line. libxml2 tells no lines to those who build their own tree: it is given one
+    after the other, and an element is on the line with which its tag was whole.
+    """
+    builder = _Builder()
+    parser = etree.HTMLParser(target=builder, no_network=True, huge_tree=True)
+    parser.feed("")  # a page without anything is one
+    for builder.line, text in enumerate(StringIO(source, newline="\n"), line):
+        parser.feed(text)
     root: Node = parser.close()
     return root
 
@@ -66,11 +75,12 @@ class _Builder:
     """Makes nodes of the parser's events, which close every element in order."""
 
     def __init__(self) -> None:
+        self.line = 1
         self._root = Node("")
         self._open = [self._root]
 
     def start(self, tag: str, attributes: Any) -> None:
-        node = Node(tag, dict(attributes) if attributes else _NOTHING)
+        node = Node(tag, dict(attributes) if attributes else _NOTHING, self.line)
         self._open[-1].children.append(node)
         if tag not in EMPTY:
             self._open.append(node)

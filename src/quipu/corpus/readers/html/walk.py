@@ -68,6 +68,8 @@ class Walk:
         self._bold_last = ""  # the last character of a block that is all bold so far
         self._place: _Place | None = None  # of the open block's first text
         self._heading = 0
+        self._line = 1  # of the element that was met last
+        self._begins = 1  # the line of the open block
         self._numbers: dict[int, str] = {}  # of the items of open numbered lists, by identity
         self._number = ""  # of the item whose text comes next
 
@@ -95,6 +97,7 @@ class Walk:
 
     def _element(self, node: Node, place: _Place) -> None:
         tag = node.tag
+        self._line = node.line
         if tag in _BLOCKS:
             self._flush()
             self._waiting.append((None, place))
@@ -149,7 +152,7 @@ class Walk:
         if self._place is None:
             if text.isspace():
                 return
-            self._place = place
+            self._place, self._begins = place, self._line
         if not place.bold and not text.isspace():
             self._plain = True
         elif not self._plain:
@@ -180,14 +183,16 @@ class Walk:
                 text = boxed(text)
             if not plain and text.endswith("?") and kind in ("paragraph", "item"):
                 kind = "question"
-            self._add(text.replace("\n", " ") if kind == "heading" else text, kind, place.level, bold=not plain)
+            words = text.replace("\n", " ") if kind == "heading" else text
+            self._add(words, kind, place.level, line=self._begins, bold=not plain)
 
-    def _add(self, text: str, kind: BlockKind, level: int = 0, *, bold: bool = False) -> None:
+    def _add(self, text: str, kind: BlockKind, level: int = 0, *, line: int, bold: bool = False) -> None:
         if kind == "heading":
             self._heading = level
         elif kind == "item":
             text, self._number = self._number + text, ""
-        self.blocks.append(Block(text, kind, level if kind in ("heading", "item") else 0, bold=bold))
+        level = level if kind in ("heading", "item") else 0
+        self.blocks.append(Block(text, kind, level, line=line, bold=bold))
 
     def _picture(self, node: Node, place: _Place) -> None:
         words = node.get("alt")
@@ -200,7 +205,7 @@ class Walk:
         self._flush()
         text = "".join(texts(node)).strip("\n").rstrip()
         if text.strip():
-            self._add(text, "code")
+            self._add(text, "code", line=node.line)
             self.all_bold = False
 
     def _raised(self, node: Node, place: _Place) -> None:
@@ -254,7 +259,7 @@ class Walk:
             self._flush()
             if text:
                 level = min(self._heading + 1, 6)
-                self._add(text, "question" if text.endswith("?") else "heading", level)
+                self._add(text, "question" if text.endswith("?") else "heading", level, line=node.line)
                 self._heading = level - 1
         elif node.size:
             self._page.left_out["button"] += 1
@@ -269,8 +274,7 @@ class Walk:
                 else:
                     self._push([content], place)
             return
-        for text in table.rows():
-            self._add(text, "row")
+        self.blocks += table.rows()
         self.all_bold = False
         self._push(table.strays, place)
 
@@ -333,7 +337,7 @@ class _Table:
         if self._caption is not None:
             yield self._caption
 
-    def rows(self) -> list[str]:
+    def rows(self) -> list[Block]:
         """The rows in words."""
         rows = [[self._cell(cell) for cell in row] for row in self._rows]
         caption = cell_text(Walk(self._page).read(self._caption)) if self._caption is not None else ""
@@ -343,7 +347,7 @@ class _Table:
         walk = Walk(self._page)
         text = cell_text(walk.read(node))
         names = node.tag == "th" or (bool(text) and walk.all_bold)
-        return Cell(text, _count(node.get("colspan")), _count(node.get("rowspan")), names)
+        return Cell(text, _count(node.get("colspan")), _count(node.get("rowspan")), names, line=node.line)
 
 
 def _numbers_of(node: Node) -> dict[int, str]:
