@@ -108,8 +108,16 @@ def test_labels_set_a_threshold_that_every_question_uses(memory: quipu.Memory) -
         report, said = selective.evaluate(again, asked(), method="cascade")
         assert report["precision"].value >= 90.0 and report["refused of unanswerable"].value > 60.0
         assert len(said) == 84 and 0 <= report["ECE"].value < 0.15 and report["AURC"].value < 0.3
-        selective.plot(path.parent / "curve.svg", said, "rivers")
-        assert (path.parent / "curve.svg").read_text().lstrip().startswith("<?xml")
+        steps = selective.by_step(again, asked())
+        assert set(steps) == {"lookup", "read", "to read", "chain", "to chain"}
+        assert all(len(row) == 84 for row in steps.values())
+        alone, both = (next(item for item in steps[name] if item.right) for name in ("lookup", "to read"))
+        assert 0 < alone.probability < 1 and 0 < both.probability < 1
+        surest = {row.system: row["precision at 20% answered"].value for row in selective.step_reports(steps)}
+        assert surest["to read"] > 80.0 and set(surest) == set(steps)
+        selective.plot(path.parent / "curve.svg", said, "rivers", steps)
+        drawn = (path.parent / "curve.svg").read_text()
+        assert drawn.lstrip().startswith("<?xml") and "to read, AURC" in drawn
         with pytest.raises(InputError, match="written as"):
             selective.plot(path.parent / "curve.doc", said)
         with pytest.raises(InputError, match="between 0 and 1"):

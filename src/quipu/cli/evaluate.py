@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.terminal import print_json, print_table, remark, show, show_text
+from quipu.cli.terminal import print_json, print_table, progress, remark, shortened, show, show_text
+
+if TYPE_CHECKING:
+    from quipu.evaluation.tasks.neighbours import Asked
 
 
 def open_domain(
@@ -91,6 +94,59 @@ def twins(
         print_table(task.rows(reports), head=("false hits, %", *(report.system for report in reports)))
 
 
+def neighbours(
+    memory: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Build the memory here and keep it, or ask the one that is there."),
+    ] = None,
+    documents: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N documents.")] = None,
+    list_wrong: Annotated[bool, typer.Option("--list", help="Show every answer that is wrong.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Questions next door: does a memory answer what its documents do not say?
+
+    Twenty invented documents are built into a memory, in a temporary folder without --memory, and asked 200 questions
+    that they answer and 200 that they only seem to answer. The goal: 5 % of these answered at most, 80 % of those
+    rightly.
+    """
+    import tempfile
+
+    import quipu
+    from quipu.evaluation.neighbours.suite import documents as files
+    from quipu.evaluation.neighbours.suite import suite
+    from quipu.evaluation.tasks import neighbours as task
+
+    with tempfile.TemporaryDirectory(prefix="quipu-neighbours-") as temporary, progress() as report:
+        path = memory or Path(temporary) / "neighbours.quipu"
+        if memory is None or not memory.exists():
+            quipu.build(files(documents), path, progress=report).close()
+        with quipu.open(path, read_only=True) as opened:
+            asked = task.ask_all(
+                suite(documents), opened.ask_many,
+                lambda done, total: report({"stage": "asking", "done": done, "total": total, "unit": "questions"}),
+            )  # fmt: skip
+    found, bad = task.evaluate(asked), task.wrong(asked)
+    if as_json:
+        print_json({**found.to_json(), "wrong": [row.to_json() for row in bad]})
+        return
+    show_text(found.text())
+    for metric, goal in task.GOALS.items():
+        show(f"goal: {metric} {'at least' if found[metric].higher_is_better else 'at most'} {goal:g} %")
+    if list_wrong:
+        show()
+        head = ("probability", "step", "kind", "question", "said", "document")
+        print_table([_wrong(row) for row in bad], head=head)
+
+
+def _wrong(row: Asked) -> tuple[object, ...]:
+    """A line of the list of wrong answers."""
+    said = row.answer
+    return (
+        said.probability, said.route, row.item.kind, shortened(row.item.question, 80), shortened(said.text or "", 50),
+        row.item.document,
+    )  # fmt: skip
+
+
 def selective(
     memory: MemoryPath,
     questions: Annotated[
@@ -100,26 +156,36 @@ def selective(
     min_probability: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, metavar="P", help="Instead of the memory's threshold.")
     ] = None,
-    method: Annotated[Literal["lookup", "cascade"], typer.Option(help="Look-up alone, or every step.")] = "lookup",
+    method: Annotated[Literal["lookup", "cascade"], typer.Option(help="Every step, or look-up alone.")] = "cascade",
     rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = False,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves to a .png or .svg file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Does the memory know when it knows? Risk, coverage, calibration."""
+    """Does the memory know when it knows? Risk, coverage, calibration.
+
+    Of a cascade every step is shown too: alone ("passage"), and together with those before it ("to passage").
+    """
     import quipu
+    from quipu.evaluation.report import table
     from quipu.evaluation.tasks import selective as task
     from quipu.evaluation.tasks.open_domain import read_examples
 
     examples = read_examples(questions)
     with quipu.open(memory, read_only=True) as opened:
         report, said = task.evaluate(opened, examples, threshold=min_probability, k=k, rerank=rerank, method=method)
-    if plot is not None:
-        task.plot(plot, said, questions.name)
+        steps = task.by_step(opened, examples, k=k, rerank=rerank) if method == "cascade" else {}
+    reports = task.step_reports(steps)
     if as_json:
-        print_json({"memory": str(memory), "questions": str(questions), **report.to_json()})
+        own = {"memory": str(memory), "questions": str(questions), **report.to_json()}
+        print_json(own | {"steps": {step.system: step.to_json() for step in reports}})
     else:
         show_text(report.text())
+        if reports:
+            show()
+            show_text(table(reports, task.STEP_METRICS))
+    if plot is not None:
+        task.plot(plot, said, questions.name, steps)
 
 
 def calibrate(

@@ -15,6 +15,7 @@ group = typer.Typer(
 group.command("open-domain")(evaluate.open_domain)
 group.command("compare")(evaluate.compare)
 group.command("twins")(evaluate.twins)
+group.command("neighbours")(evaluate.neighbours)
 group.command("selective")(evaluate.selective)
 for _task in ("squad", "mrqa", "paraphrase", "paraphrase_few_shot", "ner_few_shot", "sentiment", "probe"):
     group.command(_task.replace("_", "-"))(getattr(encoders, _task))

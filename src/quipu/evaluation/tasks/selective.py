@@ -2,16 +2,17 @@
 
 *Answerable* is a question with an accepted answer among the best ``k`` stored pairs; the others no look-up can answer,
 and an honest look-up refuses them (a cascade may find the answer in a passage). Risk is the share of wrong answers
-among those given.
+among those given. Of a cascade every step is measured as well, alone and together with those before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from quipu.answering.decision import held
 from quipu.answering.steps.lookup import scorer_name
 from quipu.errors import InputError, MissingExtra
 from quipu.evaluation.metrics import (
@@ -28,6 +29,9 @@ from quipu.records import Example, Score
 
 Method = Literal["lookup", "cascade"]
 BATCH = 64
+SHARES = (5, 10, 20, 50)
+"""Per cent of the questions that are answered, the surest first, for which precision is shown."""
+STEP_METRICS = ("AURC", "ECE", *(f"precision at {share}% answered" for share in SHARES), "EM of all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,43 @@ def _by_cascade(memory: Memory, examples: Sequence[Example], k: int, rerank: boo
     return said
 
 
+def by_step(memory: Memory, examples: Sequence[Example], *, k: int = 50, rerank: bool = False) -> dict[str, list[Said]]:
+    """What every step says to every question, before and after the combination.
+
+    "passage" is the step alone, were it asked only what the steps before it leave open; "to passage" is what it and
+    the steps before it say together. No step is sure enough to end a question here, so that each is asked all of them.
+    Steps that a memory cannot take, and what nobody weighs together, are left out.
+    """
+    found: dict[str, list[Said]] = {}
+    weights = memory.answerer.fitted("cascade")
+    for first in range(0, len(examples), BATCH):
+        some = examples[first : first + BATCH]
+        answers = memory.ask_many([example.question for example in some], k=k, rerank=rerank, min_probability=1.0)
+        for at, (answer, example) in enumerate(zip(answers, some, strict=True), start=first):
+            for count, trace in enumerate(answer.tried, start=1):
+                found.setdefault(trace.route, []).append(_said(trace.text or trace.held, trace.probability, example))
+                if count > 1 and weights is not None:
+                    texts = {text: weights.score(row) for text, row in held(answer.tried[:count]).items()}
+                    text = max(texts, key=lambda text: texts[text], default=None)
+                    probability = None if text is None else weights.probability(texts[text])
+                    found.setdefault(f"to {trace.route}", []).append(_said(text, probability, example))
+            for row in found.values():  # a step that was sure of all its answers left this question out
+                row += [Said(0.0, False, False, 0.0)] * (at + 1 - len(row))
+    return found
+
+
+def _said(text: str | None, probability: float | None, example: Example) -> Said:
+    return Said(probability or 0.0, bool(exact_match(text or "", example.answers)), False, 0.0)
+
+
+def step_reports(steps: Mapping[str, Sequence[Said]]) -> list[Report]:
+    """Of each row of ``by_step`` risk and coverage: AURC, ECE, and how many are right of the surest answers."""
+    return [
+        Report("selective", name, (*_trust(said), *_precisions(said), _right(said)), {"questions": len(said)})
+        for name, said in steps.items()
+    ]
+
+
 def evaluate(
     memory: Memory,
     examples: Sequence[Example],
@@ -89,22 +130,21 @@ def evaluate(
     """AURC, ECE, precision and coverage at ``threshold`` (None: the calibration's), refused share of unanswerable."""
     said = ask_all(memory, examples, k=k, rerank=rerank, method=method)
     bar = threshold if threshold is not None else _threshold(memory, rerank, method)
-    probabilities, right = [item.probability for item in said], [item.right for item in said]
+    right = [item.right for item in said]
     given = [item for item in said if item.probability >= bar]
     precision = sum(item.right for item in given) / len(given) if given else 0.0
     scores = [
-        mean_score("EM of all", [float(value) for value in right], scale=100.0),
+        _right(said),
         mean_score("answerable", [float(item.answerable) for item in said], scale=100.0),
-        Score("AURC", aurc(probabilities, right), len(said), None, False),
+        *_trust(said),
         Score("AURC by retrieval score", aurc([item.score for item in said], right), len(said), None, False),
-        Score("ECE", expected_calibration_error(probabilities, right), len(said), None, False),
         mean_score("answered", [float(item.probability >= bar) for item in said], scale=100.0),
         Score("precision", 100.0 * precision, len(given), 100.0 * precision_error(precision, len(given)) / 1.96),
         mean_score(
             "refused of unanswerable", [float(item.probability < bar) for item in said if not item.answerable],
             scale=100.0,
         ),
-        *(Score(f"precision at {share}% answered", 100.0 * value, count) for share, value, count in _at(said)),
+        *_precisions(said),
     ]  # fmt: skip
     settings = {"threshold": bar, "k": k, "rerank": rerank, "method": method, "questions": len(said)}
     name = ("cascade" if method == "cascade" else "look-up") + (" + reranker" if rerank else "")
@@ -118,15 +158,28 @@ def _threshold(memory: Memory, rerank: bool, method: Method) -> float:
     return max(known[0], memory.answerer.calibrations[0].floor)
 
 
-def _at(said: Sequence[Said]) -> list[tuple[int, float, int]]:
+def _right(said: Sequence[Said]) -> Score:
+    return mean_score("EM of all", [float(item.right) for item in said], scale=100.0)
+
+
+def _trust(said: Sequence[Said]) -> tuple[Score, Score]:
+    """Area under risk and coverage, and calibration error."""
+    probabilities, right = [item.probability for item in said], [item.right for item in said]
+    return (
+        Score("AURC", aurc(probabilities, right), len(said), None, False),
+        Score("ECE", expected_calibration_error(probabilities, right), len(said), None, False),
+    )
+
+
+def _precisions(said: Sequence[Said]) -> list[Score]:
     """Precision when the surest 5, 10, 20 and 50 % are answered."""
     _, risk = risk_coverage([item.probability for item in said], [item.right for item in said])
-    counts = [(share, max(1, share * len(said) // 100)) for share in (5, 10, 20, 50)]
-    return [(share, 1.0 - risk[count - 1], count) for share, count in counts] if risk else []
+    counts = [(share, max(1, share * len(said) // 100)) for share in SHARES] if risk else []
+    return [Score(f"precision at {share}% answered", 100.0 * (1.0 - risk[count - 1]), count) for share, count in counts]
 
 
-def plot(path: Path, said: Sequence[Said], title: str = "") -> None:
-    """Risk-coverage and reliability, side by side, to a .png or .svg file."""
+def plot(path: Path, said: Sequence[Said], title: str = "", steps: Mapping[str, Sequence[Said]] | None = None) -> None:
+    """Risk-coverage and reliability, side by side, to a .png or .svg file; ``steps``: see ``by_step``."""
     try:
         import matplotlib
 
@@ -141,8 +194,12 @@ def plot(path: Path, said: Sequence[Said], title: str = "") -> None:
     for label, values in (("probability", probabilities), ("retrieval score", [item.score for item in said])):
         coverage, risk = risk_coverage(values, right)
         left.plot(coverage, risk, label=f"by {label}, AURC {aurc(values, right):.3f}")
+    for name, row in (steps or {}).items():
+        values, good = [item.probability for item in row], [item.right for item in row]
+        style = "-" if name.startswith("to ") else "--"
+        left.plot(*risk_coverage(values, good), style, linewidth=1, label=f"{name}, AURC {aurc(values, good):.3f}")
     left.set(xlabel="coverage (share answered)", ylabel="risk (share wrong)", xlim=(0, 1), ylim=(0, 1), title=title)
-    left.legend(frameon=False)
+    left.legend(frameon=False, fontsize="small")
     order = sorted(range(len(said)), key=lambda at: probabilities[at])
     size = max(1, len(order) // 15)
     bins = [order[first : first + size] for first in range(0, len(order), size)]
