@@ -123,12 +123,12 @@ def _behind(text: str, begin: int, finish: int, *, closes: bool) -> _Item:
 
 def _named(question: str, text: str, items: list[_Item]) -> int | None:
     """Which item a question names: by the word next to the joints, which is its own, else by all; None: not one."""
-    asked = _marks(question)
+    asked = marks(question)
     words = [_WORD.findall(text[item.start : item.end]) for item in items]
-    content = [[word for word in row if _marks(word)] or row for row in words]
+    content = [[word for word in row if marks(word)] or row for row in words]
     nearest = [content[0][-1:], *content[1:-1], content[-1][:1]]
     for rows in (nearest, content):
-        hits = [bool(_marks(" ".join(row)) & asked) for row in rows]
+        hits = [bool(marks(" ".join(row)) & asked) for row in rows]
         if sum(hits) == 1:
             return hits.index(True)
         if any(hits):
@@ -136,7 +136,7 @@ def _named(question: str, text: str, items: list[_Item]) -> int | None:
     return None
 
 
-def _marks(text: str) -> set[str]:
+def marks(text: str) -> set[str]:
     """Words of content in their base form, and single capitals as they are: hall A is not "a"."""
     words = _WORD.findall(text)
     return {
@@ -155,7 +155,7 @@ def _said(question: str, text: str, items: list[_Item], at: int) -> Counterpart:
         return Counterpart(item.start, item.end, said)
     words = _DIMENSION.split(text[final.end() : last.end], maxsplit=1)[0].split()
     unit = " ".join(words)
-    named = bool(words) and base_of(words[0].lower()) in _marks(question)
+    named = bool(words) and base_of(words[0].lower()) in marks(question)
     if at == len(items) - 1 and named:
         return Counterpart(item.start, final.end(), final[0])
     if at == len(items) - 1 and unit:

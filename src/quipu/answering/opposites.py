@@ -194,10 +194,10 @@ def turned(asked: str, told: str) -> tuple[str, str] | None:
             return one, other
         return None
     if bool(denied_left) != bool(denied_right):
-        here = {_stem(word): word for word in _WORD.findall(right if denied_left else left)}
-        shared = next((here[stem] for stem in denied_left or denied_right if stem in here), None)
-        if shared is not None:
-            return (f"not {shared}", shared) if denied_left else (shared, f"not {shared}")
+        plain = {_stem(word): word for word in _WORD.findall(right if denied_left else left)}
+        for stem, word in (denied_left or denied_right).items():
+            if stem in plain:
+                return (f"not {word}", plain[stem]) if denied_left else (plain[stem], f"not {word}")
     return None
 
 
@@ -276,13 +276,13 @@ def _joined(text: str) -> str:
     return re.sub(r"\bnon[- ](?=\w)", "non", text.lower())
 
 
-def _denied(text: str) -> dict[str, None]:
-    """Stems of the words that negations in a text deny, in order: the first word of content behind each."""
-    found: dict[str, None] = {}
+def _denied(text: str) -> dict[str, str]:
+    """The words that negations in a text deny, by their stems: the first word of content behind each."""
+    found: dict[str, str] = {}
     for negation in _NEGATION.finditer(text):
         behind = re.split(r"[,;:.!?]", text[negation.end() :], maxsplit=1)[0]
         words = (word for word in _WORD.findall(behind) if word not in FUNCTION_WORDS and not _ADVERB.fullmatch(word))
-        found.update((_stem(word), None) for word in list(words)[:1])
+        found.update((_stem(word), word) for word in list(words)[:1])
     return found
 
 

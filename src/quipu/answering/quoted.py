@@ -11,6 +11,7 @@ _NAME = r"[A-Z][\w'’.-]*(?: [A-Z][\w'’.-]*){0,3}"
 # as the readers of corpus write it: "Quoted: On 3 May Tom Brill wrote: The move is on 15 June."
 _WROTE = rf"(?:On\s[^:]*?(?:\d|,|\b[AaPp][Mm])\s+)?(?P<who>{_NAME})(?:\s+<[^>]*>)?\s+wrote:\s*"
 _QUOTED = re.compile(rf"Quoted:\s+(?:{_WROTE})?|{_WROTE.replace('who', 'alone')}")
+_OPENED = re.compile(rf"^{_WROTE.replace('who', 'alone')}$", re.MULTILINE)
 _HEADER = re.compile(r"(?P<field>From|To|Cc|Date|Sent|Von|An|Datum):\s+(?P<value>.*)")
 _FROM = re.compile(rf"^From:\s+(?P<who>{_NAME})", re.MULTILINE)
 _OF_MAIL = re.compile(
@@ -49,11 +50,23 @@ def others_words(question: str, passage: Passage, start: int, end: int) -> str:
     if quoted:
         who = quoted["who"] or quoted["alone"] or ""
         return "" if _same(speaker, who) else f"these are the words of {who or 'somebody else'}, quoted"
-    author = _FROM.search(passage.text, 0, start)
-    sentence = passage.text[max(0, passage.text.rfind(". ", 0, start)) : end]
-    if author is None or _same(speaker, author["who"]) or _same(speaker, sentence):
+    author = _author(passage.text, start)
+    sentence = passage.text[max(0, *(passage.text.rfind(mark, 0, start) for mark in (". ", "\n"))) : end]
+    if not author or _same(speaker, author) or _same(speaker, sentence):
         return ""
-    return f"these are the words of {author['who']}"
+    return f"these are the words of {author}"
+
+
+def _author(text: str, at: int) -> str:
+    """Who wrote what stands at a character, "" where nothing says so.
+
+    The last mail that begins before it, or the last "Tom Brill wrote:" that opens a quotation which the reader of a
+    format without marks for quoted lines did not mark.
+    """
+    mails = [(found.end(), found["who"]) for found in _FROM.finditer(text, 0, at)]
+    opened = [(found.end(), found["alone"]) for found in _OPENED.finditer(text, 0, at)]
+    opened = [item for item in opened if "Quoted:" not in text[item[0] :]]
+    return max(mails + opened, default=(0, ""))[1]
 
 
 def _block(passage: Passage, at: int) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from quipu.answering.full_names import full_name
 from quipu.answering.lists import counterpart, is_paired
 from quipu.answering.qualifiers import qualified
 from quipu.answering.quoted import others_words
+from quipu.answering.siblings import sibling
 from quipu.corpus.passages import sentences_of
 from quipu.records import Answer, Elsewhere, Evidence, Passage, Span
 from quipu.text import normalize_answer
@@ -41,9 +42,9 @@ def objection(question: str, text: str, evidence: tuple[Evidence, ...]) -> str:
 def complete(answer: Answer) -> Answer:
     """The answer, and what other sources say instead, in the words that they need to be true.
 
-    Of paired lists that is the item asked for; whole names, units, bounds, exceptions. The first place of the evidence
-    becomes that of all these words. A whole name that stands elsewhere in the passage is a place more. What is put
-    together of two places is marked as generated.
+    Of paired lists and of several amounts that is the one asked for; whole names, units, bounds, exceptions. The first
+    place of the evidence becomes that of all these words. A whole name that stands elsewhere in the passage is a place
+    more. What is put together of two places is marked as generated.
     """
     text = answer.text or answer.held or ""
     said = _completed(answer.question, text, answer.evidence)
@@ -81,6 +82,8 @@ def _completed(question: str, text: str, evidence: tuple[Evidence, ...]) -> _Sai
     if item is not None:
         said, start, end = item.text, base + item.start, base + item.end
     else:
+        other = sibling(question, inside, start - base, end - base)
+        start, end = (base + other[0], base + other[1]) if other else (start, end)
         span = qualified(question, inside, start - base, end - base)
         if not span.against:
             start, end = base + span.start, base + span.end

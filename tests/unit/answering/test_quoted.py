@@ -50,3 +50,21 @@ def test_quoted_words_are_their_writers(question: str, answer: str, against: str
     """What Tom wrote stands in Anna's mail and was given as hers; the date of a mail as that of its matter."""
     found = why(question, answer)
     assert against in found and bool(found) == bool(against)
+
+
+@pytest.mark.parametrize(
+    ("head", "question", "against"),
+    [
+        ("On 3 May 2024 Tom Brill wrote:", "What did Anna say about the move?", "Tom Brill"),
+        ("On 3 May 2024 Tom Brill wrote:", "What did Tom Brill say about the move?", ""),
+        ("From: Tom Brill\n\nSent: 3 May 2024", "What did Anna say about the move?", "Tom Brill"),
+        ("From: Tom Brill\n\nSent: 3 May 2024", "What does Tom say about the move?", ""),
+    ],
+)
+def test_quotations_without_marks_have_their_writers_too(head: str, question: str, against: str) -> None:
+    """Markdown, web pages and forwarded mails have no marks on the lines that they quote."""
+    text = f"From: Anna Bell\n\nSubject: move\n\nSee below.\n\n{head}\n\nThe move is on 15 June."
+    (passage,) = split(Document.make("mail.md", "move", text))
+    start = passage.text.index("15 June")
+    found = others_words(question, passage, start, start + 7)
+    assert against in found and bool(found) == bool(against)
