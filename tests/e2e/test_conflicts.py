@@ -13,8 +13,11 @@ from tests.handmade import WordEncoder, models
 import quipu
 from quipu.cli.ask import described
 from quipu.cli.main import run
+from quipu.cli.outcome import outcome_of, print_outcome
 from quipu.errors import InputError
 from quipu.facade import Memory
+from quipu.memory.verify import verify
+from quipu.records import Dated, QAPair
 
 ASKED = "What number follows hotel limit is?"
 OLD = "# Travel policy 2021\n\nThe hotel limit is 95 a night. The meal limit is 31 euros a day."
@@ -46,7 +49,7 @@ def test_what_other_sources_say_is_said_with_their_dates(memory: Memory) -> None
         answers[prefer] = memory.ask(ASKED, method="lookup", prefer=prefer)  # type: ignore[arg-type]
     plain = answers[None]
     assert {plain.text, *(item.text for item in plain.elsewhere)} == {"131", "95", "17"}
-    assert answers["newest"].text == "131" and answers["newest"].date == quipu.records.Dated("2024", "document")
+    assert answers["newest"].text == "131" and answers["newest"].date == Dated("2024", "document")
     assert [(item.text, item.newer) for item in answers["newest"].elsewhere][-1] == ("95", False)
     assert answers["both"].text is not None and sorted(answers["both"].text.split("; ")) == ["131", "17", "95"]
     assert answers["both"].generated and len(answers["both"].evidence) == 3
@@ -126,3 +129,31 @@ def test_ready_pairs_of_two_files(tmp_path: Path) -> None:
         assert [(item.text, item.newer) for item in answer.elsewhere] == [("greenfrog9", True)]
         assert memory.ask("What is the wifi password?", method="lookup", prefer="newest").text == "greenfrog9"
         assert len(list(memory.conflicts())) == 1
+
+
+def test_a_pair_that_is_added_again_with_another_answer_replaces_the_former(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pair that came first would win every tie, so that what was corrected is never heard of."""
+    file, other = tmp_path / "p.csv", tmp_path / "q.csv"
+    file.write_text("question,answer\nWhat is the wifi password?,bluebird7\nWho is on duty?,Ana\n")
+    other.write_text("question,answer\nWhat is the wifi password?,redfox1\n")
+    question = "What is the wifi password?"
+    with quipu.build([], tmp_path / "m", pairs=file, encoder=WordEncoder()) as memory:
+        memory.add_pairs_file(other)
+        assert memory.report.replaced == 0 and memory.store.count() == 3
+        row = memory.store.last_row()
+        file.write_text("question,answer\nWhat is the WIFI password,greenfrog9\nWho is on duty?,Ana\n")
+        memory.add_documents([], pairs=file)
+        print_outcome(outcome_of(memory), [], as_json=False)
+        assert memory.report.replaced == 1 and memory.report.to_json()["replaced"] == 1
+        assert "1 pair replaced: the same question has another answer now" in capsys.readouterr().out
+        assert 1 in memory.store.gone() and row not in memory.store.gone()
+        answers = sorted(pair.answer for _, pair in memory.store.pairs())
+        assert answers == ["Ana", "greenfrog9", "redfox1"]
+        made = [QAPair.make("Who keeps the key?", "Ana"), QAPair.make("Who keeps the key?", "Ben")]
+        assert memory.add(made) == 2 and memory.report.replaced == 0  # one call, one opinion
+        assert memory.add([QAPair.make("who keeps the key", "Cleo")]) == 1 and memory.report.replaced == 2
+        assert [pair.answer for _, pair in memory.store.pairs() if pair.document_id is None] == ["Cleo"]
+        assert memory.add([QAPair.make(question, "whitecat2")]) == 1 and memory.report.replaced == 0
+    assert verify(tmp_path / "m").problems == []

@@ -17,6 +17,8 @@ class BuildReport:
     documents: int = 0
     passages: int = 0
     pairs: int = 0
+    replaced: int = 0
+    """Ready pairs that gave way to one with the same question and another answer, from the same place."""
     asked: int = 0
     kept: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
@@ -50,7 +52,7 @@ class BuildReport:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary; ``pairs`` and ``passages`` are those of this run."""
         return {
-            "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "asked": self.asked,
+            "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "replaced": self.replaced, "asked": self.asked,
             "kept": self.kept, "dropped": dict(self.dropped),
             "skipped": [{"name": item.name, "reason": item.reason} for item in self.skipped],
             "left_out": dict(self.left_out), "languages": dict(self.languages),

@@ -21,13 +21,20 @@ _NAMED = 20  # rows of a file of ready pairs that are named one by one when they
 
 
 def add_pairs(builder: Builder, pairs: Iterable[QAPair]) -> int:
-    """Store ready pairs with keys made of their questions; exact duplicates are left out. How many were new."""
+    """Store ready pairs with keys made of their questions; exact duplicates are left out. How many were new.
+
+    A pair that was added before with the same question and another answer gives way, unless it is of a document; what
+    one call gives stays together.
+    """
     began = time.perf_counter()
     new = seen = 0
+    before = builder.store.last_row()
     for some in _batched(pairs, _PAIRS):
         seen += len(some)
         fresh = [pair for pair in some if builder.store.question_answer_exists(pair.question, pair.answer) is None]
-        new += _store_pairs(builder, fresh)
+        with builder.store.transaction():
+            builder.report.replaced += _give_way(builder, fresh, before)
+            new += _store_pairs(builder, fresh)
         builder.tell(stage="import", done=seen, total=0, kept=new)
     builder.report.seconds += time.perf_counter() - began
     return new
@@ -58,6 +65,7 @@ def add_pairs_file(builder: Builder, path: Path, *, strict: bool = False) -> int
                 new += _store_pairs(builder, renewal.missing(some))
             builder.tell(stage="import", done=seen, total=0, kept=new)
         with builder.store.transaction():
+            builder.report.replaced += renewal.answered_anew()
             builder.report.changed |= bool(renewal.remove_others())
             size, modified = status.st_size, status.st_mtime_ns
             keep_file(builder.store, KnownFile(found.path, name, "pairs", size, modified, digest))
@@ -92,6 +100,16 @@ def _pairs_of(builder: Builder, file: FoundFile, document_id: str, strict: bool)
             builder.report.skipped.append(Skipped(f"{file.name}, line {line}", made))
     if bad > _NAMED:
         builder.report.skipped.append(Skipped(file.name, f"{bad - _NAMED:,} more rows without a pair"))
+
+
+def _give_way(builder: Builder, pairs: Sequence[QAPair], before: int) -> int:
+    """Remove the pairs up to a row whose questions these pairs answer otherwise; how many."""
+    store = builder.store
+    ready = (pair for pair in pairs if pair.span is None)
+    former = dict.fromkeys(pair_id for pair in ready for pair_id in store.asked_alike(pair, before))
+    for pair_id in former:
+        store.remove(pair=pair_id)
+    return len(former)
 
 
 def _store_pairs(builder: Builder, pairs: Sequence[QAPair]) -> int:

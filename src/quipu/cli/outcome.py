@@ -36,6 +36,8 @@ def print_outcome(outcome: dict[str, Any], documents: Sequence[Path], as_json: b
         show(f"{outcome['memory']}: {' from '.join(counts) if made else files}")
         if made and files:
             show(files)
+        if count := outcome["replaced"]:
+            show(f"{count:,} {_things(count, 'pair')} replaced: the same question has another answer now")
         if outcome["dropped"]:
             print_table(
                 [[count, reason] for reason, count in sorted(outcome["dropped"].items(), key=lambda item: -item[1])]

@@ -199,6 +199,16 @@ class Renewal(AbstractContextManager["Renewal"]):
                 execute("UPDATE pairs SET line = ? WHERE id = ?", (pair.line, pair.id))
         return fresh
 
+    def answered_anew(self) -> int:
+        """How many of the pairs that were not given ask what one that was given answers otherwise."""
+        count, last = 0, self._store.last_row()
+        execute = self._store.connection.execute
+        query = "SELECT id FROM pairs WHERE document = ? AND id NOT IN (SELECT id FROM given)"
+        for (pair_id,) in execute(query, (self._document,)).fetchall():
+            alike = self._store.asked_alike(self._store.pair(pair_id), last)
+            count += any(execute("SELECT 1 FROM given WHERE id = ?", (item,)).fetchone() for item in alike)
+        return count
+
     def remove_others(self) -> int:
         """Remove the pairs of the file that were not given; how many."""
         condition = "document = ? AND id NOT IN (SELECT id FROM given)"

@@ -293,6 +293,19 @@ class Store(Texts, Journal):
         )
         return next((str(pair_id) for pair_id, known in rows if normalize_answer(known) == asked), None)
 
+    def asked_alike(self, pair: QAPair, until_row: int) -> list[str]:
+        """Ids of pairs up to a row that ask what ``pair`` asks, from the same document or none, of the same origin."""
+        asked = normalize_answer(pair.question)
+        rows = self._db.execute(
+            "SELECT id, question FROM pairs WHERE normal > ? AND normal < ? AND document IS ? AND origin = ? AND row <= ?",
+            (f"{asked} ", f"{asked}!", pair.document_id, pair.origin, until_row),
+        )
+        return [str(pair_id) for pair_id, known in rows if normalize_answer(known) == asked and pair_id != pair.id]
+
+    def last_row(self) -> int:
+        """The highest row number of a pair, 0 where there is none."""
+        return int(self._db.execute("SELECT coalesce(max(row), 0) FROM pairs").fetchone()[0])
+
     def count(self) -> int:
         """Pairs in the memory."""
         return int(self._db.execute("SELECT count(*) FROM pairs").fetchone()[0])
