@@ -40,6 +40,8 @@ def made(path: Path) -> Path:
             coded = [PassageTokens(np.full((2, 4), number, np.uint8), np.array([[0, 3], [4, 9]], np.int32))]
             put(store, [passage], keys, coded)
         memory.remove(pair=generated[0].id)
+        memory.mark_text("What of house 3?", "3 rooms", True)
+        memory.mark_text("What of house 4?", "5 rooms", False)
         memory.keep_settings(memory.settings.changed({"read_pairs": 7}, "settings"))
         memory.keep_calibration(calibration(0.5))
     return path

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from quipu.memory import digests, schema
+from quipu.memory.manifest import replace_manifest
 
 
 def as_format(path: Path, version: int) -> None:
@@ -39,4 +40,7 @@ def as_format(path: Path, version: int) -> None:
     (path / "old.sqlite").replace(file)
     manifest = json.loads((path / "manifest.json").read_text())
     del manifest["digest"]
-    (path / "manifest.json").write_text(json.dumps({**manifest, "format": version}))
+    if version >= 6:
+        replace_manifest(path, {**manifest, "format": version})
+    else:
+        (path / "manifest.json").write_text(json.dumps({**manifest, "format": version}))

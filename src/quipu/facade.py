@@ -27,6 +27,7 @@ from quipu.building.removal import remove_documents
 from quipu.corpus.files import named
 from quipu.errors import InputError, QuipuError
 from quipu.memory import tokens
+from quipu.memory.feedback import Feedback, count_feedback, feedback_in, forget_feedback, keep_feedback
 from quipu.memory.files import file_at, file_of, forget_file, keep_file, listed
 from quipu.memory.index import Index, Rebuilding
 from quipu.memory.interchange import export_memory
@@ -43,7 +44,7 @@ from quipu.models.protocols import (
 )
 from quipu.records import Answer, Hit, QAPair
 from quipu.syncing import MAX_DELETE, Changes, state_of, survey
-from quipu.text import check_questions
+from quipu.text import check_question, check_questions, normalize_answer
 
 BUNDLED_CALIBRATION = bundled_file("steps.json")
 
@@ -214,6 +215,41 @@ class Memory:
         with naming_damage(self.path):
             return self.answerer.promised(precision, method, rerank=rerank)
 
+    def mark(self, answer: Answer, right: bool) -> None:
+        """Say that an answer of this memory is right, or wrong; a wrong one never returns to its question.
+
+        It is kept in the memory. What is wrong does not return to a question that asks the same in nearly the same
+        words either. Marked answers calibrate the memory: ``quipu calibrate MEMORY --from-feedback``.
+        """
+        if answer.text is None:
+            raise InputError("there is no answer to mark as right or wrong: the memory gave none")
+        first = answer.evidence[0] if answer.evidence else None
+        pair = None if first is None or first.pair is None else first.pair
+        if pair is not None and normalize_answer(pair.answer) not in normalize_answer(answer.text):
+            pair = None  # it was read from this pair, which says something else
+        source = first.document if first is not None and first.document is not None else ""
+        self._mark(Feedback(answer.question, answer.text, right, pair.id if pair else None, source))
+
+    def mark_text(self, question: str, answer: str, right: bool) -> None:
+        """``mark`` for the words of an answer, which need not be what the memory answers now."""
+        check_question(question)
+        if not answer.strip():
+            raise InputError("an answer that is marked must not be empty")
+        pair = self._store.question_answer_exists(question, answer)
+        document = None if pair is None else self._store.pair(pair).document_id
+        self._mark(Feedback(question, answer.strip(), right, pair, self._store.source(document) if document else ""))
+
+    def _mark(self, feedback: Feedback) -> None:
+        self._store.begin_writing()
+        encoder = self._models.encoder()
+        check_encoder(self._store, encoder)
+        keep_feedback(self._store, feedback, encoder.encode([feedback.question])[0])
+
+    def feedback(self) -> Iterator[Feedback]:
+        """Every answer that was marked, streamed."""
+        with naming_damage(self.path):
+            yield from feedback_in(self._store)
+
     def search(self, question: str, k: int = 10, *, method: Method = "both") -> list[Hit]:
         """The best ``k`` stored pairs by vector, words, or both (reciprocal-rank fusion)."""
         return self.search_many([question], k, method=method)[0]
@@ -332,6 +368,7 @@ class Memory:
             return self._store.remove(document=document, pair=pair)  # says what is wrong
         before = self._store.count()
         with self._store.transaction():
+            forget_feedback(self._store, [self._store.source(document_id) for document_id in found])
             for name in {file_of(self._store, document_id) for document_id in found}:
                 forget_file(self._store, name)
             remove_documents(self._builder(None), found)
@@ -362,6 +399,7 @@ class Memory:
             "counts": self._store.counts(),
             "coded": dict(zip(("passages", "tokens", "bytes"), self._coded(), strict=True)),
             "dropped": self._store.verdict_counts(),
+            "marked": count_feedback(self._store),
             "models": self._store.models,
             "settings": dict(self._store.manifest.get("settings", {})),
             "calibration": self._calibration_facts(),

@@ -115,7 +115,7 @@ def test_a_migration_that_is_stopped_anywhere_is_done_again(
         if finished:
             break
         stop += 1 if version == 1 else 4  # the first way holds every statement
-    assert stop > 9
+    assert stop >= 9
 
 
 def test_a_process_killed_inside_a_migration_leaves_the_old_memory(newest: Path, tmp_path: Path) -> None:

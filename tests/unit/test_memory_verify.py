@@ -12,6 +12,7 @@ import pytest
 
 from quipu.errors import FormatError
 from quipu.memory import digests
+from quipu.memory.feedback import Feedback, keep_feedback
 from quipu.memory.provenance import add_support, mark_ambiguous
 from quipu.memory.store import Store
 from quipu.memory.tokens import PassageTokens, put
@@ -48,6 +49,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 " VALUES ('/pier.txt', 'pier.txt', 'text', 5, 6, 'ab', '2026-01-01')"
             )
         store.remove(pair=pairs[2].id)
+        keep_feedback(
+            store, Feedback("How long?", "120", False, pairs[0].id, "pier.txt"), np.eye(4, dtype=np.float32)[0]
+        )
     return path
 
 

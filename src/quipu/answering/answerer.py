@@ -11,9 +11,10 @@ from typing import Literal
 from quipu.answering.cascade import STEP_MS, Budget, cascade
 from quipu.answering.conflicts import PREFERENCES, Conflicts, Prefer
 from quipu.answering.decision import COMBINED_FEATURES, Bar, decide
+from quipu.answering.marked import Marked, Wrong
 from quipu.answering.nearest import nearest_sentence
 from quipu.answering.precision import Promise, promised
-from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step
+from quipu.answering.proposal import Context, Nearest, PassageSpan, Proposal, Search, Step, evidence_of
 from quipu.answering.saying import complete
 from quipu.answering.scoring import Calibration, LinearScorer, unfitted
 from quipu.answering.settings import CASCADE, AnswerSettings
@@ -63,7 +64,7 @@ class Answerer:
         self.calibrations = tuple(calibrations)
         self._store, self._models, self._search = store, models, search
         given = store, models, self.settings
-        self._conflicts = Conflicts(store)
+        self._conflicts, self._marked = Conflicts(store), Marked(store, models.encoder)
         self.lookup, self.where, compare = Lookup(*given), Where(*given), Compare(store, self.settings)
         passages = ReadPassages(*given, self.where)
         steps: tuple[Step, ...] = (
@@ -103,7 +104,7 @@ class Answerer:
             raise InputError(f"of sources that disagree {', '.join(PREFERENCES)} can be preferred, not {prefer!r}")
         if rerank and method in ("cascade", "lookup"):
             self._models.reranker()
-        context = self.context(questions, k=k, rerank=rerank)
+        context = self.context(questions, k=k, rerank=rerank, wrong=self._marked.wrong(questions))
         budget = Budget(budget_ms, self._step_ms)
         bar = Bar(min_probability, self.calibrations[0].floor if self.calibrations else 0.0)
         if method != "cascade":
@@ -199,14 +200,14 @@ class Answerer:
 
     def context(
         self, questions: Sequence[str], *, k: int | None = None, rerank: bool = False,
-        without: Sequence[QAPair | None] = (),
+        without: Sequence[QAPair | None] = (), wrong: Mapping[str, Wrong] | None = None,
     ) -> Context:  # fmt: skip
         """What the steps share for these questions; InputError where one is empty."""
         if any(not question.strip() for question in questions):
             raise InputError("a question is empty")
         k = self.settings.k if k is None else k
-        nearest = Nearest(self._search, questions, max(k, self.settings.first_hop), without)
-        return Context(nearest, k, self.scorer, rerank)
+        nearest = Nearest(self._search, questions, max(k, self.settings.first_hop), without, wrong)
+        return Context(nearest, k, self.scorer, rerank, wrong or {})
 
     def _ready(self, name: str) -> Step:
         missing = self.missing(name)
@@ -219,16 +220,33 @@ class Answerer:
     ) -> list[Answer]:
         step = self._ready(name)
         began = time.perf_counter()
+        proposed = [
+            self._not_wrong(name, question, row, context.wrong.get(question))
+            for question, row in zip(questions, step.propose(questions, context), strict=True)
+        ]
         answers = [
             decide(
                 name, question, row, self.scorer(row[0].scorer if row else name), self._store, bar,
                 after_lookup=after_lookup, similar=self._similar,
             )
-            for question, row in zip(questions, step.propose(questions, context), strict=True)
+            for question, row in zip(questions, proposed, strict=True)
         ]  # fmt: skip
         each = 1000 * (time.perf_counter() - began) / max(1, len(questions))
         self._step_ms[name] = (self._step_ms.get(name, each) + each) / 2
         return [replace(answer, milliseconds=each) for answer in answers]
+
+    def _not_wrong(
+        self, name: Route, question: str, row: Sequence[Proposal], wrong: Wrong | None
+    ) -> Sequence[Proposal]:
+        """The proposals that are not marked as wrong, in the words in which they were found or would be said."""
+        if wrong is None:
+            return row
+
+        def said(item: Proposal) -> str:
+            evidence = evidence_of(item, self._store)
+            return complete(Answer(question, item.text, 0.0, None, evidence, name, "", 0.0)).text or ""
+
+        return [item for item in row if not item.text or not (wrong.text(item.text) or wrong.text(said(item)))]
 
     def _with_elsewhere(self, answer: Answer, context: Context, prefer: Prefer | None) -> Answer:
         """An answer with what other sources say instead, or theirs, as ``prefer`` says."""
@@ -237,7 +255,7 @@ class Answerer:
         began = time.perf_counter()
         (hits,) = context.nearest([answer.question], context.k)
         passages = [place.passage for place in context.places.get(answer.question, ())]
-        noted = self._conflicts.noted(answer, hits, passages, prefer)
+        noted = self._conflicts.noted(answer, hits, passages, prefer, context.wrong.get(answer.question))
         return replace(noted, milliseconds=answer.milliseconds + 1000 * (time.perf_counter() - began))
 
     def _with_nearest(self, answer: Answer, context: Context) -> Answer:

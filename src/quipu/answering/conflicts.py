@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cmp_to_key
 from typing import Literal, get_args
 
+from quipu.answering.marked import Wrong
 from quipu.answering.proposal import place_of
 from quipu.answering.sameness import LEAST, asks_the_same, differs, editions, stated_otherwise, subject
 from quipu.corpus.passages import sentences_of
@@ -47,17 +48,20 @@ class Conflicts:
         self._store = store
 
     def noted(
-        self, answer: Answer, hits: Sequence[Hit], passages: Sequence[Passage] = (), prefer: Prefer | None = None
-    ) -> Answer:
+        self, answer: Answer, hits: Sequence[Hit], passages: Sequence[Passage] = (), prefer: Prefer | None = None,
+        wrong: Wrong | None = None,
+    ) -> Answer:  # fmt: skip
         """The answer with what other sources say instead; which of them it is, as ``prefer`` says.
 
-        hits: the pairs nearest to the question; passages: those that were found for it. "newest" and "first" choose
-        by the dates of the sources (None, and where these do not tell: the answer stays), "both" gives all of them.
+        hits: the pairs nearest to the question; passages: those that were found for it; wrong: what was marked so.
+        "newest" and "first" choose by the dates of the sources (None, and where these do not tell: the answer stays),
+        "both" gives all of them.
         """
         evidence = _source_of(answer)
         if evidence is None or answer.text is None:
             return answer
         others = self.others(answer.question, answer.text, evidence, hits, passages)
+        others = [item for item in others if wrong is None or not wrong.text(item.text)]
         if not others:
             return answer
         own = self.told(answer.text, evidence)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from quipu.answering.marked import Wrong
 from quipu.answering.scoring import LinearScorer
 from quipu.memory.provenance import support_of
 from quipu.memory.store import Store
@@ -50,14 +51,17 @@ class Nearest:
     """The stored pairs nearest to texts; each of the questions is searched for once, for all steps."""
 
     def __init__(
-        self, search: Search, questions: Sequence[str], depth: int, without: Sequence[QAPair | None] = ()
-    ) -> None:
+        self, search: Search, questions: Sequence[str], depth: int, without: Sequence[QAPair | None] = (),
+        wrong: Mapping[str, Wrong] | None = None,
+    ) -> None:  # fmt: skip
         """``depth``: how many pairs are searched for at least for each of the ``questions``.
 
         ``without``: a pair for each question that is left out, with what asks the same and everything of its document.
+        ``wrong``: by question what was marked as wrong; such pairs are not found for it.
         """
         self._search, self._questions, self._depth = search, set(questions), depth
         self._without = {text: pair for text, pair in zip(questions, without, strict=False) if pair is not None}
+        self._wrong = wrong or {}
         self._known: dict[str, list[Hit]] = {}
 
     def __call__(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
@@ -81,9 +85,14 @@ class Nearest:
         return None if pair is None else pair.document_id
 
     def _found(self, texts: Sequence[str], k: int) -> list[list[Hit]]:
-        found = self._search(texts, k + _SPARE if self._without else k)
+        found = self._search(texts, k + _SPARE if self._without or self._wrong else k)
+        if self._wrong:
+            found = [
+                row if (wrong := self._wrong.get(text)) is None else [hit for hit in row if not wrong.hit(hit)]
+                for text, row in zip(texts, found, strict=True)
+            ]
         if not self._without:
-            return found
+            return [row[:k] for row in found]
         return [
             [hit for hit in row if (left_out := self._without.get(text)) is None or _apart(hit.pair, left_out)][:k]
             for text, row in zip(texts, found, strict=True)
@@ -95,13 +104,15 @@ class Context:
     """What all steps share for the questions of one call.
 
     ``nearest`` finds pairs, ``k`` of which look-up considers; ``places`` are the passages found for a text, ``read``
-    what they say to it; ``scorer`` gives the weights of a name, fitted or not. ``rerank``: look-up asks the reranker.
+    what they say to it; ``wrong`` what was marked as wrong; ``scorer`` gives the weights of a name,
+    fitted or not. ``rerank``: look-up asks the reranker.
     """
 
     nearest: Nearest
     k: int
     scorer: Callable[[str], LinearScorer]
     rerank: bool
+    wrong: Mapping[str, Wrong] = field(default_factory=dict)
     places: dict[str, list[Place]] = field(default_factory=dict)
     read: dict[str, list[Proposal]] = field(default_factory=dict)
 

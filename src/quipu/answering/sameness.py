@@ -28,6 +28,7 @@ _UNSPECIFIC = content_words(
 )
 _TOKEN = re.compile(r"\w+(?:[.,'’:/-]\w+)*|[$£€%°]")
 _PARTED = re.compile(r"[,;:.!?]\s")
+_WHAT_TIME = re.compile(r"\b(?:what|which)\s+(?:year|date|day|time)\b", re.I)
 _ARTICLES = frozenset({"a", "an", "the"})
 _LONG = 12  # words from which on two answers are texts: they are compared by what they share
 _SHARED = 0.5  # token F1 from which on two texts may say the same in other words
@@ -124,10 +125,12 @@ def stated_otherwise(sentence: str, answer: Span, others: Sequence[str]) -> tupl
 
 
 def _question_word(text: str) -> str:
-    """What a question asks with; "which" is "what"."""
+    """What a question asks with: "which" and "how much" are "what", "in what year" is "when"."""
+    if _WHAT_TIME.search(text):
+        return "when"
     found = ASKED.search(text)
     word = " ".join(found[0].lower().split()) if found else ""
-    return "what" if word == "which" else word
+    return "what" if word in ("which", "how much") else word
 
 
 def _counted(text: str) -> set[str]:

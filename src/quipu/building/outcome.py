@@ -52,8 +52,8 @@ class BuildReport:
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary; ``pairs`` and ``passages`` are those of this run."""
         return {
-            "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "replaced": self.replaced, "asked": self.asked,
-            "kept": self.kept, "dropped": dict(self.dropped),
+            "documents": self.documents, "passages": self.passages, "pairs": self.pairs, "replaced": self.replaced,
+            "asked": self.asked, "kept": self.kept, "dropped": dict(self.dropped),
             "skipped": [{"name": item.name, "reason": item.reason} for item in self.skipped],
             "left_out": dict(self.left_out), "languages": dict(self.languages),
             "files": self.files, "unchanged": self.unchanged,

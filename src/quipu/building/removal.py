@@ -9,15 +9,17 @@ import numpy as np
 from quipu.building.builder import Builder
 from quipu.generate.pipeline import key_texts
 from quipu.memory import files
+from quipu.memory.feedback import forget_feedback
 from quipu.memory.files import documents_of
 from quipu.memory.provenance import add_support, supported_elsewhere
 from quipu.records import QAPair, Span, Verdict
 
 
 def forget_file(builder: Builder, name: str) -> None:
-    """Remove a file with its documents and their pairs."""
+    """Remove a file with its documents, their pairs, and what was said of their answers."""
     with builder.store.transaction():
         if found := documents_of(builder.store, name):
+            forget_feedback(builder.store, [builder.store.source(document_id) for document_id in found])
             remove_documents(builder, found)
         files.forget_file(builder.store, name)
 

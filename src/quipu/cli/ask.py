@@ -12,7 +12,7 @@ import typer
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.places import SHOWN, located
 from quipu.cli.terminal import print_json, print_table, remark, shortened, show
-from quipu.errors import InputError
+from quipu.errors import InputError, MemoryLocked
 
 if TYPE_CHECKING:
     from quipu.cli.questions import BadLine
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 QUESTIONS_PER_CALL = 64
 """Questions of a file that are asked together."""
 GOODBYES = ("exit", "quit", "exit()", "quit()", ":q")
+
+VERDICTS = {"right": True, "r": True, "wrong": False, "w": False}
+"""What marks the answer before, at the prompt."""
 
 
 def ask(
@@ -122,7 +125,17 @@ def ask(
         if question is not None:
             _show(answered([question])[0], as_json, explain)
         elif questions is None and sys.stdin.isatty():
-            _prompt(opened.path, lambda line: _show(answered([line])[0], as_json, explain))
+
+            def ask_one(line: str) -> Answer:
+                answer = answered([line])[0]
+                _show(answer, as_json, explain)
+                return answer
+
+            def mark(answer: Answer, right: bool) -> None:
+                with quipu.open(opened.path, encoder=opened.models.encoder()) as writer:  # locked only for this long
+                    writer.mark(answer, right)
+
+            _prompt(opened.path, ask_one, mark)
         else:
             source = questions or STANDARD_INPUT
             together = 1 if source == STANDARD_INPUT else QUESTIONS_PER_CALL  # a pipe may wait for each answer
@@ -203,13 +216,14 @@ def _batches(items: Iterable[str | BadLine], size: int, strict: bool) -> Iterato
         raise InputError("not one line could be asked")
 
 
-def _prompt(memory: Path, ask_one: Callable[[str], None]) -> None:
-    """Ask until the end of input, or until one of ``GOODBYES``."""
+def _prompt(memory: Path, ask_one: Callable[[str], Answer], mark: Callable[[Answer, bool], None]) -> None:
+    """Ask until the end of input, or until one of ``GOODBYES``; a word of ``VERDICTS`` marks the last answer."""
     import contextlib
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() its history and line editing
-    remark(f"{memory}: ask a question; exit or Ctrl-D ends")
+    remark(f"{memory}: ask a question; right or wrong marks the last answer; exit or Ctrl-D ends")
+    last: Answer | None = None
     while True:
         try:
             line = input("? ").strip()
@@ -224,8 +238,12 @@ def _prompt(memory: Path, ask_one: Callable[[str], None]) -> None:
         if not line:
             continue
         try:
-            ask_one(line)
-        except InputError as error:
+            if line.lower() in VERDICTS and last is not None:
+                mark(last, VERDICTS[line.lower()])
+                remark("noted" if VERDICTS[line.lower()] else "noted; it will not be given to this question again")
+            else:
+                last = ask_one(line)
+        except (InputError, MemoryLocked) as error:
             remark(str(error))
 
 

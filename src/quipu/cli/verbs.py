@@ -25,6 +25,7 @@ VERBS = {
     "info": ("memory:info", "Show what a memory holds: counts, models, size on disk."),
     "why": ("memory:why", "Say where a pair comes from."),
     "conflicts": ("conflicts:conflicts", "List what sources of a memory answer differently."),
+    "feedback": ("feedback:feedback", "Mark an answer as right or wrong; a wrong one never returns to its question."),
     "coverage": ("memory:coverage", "Show what became of every passage: pairs made, kept, and dropped by reason."),
     "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
     "rekey": ("memory:rekey", "Make the keys anew after an update of quipu's encoder."),

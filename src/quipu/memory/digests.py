@@ -10,7 +10,10 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 
-TABLES = ("documents", "passages", "pairs", "vectors", "verdicts", "journal", "support", "tokens", "marks", "files")
+_OF_FORMAT_6 = (
+    "documents", "passages", "pairs", "vectors", "verdicts", "journal", "support", "tokens", "marks", "files"
+)  # fmt: skip
+TABLES = (*_OF_FORMAT_6, "feedback")
 Value = str | bytes | int | float | None
 
 
@@ -34,9 +37,14 @@ def columns(connection: sqlite3.Connection, table: str) -> dict[str, bool]:
     return {row[1]: bool(row[5]) for row in connection.execute(f"PRAGMA main.table_info({table})")}
 
 
+def signed(connection: sqlite3.Connection) -> list[str]:
+    """Those of ``TABLES`` that the record has: an older one lacks the last."""
+    return [table for table in TABLES if columns(connection, table)]
+
+
 def add_to_every_table(connection: sqlite3.Connection) -> None:
     """A step of a migration: the column, with the digests of the rows that are there."""
-    for table in TABLES:
+    for table in _OF_FORMAT_6:
         if "digest" not in columns(connection, table):
             connection.execute(f"ALTER TABLE {table} ADD COLUMN digest INTEGER")
         connection.execute(f"UPDATE {table} SET digest = {_call(connection, table)}")

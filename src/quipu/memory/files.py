@@ -110,12 +110,13 @@ def with_free_id(store: Store, document: Document) -> Document:
 def restate(store: Store, document: Document) -> None:
     """Give the stored document of this id the source, title, metadata and marks of ``document``; its text stays."""
     with store.transaction():
-        former = store.searches(document.id)
+        former, former_source = store.searches(document.id), store.source(document.id)
         store.connection.execute(
             "UPDATE documents SET source = ?, file = ?, title = ?, metadata = ? WHERE id = ?",
             (document.source, str(document.metadata.get("file", document.source)), document.title,
              json.dumps(dict(document.metadata), ensure_ascii=False), document.id),
         )  # fmt: skip
+        store.connection.execute("UPDATE feedback SET source = ? WHERE source = ?", (document.source, former_source))
         store.connection.execute("DELETE FROM marks WHERE document = ?", (document.id,))
         store.add_marks(document)
         store.search_otherwise(document.id, former)

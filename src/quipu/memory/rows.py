@@ -15,6 +15,7 @@ from typing import Any, get_args
 import numpy as np
 
 from quipu.memory.digests import columns
+from quipu.memory.feedback import feedback_id
 from quipu.memory.store import Store, normalized
 from quipu.records import BlockKind, Origin, Stage, content_id
 from quipu.text import normalize_answer
@@ -24,6 +25,7 @@ Fields = dict[str, Any]
 TABLES = {
     "document": "documents", "passage": "passages", "mark": "marks", "file": "files", "pair": "pairs",
     "tokens": "tokens", "verdict": "verdicts", "support": "support", "journal": "journal",
+    "feedback": "feedback",
 }  # fmt: skip
 """The kinds of rows, in an order in which each finds what it refers to, and their tables."""
 
@@ -78,7 +80,7 @@ class Importer:
         self._checks: Mapping[str, Callable[[Fields], None]] = {
             "document": self._document, "passage": self._passage, "mark": self._mark, "file": self._file,
             "pair": self._pair, "tokens": self._tokens, "verdict": self._verdict, "support": self._support,
-            "journal": self._journal,
+            "journal": self._journal, "feedback": self._feedback,
         }  # fmt: skip
 
     def add(self, kind: str, row: Fields) -> None:
@@ -215,6 +217,12 @@ class Importer:
     def _journal(self, row: Fields) -> None:
         if not row["key"]:
             raise ValueError("it has no key")
+
+    def _feedback(self, row: Fields) -> None:
+        if row["id"] != feedback_id(row["question"], row["answer"]) or row["is_right"] not in (0, 1):
+            raise ValueError("its id is not that of its question and answer, or it says nothing")
+        if len(row["vector"]) != 2 * self._store.width:
+            raise ValueError("its vector has the wrong length")
 
 
 def _bytes(text: Any) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from quipu.errors import FormatError, QuipuError
 from quipu.memory import digests
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 Step = str | Callable[[sqlite3.Connection], None]
 
 _FIRST = """
@@ -107,6 +107,15 @@ ALTER TABLE pairs ADD COLUMN line INTEGER;
 """
 
 
+_SEVENTH = """
+-- what people said of answers: see quipu.memory.feedback; "vector" is the key of the question
+CREATE TABLE feedback (
+    id TEXT PRIMARY KEY, question TEXT NOT NULL, answer TEXT NOT NULL, is_right INTEGER NOT NULL, pair TEXT,
+    source TEXT NOT NULL, marked TEXT NOT NULL, vector BLOB NOT NULL, digest INTEGER
+);
+"""
+
+
 def list_gone(connection: sqlite3.Connection) -> None:
     """List the rows of removed pairs anew: those that were given out and hold none."""
     connection.execute("DELETE FROM gone")
@@ -128,6 +137,7 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     (_FOURTH,),
     (_FIFTH,),
     (digests.add_to_every_table,),
+    (_SEVENTH,),
 )
 """What is done to come to format 1, 2, ...: scripts of SQL and functions."""
 

@@ -54,11 +54,11 @@ class Store(Texts, Journal):
         self._connections = Connections(path, read_only)
         try:
             if not read_only:
-                if self.format < FORMAT_VERSION or "digest" not in self.manifest:
+                if self.format < FORMAT_VERSION or self._names_an_older_format():
                     self.begin_writing()
                     migrate(self._db, str(path), self.index_passages)
                     self._connections.close()  # what is written next must be signed
-                    if "digest" not in self.manifest:
+                    if self._names_an_older_format():
                         self.note("format", FORMAT_VERSION)
                 if foreign := next(differences(self._db), None):
                     raise FormatError(
@@ -108,6 +108,10 @@ class Store(Texts, Journal):
         self.manifest = manifest
         self.width = int(manifest["width"])
         self.models: dict[str, str] = dict(manifest["models"])
+
+    def _names_an_older_format(self) -> bool:
+        """Whether the manifest is not yet as the record is: they are two files."""
+        return "digest" not in self.manifest or int(self.manifest["format"]) < FORMAT_VERSION
 
     def _forked(self) -> None:
         """In a child process: connections and lock are its parent's."""
@@ -226,6 +230,7 @@ class Store(Texts, Journal):
                 if not self._db.execute("DELETE FROM pairs WHERE id = ?", (pair,)).rowcount:
                     raise InputError(f"{self.path} has no pair {pair!r}")
                 self._db.execute("DELETE FROM verdicts WHERE pair = ?", (pair,))
+                self._db.execute("DELETE FROM feedback WHERE pair = ?", (pair,))
             elif document is not None:
                 found = self.find_documents(document)
                 if not found:
@@ -297,7 +302,8 @@ class Store(Texts, Journal):
         """Ids of pairs up to a row that ask what ``pair`` asks, from the same document or none, of the same origin."""
         asked = normalize_answer(pair.question)
         rows = self._db.execute(
-            "SELECT id, question FROM pairs WHERE normal > ? AND normal < ? AND document IS ? AND origin = ? AND row <= ?",
+            "SELECT id, question FROM pairs WHERE normal > ? AND normal < ? AND document IS ? AND origin = ?"
+            " AND row <= ?",
             (f"{asked} ", f"{asked}!", pair.document_id, pair.origin, until_row),
         )
         return [str(pair_id) for pair_id, known in rows if normalize_answer(known) == asked and pair_id != pair.id]
@@ -366,6 +372,12 @@ class Store(Texts, Journal):
                 rows = [(vector.tobytes(), row) for (row, _), vector in zip(found, vectors, strict=True)]
                 self._db.executemany("UPDATE vectors SET vector = ? WHERE row = ?", rows)
                 after = found[-1][0]
+            marked = self._db.execute("SELECT id, question FROM feedback").fetchall()
+            for first in range(0, len(marked), batch):
+                some = marked[first : first + batch]
+                vectors = np.asarray(make([text for _, text in some]), dtype=np.float32).astype(np.float16)
+                rows = [(vector.tobytes(), mark) for (mark, _), vector in zip(some, vectors, strict=True)]
+                self._db.executemany("UPDATE feedback SET vector = ? WHERE id = ?", rows)
         self.models = {name: digest}
         self.note("models", self.models, forget=("rekeying", "calibration"))
 

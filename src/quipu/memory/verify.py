@@ -14,6 +14,7 @@ import numpy as np
 
 from quipu.errors import FormatError
 from quipu.memory import digests
+from quipu.memory.feedback import feedback_id
 from quipu.memory.index import problems_of_the_index
 from quipu.memory.manifest import is_whole, read_manifest
 from quipu.memory.recount import spoilt_words
@@ -25,6 +26,7 @@ from quipu.text import normalize_answer
 Progress = Callable[[dict[str, int | float | str]], None]
 _MOST = 100  # problems of a kind that are listed one by one
 _DIGESTS = 6  # the format from which on rows and manifest have digests
+_FEEDBACK = 7  # the format from which on answers are marked
 _STEPS = 1_000_000  # of SQLite's machine between two looks at the clock
 _SECONDS, _BYTES_A_SECOND = 60.0, 1e6  # of CPU that one check may take
 
@@ -74,7 +76,7 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
 def problems_of(store: Store, progress: Progress | None = None) -> list[Problem]:
     """Everything that is not as it should be in an open memory; nothing is changed."""
     problems: list[Problem] = []
-    checks = (_schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _words, _index)
+    checks = (_schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _feedback, _words, _index)
     for number, check in enumerate(checks):
         if progress is not None:
             progress({"stage": "verify", "done": number, "total": len(checks)})
@@ -118,7 +120,7 @@ def _manifest(store: Store) -> Iterator[Problem]:
 
 
 def _rows(store: Store) -> Iterator[Problem]:
-    for table in digests.TABLES if store.format >= _DIGESTS else ():
+    for table in digests.signed(store.connection) if store.format >= _DIGESTS else ():
         for key in digests.damaged(store.connection, table, _MOST):
             yield Problem("row", f"{table}: {key}", "not as it was written")
 
@@ -189,6 +191,17 @@ def _vectors(store: Store) -> Iterator[Problem]:
         norms = np.linalg.norm(vectors, axis=1)
         for row in rows[~(np.abs(norms - 1.0) < 0.02)][:_MOST]:
             yield Problem("vector", f"row {row}", "not of unit length")
+
+
+def _feedback(store: Store) -> Iterator[Problem]:
+    if store.format < _FEEDBACK:
+        return
+    query = "SELECT id, question, answer, is_right, length(vector) FROM feedback"
+    for known, question, answer, right, length in store.connection.execute(query):
+        if known != feedback_id(question, answer) or right not in (0, 1):
+            yield Problem("feedback", known, "its id is not that of its question and answer, or it says nothing")
+        if length != 2 * store.width:
+            yield Problem("feedback", known, f"a key of {length} bytes, {2 * store.width} expected")
 
 
 def _words(store: Store) -> Iterator[Problem]:
