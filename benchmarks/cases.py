@@ -37,7 +37,7 @@ def main() -> None:
     rows = [row for kind in kinds if not options.only or kind in options.only for row in asked(options.cases, kind)]
     if options.answers is not None:
         write_lines(options.answers, rows)
-    figures = [figure for kind in dict.fromkeys(row["kind"] for row in rows) for figure in counted(kind, rows)]
+    figures = [figure for kind in dict.fromkeys(str(row["kind"]) for row in rows) for figure in counted(kind, rows)]
     stated = [row for row in rows if row["answer"] is not None]
     wrong = sum(row["outcome"] == "wrong" for row in rows)
     right = sum(row["outcome"] == "right" for row in stated)

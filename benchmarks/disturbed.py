@@ -126,12 +126,12 @@ def _ready(file: Path, count: int, year: int) -> None:
 
 
 def _build(work: Path, path: Path) -> Memory:
-    return quipu.build([work / "docs"], path, pairs=work / "changing.csv", **models(SLOW))  # type: ignore[arg-type]
+    return quipu.build([work / "docs"], path, pairs=work / "changing.csv", **models(SLOW))
 
 
 def _open(path: Path, encoder: WordEncoder | None = None) -> Memory:
     memory = quipu.open(path, encoder=encoder or WordEncoder())
-    memory._models = Models(**{**models(SLOW), "encoder": encoder or WordEncoder()})  # type: ignore[arg-type]
+    memory._models = Models(**{**models(SLOW), "encoder": encoder or WordEncoder()})
     return memory
 
 

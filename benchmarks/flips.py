@@ -45,7 +45,7 @@ class Seen:
     of_file: Counter[str] = field(default_factory=Counter)
 
 
-def place(chance: random.Random, name: str, data: bytes) -> int:
+def place(chance: random.Random, name: str, data: bytes | bytearray) -> int:
     """A byte; in the record one in ten of the header, and rarely inside the zeros that fill pages."""
     if name.endswith(".sqlite") and chance.random() < 0.1:
         return chance.randrange(_HEADER)

@@ -32,7 +32,8 @@ CANDIDATES = re.compile(r"\d[\d,.]*\d|(?:[A-Z][\w-]+ ?)+\b|\b[a-z]{6,}\b")
 
 def passages(data: Path, model: Any, count: int) -> tuple[list[str], list[list[Span]]]:
     """Texts with ``SPANS`` spans each."""
-    texts, spans = [], []
+    texts: list[str] = []
+    spans: list[list[Span]] = []
     for article in next(read_lines(data / "squad" / "dev-half-v2.0.json.gz"))["data"]:
         for paragraph in article["paragraphs"]:
             text = paragraph["context"]

@@ -17,6 +17,7 @@ import numpy as np
 import quipu
 from common import arguments, finish, milliseconds, read_lines, say, size, write_lines
 from figures import Figure, Result
+from quipu.answering.retrieve import Method
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.records import Document, Passage, QAPair, Score, Span
@@ -93,9 +94,10 @@ def main() -> None:
             Figure("memory", Score("bytes a pair", size(path) / count, count, None, False)),
             Figure("memory", mean_score("recall@10 against brute force, %", shares, scale=100)),
         ]
-        for method in ("vector", "words", "both"):
+        methods: tuple[Method, ...] = ("vector", "words", "both")
+        for method in methods:
 
-            def search(question: str, method: str = method) -> object:
+            def search(question: str, method: Method = method) -> object:
                 return memory.search(question, 10, method=method)
 
             figures += milliseconds(f"search by {method}", search, asked)

@@ -25,7 +25,8 @@ GOALS = {(INT8, "EM"): 69.0, (INT8, "F1"): 78.0}
 
 def questions(data: Path) -> tuple[list[Example], list[Example]]:
     """Answerable and unanswerable questions, each with its passage; a title goes before the text."""
-    answerable, unanswerable = [], []
+    answerable: list[Example] = []
+    unanswerable: list[Example] = []
     for article in next(read_lines(data / "squad" / "dev-half-v2.0.json.gz"))["data"]:
         for paragraph in article["paragraphs"]:
             where = (article["title"].replace("_", " "), paragraph["context"])

@@ -141,7 +141,7 @@ def readme(text: str, found: Sequence[Result]) -> str:
             raise InputError(f"README.md has no region {name!r}, or more than one")
         if needs in known:
             block = MARK.format(name, make(known))
-            text = pattern.sub(lambda _, block=block: block, text)
+            text = pattern.sub(block.replace("\\", r"\\"), text)
     return text
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import squad_half
 from common import arguments, ask, batches, finish, language_model, milliseconds, quality, recall, say, size
 from figures import Figure, Result, share
+from quipu.corpus.passages import sentences
 from quipu.evaluation.metrics import mean_score, normalize_answer
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.generate.answers import candidates
@@ -90,7 +91,16 @@ def gold_figures(rows: Sequence[dict[str, str]], examples: Sequence[Example]) ->
     for some in batches(list(spans), settings.batch):
         written = model.write(some, [list(spans[text]) for text in some], titles=[titles[text] for text in some])
         asked += [
-            Question(text, titles[text], titles[text], span, item.question, item.score)
+            Question(
+                passage=text,
+                title=titles[text],
+                about=titles[text],
+                subject=titles[text],
+                sentences=sentences(text),
+                span=span,
+                text=item.question,
+                score=item.score,
+            )
             for text, of_text in zip(some, written, strict=True)
             for span, of_span in zip(spans[text], of_text, strict=True)
             for item in of_span

@@ -30,12 +30,17 @@ def draw(path: Path, count: int, seed: int) -> list[dict[str, Any]]:
     rows = []
     with quipu.open(path, read_only=True) as memory:
         store = memory.store
-        placed = [pair for _, pair in store.pairs() if pair.document_id is not None and pair.span is not None]
-        for number, pair in enumerate(random.Random(seed).sample(placed, min(count, len(placed))), start=1):
-            passage = store.passage_at(pair.document_id, pair.span)
+        placed = [
+            (pair, pair.document_id, pair.span)
+            for _, pair in store.pairs()
+            if pair.document_id is not None and pair.span is not None
+        ]
+        drawn = random.Random(seed).sample(placed, min(count, len(placed)))
+        for number, (pair, document, span) in enumerate(drawn, start=1):
+            passage = store.passage_at(document, span)
             if passage is None:
                 raise InputError(f"{path}: the pair {pair.id} stands in no passage; run quipu verify {path}")
-            start, end = pair.span.start - passage.span.start, pair.span.end - passage.span.start
+            start, end = span.start - passage.span.start, span.end - passage.span.start
             rows.append(
                 {
                     "number": number,

@@ -25,7 +25,7 @@ QUESTION, PAIR, PASSAGE, ANSWER = 20, 40, 200, 8  # word pieces
 
 def answer(model: T5ForConditionalGeneration, blocks: torch.Tensor, questions: int) -> None:
     """Encode blocks (questions * n, length) and decode over those of each question side by side."""
-    states = torch.cat([model.get_encoder()(some).last_hidden_state for some in blocks.split(20)])
+    states = torch.cat([model.get_encoder()(some).last_hidden_state for some in blocks.split(20)])  # type: ignore[no-untyped-call]
     side_by_side = states.reshape(questions, -1, states.shape[-1])
     model.generate(
         encoder_outputs=BaseModelOutput(last_hidden_state=side_by_side),
@@ -43,11 +43,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     torch.manual_seed(0)
-    config = T5Config(
+    config = T5Config(  # type: ignore[call-arg]
         vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12, feed_forward_proj="gated-gelu",
         decoder_start_token_id=0, pad_token_id=0, eos_token_id=1,
     )  # fmt: skip
-    model = T5ForConditionalGeneration(config).eval().to(torch.bfloat16)
+    model = T5ForConditionalGeneration(config).eval().to(torch.bfloat16)  # type: ignore[no-untyped-call]
     names = (f"QAMAT, {options.pairs} pairs", f"FiD, {options.passages} passages")
     figures: list[Figure] = []
     least: dict[tuple[str, int], float] = {}

@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -82,12 +83,12 @@ class NumberReader:
         return found
 
 
-def models(slow: float = 0.0) -> dict[str, object]:
+def models(slow: float = 0.0) -> dict[str, Any]:
     """The arguments of ``quipu.build``."""
     return {"encoder": WordEncoder(), "writer": NumberWriter(slow), "reader": NumberReader()}
 
 
-def spoken(slow: float = 0.0) -> dict[str, object]:
+def spoken(slow: float = 0.0) -> dict[str, Any]:
     """The arguments of ``quipu.build`` with one language model that writes and reads."""
     model = NumberModel(slow)
     return {"encoder": WordEncoder(), "writer": model, "reader": model, "pair_threshold": 0.0}

@@ -47,7 +47,7 @@ def make_checkpoint(folder: Path, shape: str, *, seed: int = 0, spread: float = 
     tokenizer = byte_tokenizer()
     settings = dict(SHAPES[shape])
     rope = {"rope_type": "default", "rope_theta": settings.pop("rope_theta")}
-    config = LlamaConfig(
+    config = LlamaConfig(  # type: ignore[call-arg]
         **settings, vocab_size=tokenizer.get_vocab_size() + 2, initializer_range=spread, rope_parameters=rope,
         max_position_embeddings=1024, bos_token_id=None, eos_token_id=None, attn_implementation="eager",
     )  # fmt: skip

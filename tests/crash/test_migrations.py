@@ -127,7 +127,7 @@ def test_a_process_killed_inside_a_migration_leaves_the_old_memory(newest: Path,
         as_format(path, 1)
         child = os.fork()
         if not child:
-            store_module.migrate = stopping(stop, by_exit=True)  # type: ignore[assignment]
+            store_module.migrate = stopping(stop, by_exit=True)  # type: ignore[assignment, attr-defined]
             Store.open(path)
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9

@@ -61,7 +61,7 @@ def checkpoint(folder: Path, kind: str) -> Path:
         )  # fmt: skip
         BartForConditionalGeneration(config).save_pretrained(folder)
     else:
-        config = T5Config(
+        config = T5Config(  # type: ignore[assignment, call-arg]
             vocab_size=size, d_model=32, d_kv=16, d_ff=64, num_layers=1, num_heads=2, pad_token_id=0, eos_token_id=1,
             decoder_start_token_id=0, tie_word_embeddings=False,
         )  # fmt: skip

@@ -132,7 +132,7 @@ def test_training_resumes_exactly_and_keeps_the_best(recipe: ExtractorRecipe, tm
         else:
             assert ours.read_bytes() == theirs.read_bytes()
     lines = [json.loads(line) for line in (recipe.run / "recall.jsonl").read_text().splitlines()]
-    best = max(line["recall@14"] for line in lines)
+    best = max(line["recall@14"] for line in lines)  # type: ignore[call-overload]
     model = ExtractorModel.load(checkpoint)
     rows = [json.loads(line) for line in Path(next(iter(recipe.sources))).read_text().splitlines()]
     held = [

@@ -210,7 +210,7 @@ def test_any_cross_encoder_can_stand_in(bert: Path, tmp_path: Path) -> None:
     """A Hugging Face sequence classifier as it is published: logits as torch gives them for question and pair."""
     size = wordpieces(tmp_path / "hf").get_vocab_size()
     torch.manual_seed(1)
-    config = BertConfig(
+    config = BertConfig(  # type: ignore[call-arg]
         vocab_size=size, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
         max_position_embeddings=64, num_labels=1, initializer_range=0.2,
     )  # fmt: skip

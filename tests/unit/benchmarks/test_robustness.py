@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from tests.full_memory import asked, made, stored
 
 from quipu.memory.verify import verify
 
@@ -35,9 +36,9 @@ def test_a_changed_row_is_seen_and_noticed(tmp_path: Path) -> None:
     """The same: a bit inside a text must change what is read, and verify must say so."""
     import flips
 
-    sound, seen = flips.made(tmp_path / "m"), flips.Seen()
+    sound, seen = made(tmp_path / "m"), flips.Seen()
     data = (sound / "records.sqlite").read_bytes()
-    before = flips.stored(sound), flips.asked(sound)
+    before = stored(sound), asked(sound)
     chance = random.Random(1)
     assert flips.flip(sound, tmp_path / "copy", "manifest.json", chance).startswith("manifest.json: bit ")
     (tmp_path / "copy" / "manifest.json").write_bytes((sound / "manifest.json").read_bytes())

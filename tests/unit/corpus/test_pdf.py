@@ -311,10 +311,10 @@ class TestTables:
                 for x, cell in zip((60, 260, 400), row, strict=True)
             ]
         drawn.append(text(60, 692, "Children below six travel free."))
-        for at, row in enumerate(
+        for at, (name, value) in enumerate(
             [("Opening hours", "9 to 17"), ("Telephone", "01856 850209"), ("Manager", "Ida Krogh")]
         ):
-            drawn += [text(60, 660 - 14 * at, row[0]), text(180, 660 - 14 * at, row[1])]
+            drawn += [text(60, 660 - 14 * at, name), text(180, 660 - 14 * at, value)]
         for at, (name, price) in enumerate([("Coffee", "2.50"), ("Soup", "6")]):
             drawn.append(text(60, 560 - 14 * at, f"{name} {'.' * 40} {price}"))
         assert texts(pdf(file, "\n".join(drawn))) == [
