@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 MODELS := packages/quipu-small packages/quipu-small-lm
+SOURCES := src tests benchmarks docs packages
 
-.PHONY: demo test lint bench docs
+.PHONY: demo test lint format coverage bench docs site release-check
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml $(MODELS:=/pyproject.toml)
@@ -21,11 +22,19 @@ test: $(STAMP)
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
-	$(BIN)/ruff check src tests benchmarks docs packages
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/make_cli.py --check
 	$(BIN)/python benchmarks/report.py --check
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+coverage: $(STAMP)
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html:build/coverage
 
 bench: $(STAMP)
 	$(BIN)/quipu bench
@@ -33,3 +42,14 @@ bench: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python benchmarks/report.py
+
+# The documentation as pages, in build/site.
+site: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python docs/make_site.py build/pages
+	$(BIN)/zensical build --clean --strict
+
+# What a release would publish: built, installed into an empty environment, and asked. quipu's distributions come from
+# dist/ alone, what they need from the package index.
+release-check: $(STAMP)
+	bash packages/release_check.sh $(BIN)/python
