@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 MODELS := packages/quipu-small packages/quipu-small-lm
 SOURCES := src tests benchmarks docs packages
 
-.PHONY: demo test lint format coverage bench docs site release-check
+.PHONY: demo test lint format coverage bench docs pages site release-check
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml $(MODELS:=/pyproject.toml)
@@ -43,7 +43,11 @@ docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py
 	$(BIN)/python benchmarks/report.py
 
-# The documentation as pages, in build/site.
+# What the commands on the pages print, written into them: some minutes.
+pages: $(STAMP)
+	$(BIN)/python docs/run_pages.py
+
+# The documentation as a site, in build/site.
 site: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/python docs/make_site.py build/pages

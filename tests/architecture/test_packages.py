@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import tomllib
 import zlib
 from pathlib import Path
@@ -56,6 +57,18 @@ def test_a_wheel_of_models_is_small_enough_for_an_index(name: str) -> None:
     files = [path for path in (ROOT / "packages" / name / "src").rglob("*") if path.is_file()]
     total = sum(compressed(path) for path in files if "__pycache__" not in path.parts)
     assert total < LARGEST, f"{name}: about {total / 1e6:.1f} MB"
+
+
+def test_the_lock_holds_what_is_asked_for_from_the_public_index() -> None:
+    """A dependency that was added without `uv lock`, or the address of somebody's own mirror, stops every newcomer."""
+    locked = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
+    project = settings(ROOT)["project"]
+    asked = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    names = {Requirement(line).name for line in asked} - {"torch"}  # see [tool.uv]
+    assert names <= {package["name"] for package in locked}
+    assert {package["version"] for package in locked if package["name"] == project["name"]} == {project["version"]}
+    hosts = set(re.findall(r"https?://([^/\"]+)", (ROOT / "uv.lock").read_text(encoding="utf-8")))
+    assert hosts <= {"pypi.org", "files.pythonhosted.org"}
 
 
 def test_quipus_own_wheel_holds_code_alone() -> None:
