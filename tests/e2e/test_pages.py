@@ -1,0 +1,85 @@
+"""What newcomers copy from the documentation runs as it stands, and prints what the pages say.
+
+One memory is built, by the first page; the others ask it, in the order of ``run_pages.PAGES``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+
+from make_site import gather
+from run_pages import PAGES, comparable, prepare, run_page
+
+TORCH = ("tutorials/encoder.md",)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working folder of all pages."""
+    path = tmp_path_factory.mktemp("pages")
+    prepare(path)
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_runs_and_prints_what_it_shows(folder: Path, page: str) -> None:
+    """A renamed option, or an answer that a new model does not give any more, would live on where people copy from."""
+    if page in TORCH:
+        pytest.importorskip("torch")
+    for run in run_page(page, folder):
+        if run.shown is not None:
+            assert comparable(run.printed) == comparable(run.shown), run.code
+
+
+def test_what_differs_between_machines_is_not_compared() -> None:
+    """A mask that is too wide would let a wrong answer pass; one that is too narrow fails on every other machine."""
+    text = "193 kilometres    probability 0.78, 1,037.9 ms\n  asked as  How long? [bb3c23bbf2d1]"
+    other = "193 kilometres  probability 0.81, 2.1 ms\n  asked as  How long? [0123456789ab]"
+    assert comparable(text) == comparable(other)
+    assert comparable(text) != comparable(text.replace("193", "139"))
+    assert comparable(text) != comparable(text.replace("How long", "How wide"))
+
+
+def test_every_fenced_block_of_the_pages_is_run_or_is_output() -> None:
+    """A block in another language, or a page that is not listed, would be copied by people and run by nobody."""
+    for path in [*(ROOT / "docs" / "tutorials").glob("*.md"), *(ROOT / "docs" / page for page in PAGES)]:
+        assert str(path.relative_to(ROOT / "docs")) in PAGES
+        languages = re.findall(r"^```(\w+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert set(languages) <= {"sh", "python", "text", "console"}
+        for block in re.findall(r"^```console\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+            assert block.startswith("$ pip install 'quipu-qa[") or block.startswith("$ pip install quipu-qa")
+
+
+def test_the_files_that_pages_name_are_there() -> None:
+    """A recipe or module that moved would be looked for in vain by whoever wants the papers' tables."""
+    for path in (ROOT / "docs").rglob("*.md"):
+        if path.name == "log.md":  # tells of files of its day
+            continue
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"`(?:quipu train |python )?((?:recipes|benchmarks)/[\w./-]+)`", text):
+            assert (ROOT / name).exists(), f"{path.name}: {name}"
+        if path.name == "architecture.md":
+            rooms = [room.name for room in (ROOT / "src" / "quipu").iterdir() if room.is_dir()]
+            for name in re.findall(r"`((?:" + "|".join(rooms) + r")/[\w./]*)`", text):
+                assert (ROOT / "src" / "quipu" / name).exists(), f"{path.name}: {name}"
+
+
+def test_links_between_pages_lead_somewhere(tmp_path: Path) -> None:
+    """In the repository and on the site, where pages of the root stand beside the others, or a reader meets a 404."""
+    gather(tmp_path / "site")
+    for base in (ROOT / "docs", tmp_path / "site"):
+        for path in base.rglob("*.md"):
+            for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
+                # what the site alone has, named on pages of docs/ as it is there
+                alone = (
+                    {"results.md", "changelog.md", "contributing.md", "notice.md"} if base == ROOT / "docs" else set()
+                )
+                assert (path.parent / link).exists() or Path(link).name in alone, f"{path}: {link}"
