@@ -14,7 +14,7 @@ from tests.handmade import WordEncoder
 from quipu.answering.features import FEATURES
 from quipu.answering.scoring import Calibration, LinearScorer
 from quipu.errors import InputError
-from quipu.evaluation.tasks.twins import by_probability, by_words, evaluate, rows
+from quipu.evaluation.tasks.twins import by_probability, by_retriever, by_words, evaluate, rows
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase, twin
 from quipu.evaluation.twins.suite import Templates, TwinItem, read, suite
 from quipu.text import FUNCTION_WORDS
@@ -134,5 +134,5 @@ def test_the_probability_is_that_of_the_stored_pair_alone() -> None:
     weights = tuple(float(name == "similarity") for name in FEATURES)
     calibration = Calibration({"lookup": LinearScorer(FEATURES, weights)}, "by hand")
     item = TwinItem("date", "t", "When was the canal opened?", "1869", (), ())
-    same, other = by_probability(WordEncoder(), calibration)([item.question, "Who sank?"], [item, item])
+    same, other = by_probability(calibration, by_retriever(WordEncoder()))([item.question, "Who sank?"], [item, item])
     assert same == pytest.approx(1.0) and other < 0.6

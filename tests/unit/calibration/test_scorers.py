@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,14 @@ def test_all_steps_are_fitted_and_say_what_is_true() -> None:
     assert reached is not None and made.threshold == pytest.approx(reached)
     row = report_of(outcomes(fresh, made.scorers))
     assert row["precision"] == pytest.approx(0.85, abs=0.04) and row["answered"] > 0.4 and row["ece"] < 0.06
+    wanted = min(found for found in made.scorers["cascade"].reach if found.precision >= 0.9)
+    raised = {
+        name: replace(scorer, threshold=max(wanted.probability, scorer.threshold) if name != "cascade" else wanted[0])
+        for name, scorer in made.scorers.items()
+    }
+    promise = report_of(outcomes(fresh, raised))
+    assert promise["precision"] == pytest.approx(0.9, abs=0.04), "what is promised is kept on other questions"
+    assert promise["answered"] == pytest.approx(wanted.answered, abs=0.06)
     alone = np.mean([record.steps["passage"][0].right for record in fresh])
     assert row["right"] > alone + 0.05, "three steps together know more than the best of them"
     again = Calibration.from_json(made.to_json(), "here")

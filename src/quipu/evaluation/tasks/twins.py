@@ -54,9 +54,8 @@ def by_retriever(encoder: SupportsEncode) -> Scorer:
     return score
 
 
-def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
-    """The reranker's log-odds for the stored pair alone."""
-    similar = by_retriever(encoder)
+def by_reranker(reranker: SupportsRerank, similar: Scorer) -> Scorer:
+    """The reranker's log-odds for the stored pair alone; ``similar``: the score of the search, which it is told."""
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
         pairs = [[(item.question, item.answer)] for item in stored]
@@ -66,10 +65,12 @@ def by_reranker(reranker: SupportsRerank, encoder: SupportsEncode) -> Scorer:
     return score
 
 
-def by_probability(encoder: SupportsEncode, calibration: Calibration, reranker: SupportsRerank | None = None) -> Scorer:
-    """What ``quipu ask --method lookup`` goes by: the calibrated probability of the stored pair, found alone."""
-    scorer = calibration.scorers["lookup" if reranker is None else "lookup_reranked"]
-    similar, read = by_retriever(encoder), None if reranker is None else by_reranker(reranker, encoder)
+def by_probability(calibration: Calibration, similar: Scorer, read: Scorer | None = None) -> Scorer:
+    """What ``quipu ask --method lookup`` goes by: the calibrated probability of the stored pair, found alone.
+
+    ``similar``: the score of the search; ``read``: the reranker's, where it is asked.
+    """
+    scorer = calibration.scorers["lookup" if read is None else "lookup_reranked"]
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
         scores = similar(asked, stored).tolist()
@@ -91,14 +92,16 @@ def by_probability(encoder: SupportsEncode, calibration: Calibration, reranker: 
 
 def shipped(encoders: Sequence[str] = (), reranker: str = "quipu-small/reranker") -> dict[str, Scorer]:
     """The scorers that are compared, by name: words, ``encoders``, and all that ships. A new scorer is a line here."""
-    own, judge = Encoder.from_pretrained("quipu-small/encoder"), load_reranker(reranker)
+    own = Encoder.from_pretrained("quipu-small/encoder")
+    similar = _once(by_retriever(own))
+    read = _once(by_reranker(load_reranker(reranker), similar))
     scorers: dict[str, Scorer] = {"words": by_words}
     scorers |= {name: by_encoder(Encoder.from_pretrained(name)) for name in encoders}
-    scorers |= {"encoder": by_encoder(own), "retriever": by_retriever(own), "reranker": by_reranker(judge, own)}
+    scorers |= {"encoder": by_encoder(own), "retriever": similar, "reranker": read}
     calibration = bundled(BUNDLED_CALIBRATION)
     if calibration is not None:
-        scorers["probability"] = by_probability(own, calibration)
-        scorers["probability, reranked"] = by_probability(own, calibration, judge)
+        scorers["probability"] = by_probability(calibration, similar)
+        scorers["probability, reranked"] = by_probability(calibration, similar, read)
     return scorers
 
 
@@ -128,6 +131,19 @@ def rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     """A row for all twins and one for each kind: of each report the share of false hits, in per cent."""
     kinds = [score.metric for score in reports[0].scores if not score.metric.endswith("coverage")]
     return [(kind, *(show(report[kind]) for report in reports)) for kind in kinds]
+
+
+def _once(scorer: Scorer) -> Scorer:
+    """The same scores, made once: other scorers are built on them, and the models take minutes."""
+    known: dict[tuple[tuple[str, ...], tuple[TwinItem, ...]], Scores] = {}
+
+    def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+        key = tuple(asked), tuple(stored)
+        if key not in known:
+            known[key] = scorer(asked, stored)
+        return known[key]
+
+    return score
 
 
 def _share(name: str, passed: NDArray[np.bool_], *, higher: bool = False) -> Score:
