@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from quipu.answering.inflection import forms_of
+from quipu.answering import deals
 from quipu.answering.opposites import turned
 from quipu.text import normalize_answer
 
@@ -42,17 +42,6 @@ _ASKED_DIMENSION = re.compile(
 _TOLD_DIMENSION = re.compile(
     r"\s*(?:in\s+)?(wide|broad|long|deep|high|tall|thick|old|width|length|depth|height)\b(?!\s+(?:term|ago))", re.I
 )
-# verb -> who does it, and who is named behind which word
-_DEALS: dict[str, tuple[str, dict[str, str]]] = {
-    "buy": ("buyer", {"from": "seller", "by": "buyer"}), "sell": ("seller", {"to": "buyer", "by": "seller"}),
-    "lend": ("lender", {"to": "borrower", "by": "lender"}),
-    "borrow": ("borrower", {"from": "lender", "by": "borrower"}),
-    "send": ("sender", {"to": "receiver", "by": "sender"}),
-    "receive": ("receiver", {"from": "sender", "by": "receiver"}),
-}  # fmt: skip
-_VERBS = {form: verb for verb in _DEALS for form in forms_of(verb, "verb")} | {"purchased": "buy", "acquired": "buy"}
-_SIDES = tuple({agent, *behind.values()} for agent, behind in _DEALS.values())
-_DEAL = re.compile(rf"\b({'|'.join(_VERBS)})\b", re.I)
 
 
 def contradiction(question: str, text: str, start: int, end: int) -> str:
@@ -70,7 +59,8 @@ def contradiction(question: str, text: str, start: int, end: int) -> str:
         wanted, given = _DIMENSION[(asked[1] or asked[2]).lower()], _DIMENSION[told[1].lower()]
         if wanted != given:
             return f"the document says how {given}, not how {wanted}"
-    return _other_side(question, clause_of(text, start, end), answer)
+    sides = deals.other_side(question, clause_of(text, start, end), answer)
+    return f"the document names the {sides[1]} there, not the {sides[0]}" if sides else ""
 
 
 def clause_of(text: str, start: int, end: int) -> str:
@@ -88,43 +78,6 @@ def _opposite(question: str, clause: str, negated: bool) -> tuple[str, str] | No
     denies = negated and _NEGATED.search(clause)
     told_otherwise = (denies and both[0].startswith("not ")) or (negated and both[1].startswith("not "))
     return None if told_otherwise else both
-
-
-def _other_side(question: str, clause: str, answer: str) -> str:
-    """Who sold is not who bought: the side of a deal that is asked for, against the side on which the answer stands."""
-    asked, told = _asked_side(question), _told_side(clause, answer)
-    if asked and told and asked != told and any({asked, told} <= sides for sides in _SIDES):
-        return f"the document names the {told} there, not the {asked}"
-    return ""
-
-
-def _asked_side(question: str) -> str:
-    verb = _DEAL.search(question)
-    who = re.search(r"\b(from|to|by)?\s*\bwho(?:m)?\b", question, re.I)
-    if verb is None or who is None:
-        return ""
-    agent, behind = _DEALS[_VERBS[verb[1].lower()]]
-    trailing = re.search(r"\b(from|to|by)\s*\?*\s*\Z", question, re.I)
-    word = who[1] or (trailing[1] if trailing else "")
-    if word:
-        return behind.get(word.lower(), "")
-    between = question[who.end() : verb.start()]
-    if re.fullmatch(r"\s*(?:has\s+|had\s+|will\s+)?", between):
-        return agent
-    return ""
-
-
-def _told_side(clause: str, answer: str) -> str:
-    at = clause.find(answer)
-    verb = _DEAL.search(clause)
-    if verb is None or at < 0:
-        return ""
-    agent, behind = _DEALS[_VERBS[verb[1].lower()]]
-    if at > verb.end():
-        word = re.search(r"\b(from|to|by)\s+(?:the\s+|an?\s+)?\Z", clause[:at], re.I)
-        return behind.get(word[1].lower(), "") if word else ""
-    passive = re.search(r"\b(?:is|are|was|were|been|being|be)\s+(?:\w+ly\s+)?\Z", clause[: verb.start()], re.I)
-    return "" if passive else agent if verb.start() - at - len(answer) <= 1 else ""
 
 
 def _short(text: str) -> str:

@@ -161,6 +161,6 @@ def _said(question: str, text: str, items: list[_Item], at: int) -> Counterpart:
     if at == len(items) - 1 and unit:
         end = text.index(words[-1], final.end()) + len(words[-1])
         return Counterpart(item.start, end, text[item.start : end])
-    if number is None or named or not 0 < len(words) <= 2 or _FILLER.match(words[0]):
+    if number is None or named or not 0 < len(words) <= 3 or _FILLER.match(words[0]):
         return Counterpart(item.start, item.end, said)
     return Counterpart(item.start, item.end, f"{said} {unit}")

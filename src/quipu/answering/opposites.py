@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Literal
 
+from quipu.answering.deals import DEALING, asked_side
 from quipu.answering.inflection import forms_of
 from quipu.text import FUNCTION_WORDS, word_set
 
@@ -172,8 +173,14 @@ _PARTICLES = {"on": "off", "off": "on", "up": "down", "down": "up", "in": "out",
 
 
 def opposed(asked: str, stored: str) -> bool:
-    """Whether one question has a word in the place of which the other has its opposite."""
-    return next(_exchanged(_joined(asked), _joined(stored), _EVERY), None) is not None
+    """Whether one question has a word in the place of which the other has its opposite, and so asks something else.
+
+    "Who bought it?" and "To whom was it sold?" ask for the same side of one deal.
+    """
+    left, right = _joined(asked), _joined(stored)
+    side = asked_side(left)
+    same_side = side != "" and side == asked_side(right)
+    return any(not (same_side and {one, other} <= DEALING.keys()) for one, other in _exchanged(left, right, _EVERY))
 
 
 def opposites_of(word: str) -> frozenset[str]:

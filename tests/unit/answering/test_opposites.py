@@ -25,6 +25,8 @@ from quipu.answering.opposites import OPPOSITES, opposed, turned
         ("What is described?", "What does the scribe do?", False),
         ("How much is a unit?", "How much is it?", False),
         ("When does the gate open?", "When is the gate opened?", False),
+        ("Who bought the mill?", "To whom was the mill sold?", False),  # one side of one deal
+        ("Who bought the mill?", "Who did Venn sell the mill to?", False),
     ],
 )
 def test_questions_are_opposed_in_both_directions(asked: str, stored: str, opposite: bool) -> None:
