@@ -18,7 +18,7 @@ from quipu.text import FUNCTION_WORDS, word_set
 
 Pairs = tuple[tuple[str, str], ...]
 _Forms = frozenset[str]
-_Table = tuple[dict[str, tuple[tuple[_Forms, _Forms], ...]], Pairs]
+_Table = tuple[dict[str, list[tuple[_Forms, _Forms]]], Pairs]
 
 # verbs and their inflections: what one does the other undoes or keeps from being done
 _VERBS = """
@@ -233,11 +233,14 @@ def _table(pairs: Pairs, verbs: Pairs = (), nouns: Pairs = ()) -> _Table:
     single = [(frozenset([one]), frozenset([other])) for one, other in pairs if " " not in one + other]
     for row, kind in ((verbs, "verb"), (nouns, "noun")):
         single += [(frozenset(forms_of(one, kind)), frozenset(forms_of(other, kind))) for one, other in row]
-    words: dict[str, tuple[tuple[_Forms, _Forms], ...]] = {}
-    for here, there in (*single, *((there, here) for here, there in single)):
+    words: dict[str, list[tuple[_Forms, _Forms]]] = {}
+    for here, there in single:
+        both = here - there, there - here
         for word in here:
-            words[word] = (*words.get(word, ()), (here - there, there - here))
-    return words, tuple(both for both in pairs if " " in "".join(both))
+            words.setdefault(word, []).append(both)
+        for word in there:
+            words.setdefault(word, []).append(both[::-1])
+    return words, tuple(pair for pair in pairs if " " in "".join(pair))
 
 
 @cache
