@@ -388,8 +388,11 @@ class Memory:
             yield from coverage(self._store)
 
     def grow(self, log: str | Path, *, progress: Progress | None = None) -> dict[str, int]:
-        """Make pairs for the refused questions of a log (JSONL of ``quipu ask --json``) that the passages answer."""
-        return grow(self._builder(progress), self.ask, refused_in(Path(log)))
+        """Make pairs for the refused questions of a log (JSONL of ``quipu ask --json``) that the passages answer.
+
+        A pair is kept only if the reader gives it back from its passage and look-up answers with it.
+        """
+        return grow(self._builder(progress), self.ask, self.answerer, refused_in(Path(log)))
 
     def info(self) -> dict[str, Any]:
         """Counts, models, settings, threshold, and bytes on disk."""

@@ -208,6 +208,30 @@ def test_what_ships_is_fitted_on_records_that_are_kept(
     assert figures["sets"][-1]["questions"] == 84 and figures["precision"] == 0.8
 
 
+def test_marked_answers_calibrate_the_memory(memory: quipu.Memory, capsys: pytest.CaptureFixture[str]) -> None:
+    """Answers that were marked as wrong are not found any more: fitted on what is found now, they would not count."""
+    examples = asked()
+    with memory:
+        answers = memory.ask_many([item.question for item in examples], method="lookup")
+        for example, answer in zip(examples[:50], answers[:50], strict=False):
+            memory.mark(answer, answer.text in example.answers)
+        with pytest.raises(InputError, match="42 answers are marked right and 8 wrong; 20 of each are needed"):
+            quipu.calibrate(memory, from_feedback=True)
+        for answer in answers[50:]:
+            memory.mark(answer, False)
+        with pytest.raises(InputError, match="not on both"):
+            quipu.calibrate(memory, examples, from_feedback=True)
+        assert memory.own_calibration() is None
+        result = quipu.calibrate(memory, target_precision=1.0, from_feedback=True)
+        assert result["reached"] and result["fitted_on"] == "84 questions with marked answers"
+        assert result["questions"] == 84 and result["right"] == pytest.approx(0.5, abs=0.05)
+        known, unknown = memory.ask(examples[3].question), memory.ask("how long is the norpol river in Norway")
+        assert known.text == "103 km" and (known.probability or 0) > 0.8 and unknown.text is None
+        path = memory.path
+    assert run(["calibrate", str(path), "--from-feedback", "--questions", "x.jsonl"]) == 2
+    capsys.readouterr()
+
+
 def test_the_command_line(
     memory: quipu.Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,8 +29,9 @@ from quipu.answering.where import Where
 from quipu.errors import InputError
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
+from quipu.models.protocols import Keys, SupportsAsk
 from quipu.models.words import WordSimilarity
-from quipu.records import Answer, NearestSentence, QAPair, Route, Span
+from quipu.records import Answer, Hit, NearestSentence, QAPair, Route, Span
 
 Method = Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"]
 METHODS: tuple[Method, ...] = ("cascade", "lookup", "passage", "read", "hops", "chain", "span")
@@ -156,6 +157,20 @@ class Answerer:
     def find(self, questions: Sequence[str], *, k: int | None = None, rerank: bool = False) -> list[Found | None]:
         """All pairs that look-up considers, with the features of the best."""
         return self.lookup.find(questions, self.context(questions, k=k, rerank=rerank))
+
+    def holding(self, pair: QAPair, key: Keys) -> Answerer:
+        """What would answer if the memory held one more pair; ``key``: the pair's (width,)."""
+        encoder = self._models.encoder()
+
+        def search(texts: Sequence[str], k: int) -> list[list[Hit]]:
+            asked = encoder.ask(texts) if isinstance(encoder, SupportsAsk) else encoder.encode(texts)
+            rows = [
+                sorted([*row, Hit(pair, float(vector @ key), 0, "vector")], key=lambda hit: -hit.score)[:k]
+                for row, vector in zip(self._search(texts, k), asked, strict=True)
+            ]
+            return [[replace(hit, rank=rank) for rank, hit in enumerate(row, start=1)] for row in rows]
+
+        return Answerer(self._store, self._models, search, self.calibrations, self.settings)
 
     def missing(self, name: str) -> str:
         """Why a step cannot be asked and what to do; "" where it can."""

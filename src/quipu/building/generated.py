@@ -6,7 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import cast
 
+from quipu.answering.answerer import Answerer
 from quipu.building.builder import ADDING, Builder
+from quipu.building.judging import judged
 from quipu.generate.globally import PASSAGES, global_filter
 from quipu.generate.pipeline import Generated, generate, targeted
 from quipu.memory import tokens
@@ -44,12 +46,13 @@ def make_pairs(builder: Builder) -> None:
     builder.store.journal_forget(ADDING)
 
 
-def add_targeted(builder: Builder, passage: Passage, span: Span, question: str) -> int:
-    """Pairs about a span of a passage that somebody asked for (see ``targeted``); how many were new."""
+def add_targeted(builder: Builder, answerer: Answerer, passage: Passage, span: Span, question: str) -> int:
+    """Pairs about a span of a passage that somebody asked for (see ``targeted`` and ``judged``); how many were new."""
     made = targeted(
         passage, span, question, writer=builder.models.writer(), reader=builder.models.reader(),
         encoder=builder.models.encoder(), settings=builder.settings, is_known=builder.store.question_answer_exists,
     )  # fmt: skip
+    made = judged(builder, answerer, made, passage)
     added = _keep(builder, made)
     _count(builder, made, added, 0)
     return added

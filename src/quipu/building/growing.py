@@ -1,7 +1,8 @@
 """Grow a memory where it was asked and had no answer: pairs for logged questions that the passages do answer.
 
 A question that was refused is put to the passages that a word search finds for it. Where the reader finds an answer
-there, that span gets the question itself as a pair, and what the writer asks about it, both through a build's filters.
+there, that span gets the question itself as a pair, and what the writer asks about it, both through a build's filters,
+as far as ``quipu.building.judging`` finds them good.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from quipu.answering.answerer import Answerer
 from quipu.building.builder import Builder
 from quipu.building.generated import add_targeted
 from quipu.errors import InputError
@@ -39,10 +41,12 @@ def refused_in(path: Path) -> Iterator[tuple[str, bool]]:
         raise InputError(f"{path}: cannot be read ({error})") from error
 
 
-def grow(builder: Builder, ask: Callable[[str], Answer], log: Iterator[tuple[str, bool]]) -> dict[str, int]:
+def grow(
+    builder: Builder, ask: Callable[[str], Answer], answerer: Answerer, log: Iterator[tuple[str, bool]]
+) -> dict[str, int]:
     """Counts: questions, refused, answered by now, grown, pairs, unanswered. A second time adds nothing.
 
-    ask: what the memory says to a question now.
+    ask: what the memory says to a question now; answerer: the memory's, which is asked with each new pair.
     """
     asked = list(log)
     refused = list(dict.fromkeys(question for question, no_answer in asked if no_answer and question.strip()))
@@ -61,7 +65,7 @@ def grow(builder: Builder, ask: Callable[[str], Answer], log: Iterator[tuple[str
             report["unanswered"] += 1
             continue
         span = Span(readings[best].start, readings[best].end)
-        added = add_targeted(builder, passages[best], span, question)
+        added = add_targeted(builder, answerer, passages[best], span, question)
         report["grown" if added else "unanswered"] += 1
         report["pairs"] += added
         builder.tell(stage="grow", done=done, total=len(refused), pairs=report["pairs"])

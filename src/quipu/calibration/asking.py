@@ -63,7 +63,7 @@ def ask_ordering(asked: Asked, *, rerank: bool, skip: int = 0) -> Iterator[Recor
     """What stands first, before anything is fitted: passages, and with ``rerank`` the pairs that the reranker read."""
     answerer = asked.memory.answerer
     names = [name for name in ORDERING if (name == "where" or rerank) and not answerer.missing(name)]
-    for some in _batches(asked.questions[skip:]):
+    for some in _batches([item for item in asked.questions[skip:] if item.answers or not item.wrong]):
         yield from _ordering(answerer, asked.name, some, names)
 
 
@@ -156,7 +156,7 @@ def _add(
     """Ask one step and add what it proposes for each question."""
     proposed = answerer.propose("lookup" if step == RERANKED else step, [item.question for item in some], context)
     for own, question, row in zip(steps, some, proposed, strict=True):
-        own[step] = tuple(_candidate(item, question) for item in row)
+        own[step] = tuple(_candidate(item, question) for item in row if question.known(item.text))
 
 
 def _candidate(item: Proposal, question: Labelled) -> Candidate:

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from quipu.errors import InputError
 from quipu.evaluation.metrics import passage_holds
 from quipu.facade import Memory
+from quipu.memory.feedback import count_feedback
 from quipu.records import Example, QAPair
-from quipu.text import exact_match
+from quipu.text import exact_match, normalize_answer
+
+MARKS = 20
+"""Marked answers, right and wrong ones each, below which a memory is not calibrated on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,13 +21,19 @@ class Labelled:
     """A question with its accepted answers; none: the memory does not answer it.
 
     ``group``: the document or story that it is about; figures are measured on groups that nothing was fitted on.
-    ``without``: a stored pair that is left out of all searches, with everything of its document.
+    ``without``: a stored pair that is left out of all searches, with everything of its document. ``wrong``: answers
+    that somebody refused; where only these are known, nothing is known of any other answer.
     """
 
     question: str
     answers: tuple[str, ...]
     group: str = ""
     without: QAPair | None = None
+    wrong: tuple[str, ...] = ()
+
+    def known(self, text: str) -> bool:
+        """Whether anybody can say if an answer is right."""
+        return bool(self.answers) or not self.wrong or bool(exact_match(text, self.wrong))
 
     def right(self, text: str) -> bool:
         """Whether an answer is accepted."""
@@ -41,6 +51,25 @@ class Asked:
     memory: Memory
     questions: Sequence[Labelled]
     name: str = ""
+
+
+def marked(memory: Memory) -> Asked:
+    """The questions whose answers somebody marked; InputError where fewer than ``MARKS`` are right, or wrong."""
+    questions: dict[str, tuple[str, set[str], set[str]]] = {}
+    count = count_feedback(memory.store)
+    if min(count.values()) < MARKS:
+        raise InputError(
+            f"{memory.path}: {count['right']} answers are marked right and {count['wrong']} wrong; {MARKS} of each are "
+            f"needed to calibrate on. Mark more: quipu feedback {memory.path} QUESTION right|wrong"
+        )
+    for item in memory.feedback():
+        _, right, wrong = questions.setdefault(normalize_answer(item.question), (item.question, set(), set()))
+        (right if item.right else wrong).update(item.answers)
+    found = [
+        Labelled(question, tuple(sorted(right)), question, wrong=tuple(sorted(wrong)))
+        for question, right, wrong in questions.values()
+    ]
+    return Asked(memory, found, "marked answers")
 
 
 def labelled(examples: Sequence[Example]) -> list[Labelled]:

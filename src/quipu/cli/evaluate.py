@@ -197,6 +197,12 @@ def calibrate(
             help="Questions with answers (none: the memory does not answer it); else the memory is asked about itself.",
         ),
     ] = None,
+    from_feedback: Annotated[
+        bool,
+        typer.Option(
+            "--from-feedback", help="On the answers that were marked as right or wrong; 20 of each at least are needed."
+        ),
+    ] = False,
     target_precision: Annotated[
         float, typer.Option(min=0.0, max=1.0, metavar="P", help="How often an answer that is given must be right.")
     ] = 0.95,
@@ -218,8 +224,9 @@ def calibrate(
     examples = None if questions is None else read_examples(questions, unanswered=True)
     with quipu.open(memory) as opened:
         result = quipu.calibrate(
-            opened, examples, target_precision=target_precision, rerank=rerank, count=count, seed=seed
-        )
+            opened, examples, target_precision=target_precision, rerank=rerank, count=count, seed=seed,
+            from_feedback=from_feedback,
+        )  # fmt: skip
     steps = result.pop("steps") if not as_json else ()
     if as_json:
         print_json({"memory": str(memory), **result})
