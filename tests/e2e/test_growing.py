@@ -40,7 +40,7 @@ class Wavering(NumberReader):
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     """One question that was refused, and the document that answers it."""
-    (tmp_path / "canal.txt").write_text("The canal was opened in 1869.")
+    (tmp_path / "canal.txt").write_text("The canal was opened in 1869. A map follows.")
     (tmp_path / "log.jsonl").write_text(json.dumps({"question": QUESTION, "text": None}) + "\n")
     return tmp_path / "log.jsonl"
 
@@ -67,6 +67,14 @@ def test_a_pair_that_is_not_read_back_is_not_kept(log: Path) -> None:
         assert report["pairs"] == report["grown"] == memory.store.count() == 0 and report["unanswered"] == 1
         assert list(dropped(memory)) == [("not read back from its passage", "The")]
         assert memory.report.asked == memory.report.kept + memory.report.dropped.total() == 1
+
+
+def test_a_passage_must_speak_of_all_that_is_asked(log: Path) -> None:
+    """A reader gives the year of the opening to whoever asks for the year of something that stands nowhere."""
+    (log.parent / "canal.txt").write_text("The canal was opened in 1869.")
+    with built(log) as memory:
+        assert memory.grow(log)["pairs"] == 0
+        assert list(dropped(memory)) == [("its passage does not speak of all that is asked", "follows")]
 
 
 def test_a_pair_that_look_up_would_hold_back_is_not_kept(log: Path) -> None:

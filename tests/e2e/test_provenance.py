@@ -131,7 +131,7 @@ def test_why_wants_one_pair(tmp_path: Path) -> None:
 
 def test_a_log_grows_what_was_refused_and_only_once(tmp_path: Path) -> None:
     """The passage says it, no pair does: the question that was refused becomes a pair."""
-    docs = written(tmp_path / "docs", a=CANAL)
+    docs = written(tmp_path / "docs", a=CANAL + " A map follows.")
 
     class Silent(NumberWriter):
         def write(self, *arguments: Any, **options: Any) -> Any:

@@ -1,8 +1,8 @@
 """Whether a pair that was made for a question that somebody asked is kept: the one place where that is judged.
 
 A question of the log was refused before, so that nothing is known of it but what the reader says. A wrong pair would
-answer it wrongly for ever. It must be read back from its passage, and look-up must answer with it as surely as the
-memory asks of every answer.
+answer it wrongly for ever. Its passage must speak of all that it asks for (a reader gives the limit of hotels for that
+of meals), it must be read back from there, and look-up must answer with it as surely as the memory asks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from quipu.answering.accounted import phrases, unaccounted
 from quipu.answering.answerer import Answerer
 from quipu.building.builder import Builder
 from quipu.generate.pipeline import Generated
 from quipu.models.protocols import Keys, SupportsReadMany
+from quipu.models.words import WordSimilarity
 from quipu.records import Passage, QAPair, Verdict
 from quipu.text import normalize_answer, token_f1
 
@@ -38,6 +40,10 @@ def judged(builder: Builder, answerer: Answerer, made: Generated, passage: Passa
 
 def judge(builder: Builder, answerer: Answerer, pair: QAPair, key: Keys, passage: Passage) -> Verdict:
     """What is to become of one pair; ``key``: its own (width,). It need not be stored yet."""
+    missing = unaccounted(pair.question, [passage.about(), passage.text], WordSimilarity())
+    if missing:
+        said = ", ".join(phrases(pair.question, missing))
+        return Verdict(pair.id, "global", False, None, "its passage does not speak of all that is asked", said[:200])
     (read,) = _read(builder, [pair.question], passage)
     if not normalize_answer(read) or token_f1(read, pair.answer) < builder.settings.filter_threshold:
         return Verdict(pair.id, "global", False, None, "not read back from its passage", read[:200] or None)
