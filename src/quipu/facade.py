@@ -288,9 +288,18 @@ class Memory:
         """
         return add_pairs_file(self._builder(progress), Path(path), strict=strict)
 
-    def add_document(self, path: str | Path, *, strict: bool = False) -> BuildReport:
-        """Add one document, or replace exactly the pairs of an earlier version of it."""
-        return self.add_documents([path], strict=strict)
+    def add_document(
+        self, path: str | Path, *, name: str | None = None, strict: bool = False, progress: Progress | None = None
+    ) -> BuildReport:
+        """Add one document, or replace exactly the pairs of an earlier version of it.
+
+        ``name``: how a file is shown that is new, in place of its path.
+        """
+        changes = survey(self._store, [path], strict=strict, name=name)
+        builder = self._builder(progress)
+        take_in(builder, changes, strict=strict)
+        make_pairs(builder)
+        return self.report
 
     def add_documents(
         self,

@@ -86,8 +86,8 @@ class Changes:
         }
 
 
-def survey(store: Store, paths: Sequence[str | Path], *, strict: bool = False) -> Changes:
-    """Compare files and folders with what the memory knows.
+def survey(store: Store, paths: Sequence[str | Path], *, strict: bool = False, name: str | None = None) -> Changes:
+    """Compare files and folders with what the memory knows. ``name``: how the one file is shown, not as its path.
 
     A folder that cannot be listed, or holds nothing although files of it are known (an unmounted disk), has no file
     that is gone. InputError for a path that is missing; with ``strict`` ReadError for anything that cannot be read.
@@ -103,7 +103,7 @@ def survey(store: Store, paths: Sequence[str | Path], *, strict: bool = False) -
     folders: list[FolderRead] = []
     for item in find_files(paths):
         if isinstance(item, FoundFile):
-            found[item.path] = item
+            found[item.path] = item if name is None else replace(item, name=name)
         elif isinstance(item, FolderRead):
             folders.append(item)
             changes.left_out.update(item.left_out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import string
 from collections import Counter
@@ -77,6 +78,15 @@ def why_not_json(error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return "JSON that is nested too deeply"
     return "JSON with a number of too many digits"
+
+
+def finite(value: Any) -> Any:
+    """A value for JSON, which has no infinite numbers: they are None."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def word_set(text: str) -> frozenset[str]:

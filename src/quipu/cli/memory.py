@@ -104,29 +104,20 @@ def coverage(
 
     made = kept + all dropped. With --json every passage, one a line.
     """
-    import heapq
-    from collections import Counter
-
     import quipu
+    from quipu.memory.provenance import barest
 
     with quipu.open(memory, read_only=True) as opened:
         if as_json:
             for row in opened.coverage():
                 print_json(row)
             return
-        total: Counter[str] = Counter()
-        dropped: Counter[str] = Counter()
-        barest: list[tuple[int, int, dict[str, Any]]] = []
-        for number, row in enumerate(opened.coverage()):
-            total.update(passages=1, made=row["made"], kept=row["kept"], bare=int(row["kept"] == 0))
-            dropped.update(row["dropped"])
-            heapq.heappush(barest, (-row["kept"], -number, row))
-            if len(barest) > limit:
-                heapq.heappop(barest)
+        found = barest(opened.coverage(), limit)
+    total = found["total"]
     print_table(
         [
             ("passages", total["passages"]), ("without a pair", total["bare"]), ("pairs made", total["made"]),
-            ("kept", total["kept"]), *((f"dropped: {reason}", count) for reason, count in dropped.most_common()),
+            ("kept", total["kept"]), *((f"dropped: {reason}", count) for reason, count in found["dropped"].items()),
         ]
     )  # fmt: skip
     show()
@@ -138,7 +129,7 @@ def coverage(
             "-" if row["start"] is None else f"{row['start']}-{row['end']}",
             ", ".join(f"{count} {reason}" for reason, count in row["dropped"].items()),
         )
-        for _, _, row in sorted(barest, key=lambda item: (-item[0], -item[1]))
+        for row in found["passages"]
     ]
     print_table(rows, head=("kept", "made", "document", "characters", "dropped"))
 

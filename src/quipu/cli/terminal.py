@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TextIO
+
+from quipu.text import finite
 
 Event = dict[str, int | float | str]
 PLAIN_SECONDS = 5.0
@@ -90,7 +91,7 @@ def print_json(value: Any) -> None:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False)
+        text = json.dumps(finite(value), ensure_ascii=False)
     text = _ACTING.sub(_json_escape, text)  # all of them stand within strings
     encoding = sys.stdout.encoding or "utf-8"
     _write(re.sub("[^\x00-\x7f]", _json_escape, text) if not _fits(text, encoding) else text, sys.stdout)
@@ -109,14 +110,6 @@ def _fits(text: str, encoding: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_table(rows: Sequence[Sequence[object]], head: Sequence[str] = ()) -> None:

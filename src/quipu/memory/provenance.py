@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -170,6 +171,21 @@ def coverage(store: Store) -> Iterator[dict[str, Any]]:
     unknown = _outcomes(store, "passage IS NULL" if named else "1", ())
     if unknown:
         yield _counted({"passage": None, "document": None, "title": "", "start": None, "end": None}, unknown)
+
+
+def barest(rows: Iterable[dict[str, Any]], limit: int) -> dict[str, Any]:
+    """Totals of the rows of ``coverage``, what was dropped by reason, and the ``limit`` with the fewest pairs kept."""
+    total: Counter[str] = Counter(passages=0, bare=0, made=0, kept=0)
+    dropped: Counter[str] = Counter()
+    heap: list[tuple[int, int, dict[str, Any]]] = []
+    for number, row in enumerate(rows):
+        total.update(passages=1, bare=int(row["kept"] == 0), made=row["made"], kept=row["kept"])
+        dropped.update(row["dropped"])
+        heapq.heappush(heap, (-row["kept"], -number, row))
+        if len(heap) > limit:
+            heapq.heappop(heap)
+    found = [row for *_, row in sorted(heap, key=lambda item: (-item[0], -item[1]))]
+    return {"total": dict(total), "dropped": dict(dropped.most_common()), "passages": found}
 
 
 def _outcomes(store: Store, condition: str, values: tuple[object, ...]) -> Counter[str]:

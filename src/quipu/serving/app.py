@@ -1,0 +1,122 @@
+"""The application: the routes, and around them what every request goes through, outermost first: frame, CORS, gate."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.types import ASGIApp
+
+from quipu.errors import InputError
+from quipu.serving import answering, changes, health, stored
+from quipu.serving.context import Context
+from quipu.serving.engine import Engine
+from quipu.serving.frame import API, Frame, exchange_of
+from quipu.serving.gate import Gate
+from quipu.serving.jobs import Journal
+from quipu.serving.log import QuestionLog
+from quipu.serving.metrics import Metrics
+from quipu.serving.openapi import describe
+from quipu.serving.problems import handle_problems
+from quipu.serving.served import Opener, Served, named_memories, open_memory
+from quipu.serving.settings import ServeSettings
+from quipu.serving.tokens import Keyring
+from quipu.serving.writing import Writers
+
+DRAIN = 10.0
+"""Seconds that questions which wait are still answered when the server is stopped."""
+
+
+class Server:
+    """Memories behind an ASGI application, ``app``. Its lifespan starts and ends the engine and the writer."""
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        settings: ServeSettings | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        opener: Opener = open_memory,
+        writer: Sequence[str] | None = None,
+    ) -> None:
+        """InputError where a memory cannot be opened, or where the settings would let in more than was meant.
+
+        ``environment``: that of the process; ``writer``: the command of the process that writes.
+        """
+        settings = settings or ServeSettings()
+        self.keyring = Keyring(settings.token_file, os.environ if environment is None else environment)
+        self._check(settings)
+        named = named_memories(paths)
+        memories = {name: Served(name, path, opener) for name, path in named.items()}
+        metrics = Metrics()
+        self.engine = Engine(
+            memories, queue=settings.queue, queue_ms=settings.queue_ms, batch=settings.batch, watcher=metrics
+        )
+        metrics.observe(self.engine, memories)
+        log = None if settings.question_log is None else QuestionLog(settings.question_log)
+        writers = Writers({name: Journal(path) for name, path in named.items()}, writer)
+        self.context = Context(settings, self.keyring, memories, self.engine, metrics, writers, log)
+        self.routes = routes(self._lifespan)
+        self.routes.state.context = self.context
+        inner: ASGIApp = Gate(self.routes, settings, self.keyring)
+        if settings.cors:
+            inner = CORSMiddleware(
+                inner, allow_origins=settings.cors, allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["authorization", "content-type"], expose_headers=["x-request-id", "server-timing"],
+            )  # fmt: skip
+        self.app: ASGIApp = Frame(inner, settings, metrics)
+        handle_problems(self.routes, self.context.shown, _note)
+
+    def _check(self, settings: ServeSettings) -> None:
+        tokens = self.keyring.tokens()
+        if not settings.loopback and not tokens:
+            raise InputError(
+                f"{settings.public_url or settings.host} is more than this machine, and there is no token: make one "
+                "with `quipu token new --to FILE` and give --token-file FILE"
+            )
+        if settings.writable and not any(token.scope == "admin" for token in tokens):
+            raise InputError(
+                "--writable needs a token for it: make one with `quipu token new --admin --to FILE` and give "
+                "--token-file FILE"
+            )
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        self.engine.start()
+        if self.context.settings.writable:
+            self.context.writers.start()
+        try:
+            yield
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Answer what waits, for at most ``DRAIN`` seconds, and let everything go."""
+        self.context.writers.close()
+        self.engine.close(DRAIN)
+        for served in self.context.memories.values():
+            served.close()
+        if self.context.log is not None:
+            self.context.log.close()
+
+
+def routes(lifespan: object = None) -> FastAPI:
+    """Every route, without what is around them."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)  # type: ignore[arg-type]
+    app.include_router(health.router)
+    for router in (changes.router, stored.router, answering.router):
+        app.include_router(router, prefix=API)
+    app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign]
+    return app
+
+
+def _note(request: Request, code: str) -> str:
+    exchange = exchange_of(request.scope)
+    exchange.refused = code
+    return exchange.request_id

@@ -1,0 +1,410 @@
+"""What the API takes and gives: the requests are checked by these, the responses are documented and tested by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from quipu.errors import InputError
+from quipu.serving.settings import LONGEST_QUESTION
+from quipu.text import check_question, is_unicode
+
+QUESTIONS = 64
+"""Questions in one request."""
+PAIRS = 100
+"""Pairs in one request."""
+_ASKED = "Who obtained the concession for the canal?"
+
+
+def _text(text: str) -> str:
+    if "\x00" in text or not is_unicode(text):
+        raise ValueError("holds a NUL character or half of a character pair")
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _question(text: str) -> str:
+    try:
+        check_question(_text(text))
+    except InputError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Question = Annotated[str, Field(max_length=LONGEST_QUESTION, examples=[_ASKED]), AfterValidator(_question)]
+AnswerText = Annotated[str, Field(max_length=10_000, examples=["Ferdinand de Lesseps"]), AfterValidator(_text)]
+Score = float | None
+
+
+class Given(BaseModel):
+    """What clients send: nothing that is not known, no number as text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class AskRequest(Given):
+    """One question, or a list of them, with what ``quipu ask`` takes as options."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"question": _ASKED}, {"questions": [_ASKED], "k": 20}]})
+
+    question: Question | None = None
+    questions: Annotated[list[Question], Field(min_length=1, max_length=QUESTIONS)] | None = None
+    k: Annotated[int, Field(ge=1, le=200, description="Stored pairs to look at.")] | None = None
+    method: Annotated[
+        Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"],
+        Field(description="The step that answers; a cascade takes them from cheap to dear."),
+    ] = "cascade"
+    rerank: Annotated[bool, Field(description="Let the reranker choose among the pairs found.")] = False
+    min_probability: (
+        Annotated[float, Field(ge=0, le=1, description="Hold back answers that are less probable; 0 shows all.")] | None
+    ) = None
+    precision: (
+        Annotated[float, Field(gt=0, lt=1, description="Instead: how many of the answers given are to be right.")]
+        | None
+    ) = None
+    budget_ms: (
+        Annotated[float, Field(gt=0, le=600_000, description="Milliseconds for a question, its wait in the queue too.")]
+        | None
+    ) = None
+    prefer: (
+        Annotated[
+            Literal["newest", "both", "first"],
+            Field(description="Where sources disagree: answer as the newest or the first does, or with both."),
+        ]
+        | None
+    ) = None
+    explain: Annotated[bool, Field(description="Say every step that was taken, in `tried`.")] = True
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> AskRequest:
+        if (self.question is None) == (self.questions is None):
+            raise ValueError("give question or questions, one of the two")
+        if self.precision is not None and self.min_probability is not None:
+            raise ValueError("give precision or min_probability, not both")
+        if self.budget_ms is not None and self.method != "cascade":
+            raise ValueError("a budget_ms is for the method cascade only")
+        return self
+
+    @property
+    def asked(self) -> Sequence[str]:
+        """The questions."""
+        return self.questions if self.questions is not None else [self.question or ""]
+
+
+class SearchRequest(Given):
+    """A question whose nearest stored pairs are wanted."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"question": _ASKED, "k": 5}]})
+
+    question: Question
+    k: Annotated[int, Field(ge=1, le=200, description="How many pairs.")] = 10
+    method: Annotated[
+        Literal["vector", "words", "both"], Field(description="By meaning, by words, or by both, fused.")
+    ] = "both"
+
+
+class NewPair(Given):
+    """A question with its answer."""
+
+    question: Question
+    answer: AnswerText
+
+
+class NewPairs(Given):
+    """Pairs to remember."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"pairs": [{"question": "Who signs?", "answer": "The office"}]}]}
+    )
+
+    pairs: Annotated[list[NewPair], Field(min_length=1, max_length=PAIRS)]
+
+
+class PairChange(Given):
+    """What a pair is to say from now on; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"answer": "Ferdinand de Lesseps, in 1854"}]})
+
+    question: Question | None = None
+    answer: AnswerText | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> PairChange:
+        if self.question is None and self.answer is None:
+            raise ValueError("give a question, an answer, or both")
+        return self
+
+
+class Shown(BaseModel):
+    """What the server sends; fields may be added."""
+
+
+class Problem(Shown):
+    """An error, as RFC 9457 has it. ``detail`` is one line for a person; ``code`` is for programs."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"type": "about:blank", "title": "Not Found", "status": 404, "detail": "no memory is called canal",
+                 "code": "not_found", "request_id": "5f2b8c1e9d3a4b67"}
+            ]
+        }
+    )  # fmt: skip
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    pointer: Annotated[str, Field(description="JSON pointer to the field that is wrong.")] | None = None
+    location: str | None = None
+
+
+class Health(Shown):
+    """Whether the server lives, or is ready; of the memories their names."""
+
+    status: Literal["alive", "ready"]
+    memories: list[str] = []
+
+
+class PlaceShown(Shown):
+    """Where something stands in a document; ``start`` and ``end`` are characters of its text."""
+
+    document: str | None
+    title: str | None
+    start: int | None
+    end: int | None
+    page: int | None
+    line: int | None
+    headings: list[str]
+    quote: str | None
+    passage: str | None
+
+
+class PairName(Shown):
+    """A stored pair, in short."""
+
+    id: str
+    question: str
+    answer: str
+
+
+class Dated(Shown):
+    """Of when a source is, and what is known by it."""
+
+    text: str
+    by: Literal["document", "file", "added"]
+
+
+class Elsewhere(PlaceShown):
+    """What another source answers."""
+
+    text: str
+    pair: str | None
+    date: Dated | None
+    newer: bool | None
+
+
+class Nearest(Shown):
+    """The sentence where an answer that was not given probably stands."""
+
+    sentence: str
+    document: str
+    title: str
+    start: int
+    end: int
+    page: int | None
+    line: int | None
+    headings: list[str]
+
+
+class Tried(Shown):
+    """One step of a cascade."""
+
+    route: str
+    text: str | None
+    probability: Score
+    reason: str
+    milliseconds: float
+    held: str | None
+
+
+class AnswerShown(Shown):
+    """What ``quipu ask --json`` prints, and the memory's name."""
+
+    question: str
+    text: str | None
+    score: Score
+    probability: Score
+    abstained: bool
+    pair: PairName | None
+    evidence: list[PlaceShown]
+    route: str
+    reason: str
+    milliseconds: float
+    held: str | None
+    generated: bool
+    nearest: Nearest | None
+    date: Dated | None
+    elsewhere: list[Elsewhere]
+    tried: list[Tried]
+    asked_together: Annotated[int, Field(description="Questions over whose time `milliseconds` is a mean.")]
+    memory: str
+
+
+class Answers(Shown):
+    """One for every question, in order."""
+
+    answers: list[AnswerShown]
+
+
+class StoredPair(Shown):
+    """A stored pair with its place: ``start`` and ``end`` are characters of the document's text."""
+
+    id: str
+    question: str
+    answer: str
+    origin: Literal["generated", "document", "imported", "user"]
+    document: str | None
+    start: int | None
+    end: int | None
+    line: int | None
+    generator: str | None
+    generator_score: Score
+    filter_score: Score
+
+
+class HitShown(Shown):
+    """A pair that a search found, and where it stands."""
+
+    pair: dict[str, Any]
+    score: Score
+    rank: int
+    via: Literal["vector", "words", "both"]
+    document: str | None
+    page: int | None
+    line: int | None
+    headings: list[str]
+
+
+class Hits(Shown):
+    """The nearest pairs, best first."""
+
+    hits: list[HitShown]
+
+
+class Pairs(Shown):
+    """A page of the pairs; ``next`` is the ``after`` of the next one."""
+
+    pairs: list[StoredPair]
+    next: str | None
+
+
+class Why(Shown):
+    """What ``quipu why --json`` prints; of a pair that was dropped only the first two and the verdicts."""
+
+    id: str
+    stored: bool
+    verdicts: list[dict[str, Any]]
+
+
+class DocumentShown(Shown):
+    """A document. A long file comes as several, all of one ``file``."""
+
+    id: str
+    source: str
+    file: str
+    title: str
+    characters: int
+    passages: int
+    pairs: int
+
+
+class Documents(Shown):
+    """A page of the documents."""
+
+    documents: list[DocumentShown]
+    next: str | None
+
+
+class TextShown(Shown):
+    """Characters ``start`` to ``end`` of a document's text; ``characters`` is how many it has."""
+
+    document: str
+    start: int
+    end: int
+    characters: int
+    text: str
+
+
+class MemoryShown(Shown):
+    """A memory: what it holds and what it can do."""
+
+    name: str
+    counts: dict[str, int]
+    models: list[str]
+    calibrated: bool
+    methods: list[str]
+    writable: bool
+
+
+class Memories(Shown):
+    """Every memory that the token is for."""
+
+    memories: list[MemoryShown]
+
+
+class CoverageShown(Shown):
+    """What became of the passages; those with the fewest pairs in full."""
+
+    total: dict[str, int]
+    dropped: dict[str, int]
+    passages: list[dict[str, Any]]
+
+
+class JobName(Shown):
+    """A job that was begun; see ``/api/v1/jobs/{id}``."""
+
+    job: str
+
+
+class JobShown(Shown):
+    """A job and how far it is. ``report`` is what ``quipu add --json`` prints, once it is done."""
+
+    id: str
+    memory: str
+    kind: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    stage: str | None
+    done: int
+    total: int
+    kept: int
+    report: dict[str, Any] | None
+    code: str | None
+    detail: str | None
+    created: str
+    ended: str | None
+
+
+class PairsAdded(Shown):
+    """The ids of the pairs, in order, and how many of them are new."""
+
+    ids: list[str]
+    added: int
+
+
+class PairReplaced(Shown):
+    """The pair's new id, and the one that it had."""
+
+    id: str
+    replaces: str
+
+
+class PairRemoved(Shown):
+    """The id of the pair that is gone."""
+
+    removed: str

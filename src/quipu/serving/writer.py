@@ -1,0 +1,193 @@
+"""The process that writes: ``python -m quipu.serving.writer MEMORY...`` does the jobs of the journals, in their order.
+
+It ends some time after the last job, or when its standard input does; a line there says that there may be a new job.
+It may be killed at any moment: a job that was begun is begun again, and what it had committed is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import quipu
+from quipu.building.builder import Progress
+from quipu.errors import FormatError, InputError, MemoryLocked, QuipuError
+from quipu.facade import Memory
+from quipu.memory.files import file_of, known_files
+from quipu.records import QAPair, content_id
+from quipu.serving.jobs import Job, Journal
+
+Opener = Callable[[Path], Memory]
+LINGER = 30.0
+"""Seconds without a job after which the process ends."""
+LOCKED = 60.0
+"""Seconds that a job waits for another process that writes to the memory."""
+_LOOK = 0.5  # seconds between two tries to be the writer
+
+
+class JobProblem(QuipuError):
+    """Why a job cannot be done, with the code of its problem."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """``code``: of ``quipu.serving.problems.STATUS``."""
+        super().__init__(detail)
+        self.code = code
+
+
+def work(paths: Sequence[Path], opener: Opener = quipu.open) -> None:
+    """Do the jobs of these memories until standard input ends, or there is none for ``LINGER`` seconds."""
+    journals = [Journal(path) for path in paths]
+    while True:
+        while any([drain(journal, opener) for journal in journals]):
+            pass
+        ready, _, _ = select.select([sys.stdin], [], [], LINGER)
+        if not ready or not os.read(sys.stdin.fileno(), 4096):
+            return
+
+
+def drain(journal: Journal, opener: Opener = quipu.open, locked: float = LOCKED) -> int:
+    """Do the jobs of one memory until there is none; how many. The memory is let go between two rounds."""
+    count = 0
+    if (job := journal.next()) is None:
+        return 0
+    try:
+        with opener(journal.memory) as memory:
+            _begin_writing(memory, locked)
+            while (job := journal.next()) is not None:
+                count += 1
+                if journal.begin(job):
+                    _do(journal, job, memory)
+    except Exception as error:  # another writer, a memory that is damaged
+        if job is None:
+            raise
+        journal.fail(job, *_said(error))
+        return count + 1
+    return count
+
+
+def _begin_writing(memory: Memory, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            memory.store.begin_writing()
+            return
+        except MemoryLocked:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(min(_LOOK, seconds))
+
+
+def _do(journal: Journal, job: Job, memory: Memory) -> None:
+    def tell(line: dict[str, int | float | str]) -> None:
+        numbers = [int(float(line.get(name, 0))) for name in ("done", "total", "kept")]
+        journal.tell(job, str(line["stage"]), *numbers)
+
+    try:
+        journal.succeed(job, _DOING[job.kind](journal, job, memory, tell))
+    except Exception as error:
+        journal.fail(job, *_said(error))
+
+
+def _said(error: Exception) -> tuple[str, str]:
+    """Code and line of what went wrong with a job."""
+    if isinstance(error, JobProblem):
+        return error.code, str(error)
+    if isinstance(error, MemoryLocked):
+        return "locked", str(error)
+    if isinstance(error, QuipuError):
+        return "damaged" if isinstance(error, FormatError) else "unusable", str(error)
+    traceback.print_exception(error)
+    return "internal", "an error that was not foreseen; the server's log has it"
+
+
+def _add_document(journal: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any]:
+    name = str(job.given["name"])
+    file = journal.uploads / content_id(name)[:16] / name
+    path = os.path.realpath(file)
+    other = next((known for known in known_files(memory.store) if known.name == name and known.path != path), None)
+    came = journal.incoming / str(job.given["incoming"])
+    if other is not None:
+        came.unlink(missing_ok=True)
+        raise JobProblem(
+            "exists", f"{name} is known from a file that did not come over the network; rename the new one"
+        )
+    if came.exists():  # else the job was begun before
+        file.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(came, file)
+    report = memory.add_document(file, name=name, progress=tell)
+    if report.skipped and not report.files:
+        raise JobProblem("unusable", "; ".join(f"{item.name}: {item.reason}" for item in report.skipped[:3]))
+    return report.to_json()
+
+
+def _remove_document(journal: Journal, job: Job, memory: Memory, _: Progress) -> dict[str, Any]:
+    document = str(job.given["document"])
+    name = file_of(memory.store, document)
+    if not name:
+        if job.attempts:
+            return {"removed_pairs": 0}  # it was removed when the job was begun before
+        raise JobProblem("not_found", f"no document has the id {document}")
+    removed = memory.remove(document=document)
+    folder = journal.uploads / content_id(name)[:16]
+    if not memory.store.find_documents(name) and folder.is_dir():
+        (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+    return {"removed_pairs": removed}
+
+
+def _add_pairs(_: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any]:
+    pairs = [QAPair.make(question, answer, origin="user") for question, answer in job.given["pairs"]]
+    known = [memory.store.question_answer_exists(pair.question, pair.answer) for pair in pairs]
+    if all(known) and not job.attempts:
+        raise JobProblem("exists", f"{'the pair is' if len(pairs) == 1 else 'all pairs are'} stored already")
+    added = memory.add(pairs)
+    return {"ids": [there or pair.id for there, pair in zip(known, pairs, strict=True)], "added": added}
+
+
+def _change_pair(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str, Any]:
+    """Put a new pair into the place of one; where its answer changes, it stands in no document any more."""
+    former, question, answer = (str(job.given[name]) for name in ("pair", "question", "answer"))
+    try:
+        old = memory.store.pair(former)
+    except InputError:
+        known = memory.store.question_answer_exists(question, answer)
+        if job.attempts and known is not None:  # it was changed when the job was begun before
+            return {"id": known, "replaces": former}
+        raise JobProblem("not_found", f"no pair has the id {former}") from None
+    if answer == old.answer:
+        made = QAPair.make(question, answer, document_id=old.document_id, span=old.span, line=old.line, origin="user")
+    else:
+        made = QAPair.make(question, answer, origin="user")
+    if made.id == old.id and (made.question, made.answer) == (old.question, old.answer):
+        raise JobProblem("exists", "the pair says so already")
+    with memory.store.transaction():
+        memory.remove(pair=old.id)
+        if not memory.add([made]):
+            raise JobProblem("exists", "another pair says so already")
+    return {"id": made.id, "replaces": old.id}
+
+
+def _remove_pair(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str, Any]:
+    pair = str(job.given["pair"])
+    try:
+        memory.remove(pair=pair)
+    except InputError:
+        if not job.attempts:
+            raise JobProblem("not_found", f"no pair has the id {pair}") from None
+    return {"removed": pair}
+
+
+_DOING: dict[str, Callable[[Journal, Job, Memory, Progress], dict[str, Any]]] = {
+    "add_document": _add_document, "remove_document": _remove_document, "add_pairs": _add_pairs,
+    "change_pair": _change_pair, "remove_pair": _remove_pair,
+}  # fmt: skip
+
+
+if __name__ == "__main__":
+    work([Path(argument) for argument in sys.argv[1:]])

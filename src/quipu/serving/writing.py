@@ -1,0 +1,81 @@
+"""Keeps a process that writes while there are jobs, and starts another where it dies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from quipu.serving.jobs import Job, Journal
+
+_PAUSE = 30.0  # at most so many seconds before another try, where the process ends with an error
+
+
+class Writers:
+    """The journals by the names of their memories, and the one process that does their jobs."""
+
+    def __init__(self, journals: Mapping[str, Journal], command: Sequence[str] | None = None) -> None:
+        """``command``: what is run, by default ``quipu.serving.writer`` with the memories' folders."""
+        self.journals = journals
+        folders = [str(journal.memory) for journal in journals.values()]
+        self._command = list(command or [sys.executable, "-m", "quipu.serving.writer", *folders])
+        self._process: subprocess.Popen[bytes] | None = None
+        self._woken = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="quipu-writer", daemon=True)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The process, while there is one."""
+        return self._process
+
+    def start(self) -> None:
+        """Do what the last server left undone, and what ``wake`` announces."""
+        self._woken.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a new job."""
+        self._woken.set()
+        if (process := self._process) is not None and process.stdin is not None:
+            with suppress(OSError, ValueError):  # it is ending; the thread looks again then
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+
+    def find(self, job_id: str) -> tuple[str, Job] | None:
+        """A job, with the name of its memory."""
+        for name, journal in self.journals.items():
+            if (job := journal.find(job_id)) is not None:
+                return name, job
+        return None
+
+    def close(self) -> None:
+        """End the process; what it was doing is begun again by the next server."""
+        self._closing.set()
+        self._woken.set()
+        if (process := self._process) is not None:
+            process.terminate()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        failed = 0
+        while not self._closing.is_set():
+            self._woken.wait()
+            self._woken.clear()
+            while not self._closing.is_set() and any(journal.next() for journal in self.journals.values()):
+                failed = 0 if self._work() == 0 else failed + 1
+                if failed:
+                    self._closing.wait(min(_PAUSE, 0.1 * 2**failed))
+
+    def _work(self) -> int:
+        """One process, from its start to its end: its exit code."""
+        with subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+            self._process = process
+            if self._closing.is_set():
+                process.terminate()
+            code = process.wait()
+            self._process = None
+        return code
