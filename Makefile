@@ -27,6 +27,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/make_cli.py --check
+	$(BIN)/python docs/make_openapi.py --check
 	$(BIN)/python benchmarks/report.py --check
 
 format: $(STAMP)
@@ -41,6 +42,7 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_openapi.py
 	$(BIN)/python benchmarks/report.py
 
 # What the commands on the pages print, written into them: some minutes.

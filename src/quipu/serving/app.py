@@ -29,9 +29,6 @@ from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Keyring
 from quipu.serving.writing import Writers
 
-DRAIN = 10.0
-"""Seconds that questions which wait are still answered when the server is stopped."""
-
 
 class Server:
     """Memories behind an ASGI application, ``app``. Its lifespan starts and ends the engine and the writer."""
@@ -97,18 +94,24 @@ class Server:
             self.close()
 
     def close(self) -> None:
-        """Answer what waits, for at most ``DRAIN`` seconds, and let everything go."""
+        """Let everything go. A batch that does not end keeps its memory, which ends with the process."""
         self.context.writers.close()
-        self.engine.close(DRAIN)
-        for served in self.context.memories.values():
-            served.close()
+        if self.engine.close():
+            for served in self.context.memories.values():
+                served.close()
         if self.context.log is not None:
             self.context.log.close()
 
 
 def routes(lifespan: object = None) -> FastAPI:
     """Every route, without what is around them."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)  # type: ignore[arg-type]
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
+    )  # type: ignore[arg-type]
     app.include_router(health.router)
     for router in (changes.router, stored.router, answering.router):
         app.include_router(router, prefix=API)

@@ -21,7 +21,7 @@ from quipu.serving import schemas
 from quipu.serving.context import Administered, Context, Readable, context_of, json_response, read
 from quipu.serving.frame import exchange_of
 from quipu.serving.jobs import ENDED, Job, Kind
-from quipu.serving.openapi import CHANGED, answered
+from quipu.serving.openapi import CHANGED, FOLLOWED, answered
 from quipu.serving.problems import Problem, retry
 from quipu.serving.served import Served
 from quipu.serving.stored import Id
@@ -119,7 +119,7 @@ async def remove_document(request: Request, served: Readable, document: Id) -> R
 
 
 @router.get(
-    "/jobs/{job}", summary="Show a job", response_model=None, responses=answered(schemas.JobShown, CHANGED)
+    "/jobs/{job}", summary="Show a job", response_model=None, responses=answered(schemas.JobShown, FOLLOWED)
 )  # fmt: skip
 def show_job(request: Request, job: JobId) -> Response:
     """How far it is, and how it ended. Jobs survive a restart of the server."""
@@ -129,7 +129,7 @@ def show_job(request: Request, job: JobId) -> Response:
 @router.get(
     "/jobs/{job}/events", summary="Follow a job", response_model=None,
     responses={
-        **answered(schemas.JobShown, CHANGED),
+        **answered(schemas.JobShown, FOLLOWED),
         200: {
             "description": "Server-sent events named `job`; the last one is of a job that has ended.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
@@ -143,7 +143,7 @@ async def follow_job(request: Request, job: JobId) -> Response:
 
 
 @router.delete(
-    "/jobs/{job}", summary="Cancel a job", response_model=None, responses=answered(schemas.JobShown, CHANGED)
+    "/jobs/{job}", summary="Cancel a job", response_model=None, responses=answered(schemas.JobShown, FOLLOWED)
 )
 def cancel_job(request: Request, job: JobId) -> Response:
     """Only one that was not begun: 409 for any other."""

@@ -78,8 +78,8 @@ class _Item:
 class Watcher(Protocol):
     """Who is told what the engine does; see ``quipu.serving.metrics``."""
 
-    def batch(self, ticket: Ticket, size: int) -> None:
-        """A batch of so many questions was answered; ``ticket`` is its first."""
+    def batch(self, size: int, begun: Sequence[Ticket]) -> None:
+        """So many questions were answered together; ``begun`` are the requests that waited until then."""
 
 
 class Engine:
@@ -146,8 +146,8 @@ class Engine:
         with self._changed:
             self.draining = True
 
-    def close(self, seconds: float = 10.0) -> None:
-        """Answer what waits, for at most so many seconds, and end the thread."""
+    def close(self, seconds: float = 1.0) -> bool:
+        """Answer what waits, for at most so many seconds, and end the thread: whether it has ended."""
         self.drain()
         with self._changed:
             self._changed.wait_for(lambda: not self.size and not self._busy, seconds)
@@ -158,7 +158,8 @@ class Engine:
                 lane.clear()
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join(1.0)
+            self._thread.join(seconds)
+        return self._thread is None or not self._thread.is_alive()
 
     def work(self) -> int:
         """Answer one batch, if something waits: how many questions. For the engine's thread, and for tests."""
@@ -167,10 +168,12 @@ class Engine:
             self._busy = len(items)
         if not items:
             return 0
-        first = items[0].ticket
         began = self._clock()
+        begun = []
         for item in items:
-            item.ticket.begun = began if item.ticket.begun is None else item.ticket.begun
+            if item.ticket.begun is None:
+                item.ticket.begun = began
+                begun.append(item.ticket)
         try:
             self._answer(items)
         finally:
@@ -180,7 +183,7 @@ class Engine:
                 self._busy = 0
                 self._changed.notify_all()
         if self._watcher is not None:
-            self._watcher.batch(first, len(items))
+            self._watcher.batch(len(items), begun)
         return len(items)
 
     def _run(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -58,10 +58,11 @@ class Metrics:
         """A request was refused."""
         self._refused.labels(code).inc()
 
-    def batch(self, ticket: Ticket, size: int) -> None:
-        """A batch was answered."""
+    def batch(self, size: int, begun: Sequence[Ticket]) -> None:
+        """A batch was answered; ``begun`` are the requests that waited until then."""
         self._batch.observe(size)
-        self._queue.observe(ticket.queue_ms / 1000)
+        for ticket in begun:
+            self._queue.observe(ticket.queue_ms / 1000)
 
     def answer(self, memory: str, answer: Answer) -> None:
         """A question was answered, or refused for want of an answer."""

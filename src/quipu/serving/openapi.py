@@ -14,8 +14,9 @@ from quipu.serving.problems import STATUS
 VERSION = "1"
 """Of the API: response fields may be added within it, none changes."""
 READ = ("unauthorized", "not_found", "invalid", "rate_limited", "internal")
-ASKED = (*READ, "not_json", "too_large", "unsupported_media_type", "queue_full", "not_ready", "deadline")
-CHANGED = (*READ, "not_json", "wrong_scope", "exists", "too_large", "unsupported_media_type", "locked")
+ASKED = (*READ, "not_json", "too_large", "unsupported_media_type", "queue_full", "not_ready", "draining", "deadline")
+FOLLOWED = (*READ, "wrong_scope", "read_only")
+CHANGED = (*FOLLOWED, "not_json", "exists", "too_large", "unsupported_media_type", "locked", "draining")
 _NOTES = {
     "": "Every response has `X-Request-Id` and `Server-Timing`. Errors are RFC 9457 objects with a `code`.",
     "answers": "Questions to answers.",

@@ -14,10 +14,13 @@ import uvicorn
 from starlette.types import Message
 
 from quipu.errors import InputError
-from quipu.serving.app import DRAIN, Server
+from quipu.serving.app import Server
+from quipu.serving.protocol import BoundedProtocol
 
+DRAIN = 10
+"""Seconds that requests which are there are still answered when the server is stopped."""
+_CONNECTIONS = 1_000  # at once; uvicorn answers 503 beyond
 _BACKLOG = 2_048
-_HEADS = 65_536  # bytes of a request's head
 
 
 class _Uvicorn(uvicorn.Server):
@@ -50,7 +53,7 @@ def run(server: Server, started: Callable[[str], None]) -> None:
     config = uvicorn.Config(
         server.app, log_config=None, access_log=False, server_header=False, lifespan="on",
         proxy_headers=settings.public_url is not None, root_path=settings.root_path,
-        timeout_graceful_shutdown=int(DRAIN), timeout_keep_alive=30, h11_max_incomplete_event_size=_HEADS,
+        timeout_graceful_shutdown=DRAIN, limit_concurrency=_CONNECTIONS, timeout_keep_alive=30, http=BoundedProtocol,
         ssl_keyfile=settings.ssl_keyfile, ssl_certfile=settings.ssl_certfile, ws="none",
         uds=None if settings.uds is None else str(settings.uds),
     )  # fmt: skip
@@ -101,7 +104,7 @@ def _answers(path: Path) -> bool:
 
 
 def get(server: Server, path: str, token: str | None = None) -> tuple[int, bytes]:
-    """Status and body of one GET request, once the models are loaded; nothing is listened on."""
+    """Status and body of one GET request; nothing is listened on."""
     return asyncio.run(_get(server, path, token))
 
 
@@ -127,8 +130,12 @@ async def _get(server: Server, path: str, token: str | None) -> tuple[int, bytes
         else:
             body.extend(message.get("body", b""))
 
-    async with server.routes.router.lifespan_context(server.routes):
+    if parts.path == "/readyz":  # nothing else that is got needs a model
+        server.engine.start()
         while server.engine.why_not_ready is not None and not server.engine.failed:
             await asyncio.sleep(0.01)
+    try:
         await server.app(scope, receive, send)
+    finally:
+        server.close()
     return status, bytes(body)

@@ -236,6 +236,27 @@ class Tried(Shown):
 class AnswerShown(Shown):
     """What ``quipu ask --json`` prints, and the memory's name."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "question": _ASKED, "text": "Ferdinand de Lesseps", "score": 0.91, "probability": 0.91,
+                    "abstained": False, "pair": None,
+                    "evidence": [
+                        {
+                            "document": "suez-canal.md", "title": "The Suez Canal", "start": 193, "end": 213,
+                            "page": None, "line": 5, "headings": ["History"], "quote": "Ferdinand de Lesseps",
+                            "passage": "In 1854 Ferdinand de Lesseps obtained the concession.",
+                        }
+                    ],
+                    "route": "lookup", "reason": "the best stored pair", "milliseconds": 9.7, "held": None,
+                    "generated": False, "nearest": None, "date": None, "elsewhere": [], "tried": [],
+                    "asked_together": 1, "memory": "canal",
+                }
+            ]
+        }
+    )  # fmt: skip
+
     question: str
     text: str | None
     score: Score

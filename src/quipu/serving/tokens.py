@@ -89,6 +89,7 @@ class Keyring:
                 raise InputError(f"{name} has {len(secret)} characters, {_SHORTEST} at least; see: quipu token new")
             if secret:
                 self._fixed.append(_known(secret, scope, None))
+        self._closed = False
         self._stamp: tuple[int, int, int] | None = None
         self._read: list[Token] = []
         if file is not None:
@@ -105,8 +106,12 @@ class Keyring:
         return [*self._fixed, *self._read]
 
     def reading_is_open(self, loopback: bool) -> bool:
-        """Whether one may read without a token: on this machine alone, as long as none for reading is known."""
-        return loopback and not any(token.scope == "read" for token in self.tokens())
+        """Whether one may read without a token: on this machine alone, where none for reading was ever known.
+
+        To revoke the last token must not open the door.
+        """
+        self._closed = self._closed or any(token.scope == "read" for token in self.tokens())
+        return loopback and not self._closed
 
     def find(self, secret: str) -> Token | None:
         """The token with this secret. Every digest is compared, each in constant time."""

@@ -108,6 +108,8 @@ def _said(error: Exception) -> tuple[str, str]:
 
 def _add_document(journal: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any]:
     name = str(job.given["name"])
+    if name != os.path.basename(name) or name in ("", ".", ".."):  # the route lets none through; a second lock
+        raise JobProblem("invalid", f"{name!r} is a path, not a name")
     file = journal.uploads / content_id(name)[:16] / name
     path = os.path.realpath(file)
     other = next((known for known in known_files(memory.store) if known.name == name and known.path != path), None)
@@ -121,7 +123,8 @@ def _add_document(journal: Journal, job: Job, memory: Memory, tell: Progress) ->
         file.parent.mkdir(parents=True, exist_ok=True)
         os.replace(came, file)
     report = memory.add_document(file, name=name, progress=tell)
-    if report.skipped and not report.files:
+    if report.skipped and not report.documents and not report.unchanged:
+        _forget_upload(journal, memory, name)
         raise JobProblem("unusable", "; ".join(f"{item.name}: {item.reason}" for item in report.skipped[:3]))
     return report.to_json()
 
@@ -134,11 +137,16 @@ def _remove_document(journal: Journal, job: Job, memory: Memory, _: Progress) ->
             return {"removed_pairs": 0}  # it was removed when the job was begun before
         raise JobProblem("not_found", f"no document has the id {document}")
     removed = memory.remove(document=document)
+    _forget_upload(journal, memory, name)
+    return {"removed_pairs": removed}
+
+
+def _forget_upload(journal: Journal, memory: Memory, name: str) -> None:
+    """Delete the bytes of a document that is not in the memory."""
     folder = journal.uploads / content_id(name)[:16]
-    if not memory.store.find_documents(name) and folder.is_dir():
+    if folder.is_dir() and not memory.store.find_documents(name):
         (folder / name).unlink(missing_ok=True)
         folder.rmdir()
-    return {"removed_pairs": removed}
 
 
 def _add_pairs(_: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any]:
