@@ -55,9 +55,6 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made(tmp_path_factory.mktemp("served") / "harbour.quipu")
 
 
-Client = Callable[..., "contextmanager[TestClient]"]
-
-
 @contextmanager
 def serving(
     path: Path,

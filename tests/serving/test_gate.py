@@ -306,7 +306,7 @@ def test_a_client_that_leaves_takes_its_questions_along(memory: Path) -> None:
             messages = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
 
             async def receive() -> dict[str, Any]:
-                return messages.pop(0)
+                return dict(messages.pop(0))
 
             async def send(_: Any) -> None:
                 return None

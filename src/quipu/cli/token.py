@@ -12,6 +12,7 @@ from quipu.cli.options import AsJson
 from quipu.cli.terminal import print_json, print_table, remark, show
 
 group = typer.Typer(
+    name="token",
     help="Make, list and revoke the tokens of `quipu serve`.",
     no_args_is_help=True,
     add_completion=False,

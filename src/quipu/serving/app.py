@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -28,6 +28,8 @@ from quipu.serving.served import Opener, Served, named_memories, open_memory
 from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Keyring
 from quipu.serving.writing import Writers
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class Server:
@@ -103,15 +105,12 @@ class Server:
             self.context.log.close()
 
 
-def routes(lifespan: object = None) -> FastAPI:
+def routes(lifespan: Lifespan | None = None) -> FastAPI:
     """Every route, without what is around them."""
     app = FastAPI(
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=lifespan,
+        docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
-    )  # type: ignore[arg-type]
+    )  # fmt: skip
     app.include_router(health.router)
     for router in (changes.router, stored.router, answering.router):
         app.include_router(router, prefix=API)

@@ -122,7 +122,7 @@ class Frame:
 
 def _template(scope: Scope) -> str:
     """The route's path with the names of its parameters, "none" where no route was found."""
-    path = getattr(scope.get("route"), "path", None)
+    path: str | None = getattr(scope.get("route"), "path", None)
     if path is None:
         return "none"
     return path if path.startswith(API) or not scope["path"].startswith(API) else API + path
