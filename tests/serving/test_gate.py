@@ -303,10 +303,12 @@ def test_a_client_that_leaves_takes_its_questions_along(memory: Path) -> None:
         body = json.dumps({"question": "Is anybody there?"}).encode()
 
         async def leave() -> None:
-            messages = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+            messages: list[dict[str, Any]] = [
+                {"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}
+            ]  # fmt: skip
 
             async def receive() -> dict[str, Any]:
-                return dict(messages.pop(0))
+                return messages.pop(0)
 
             async def send(_: Any) -> None:
                 return None
