@@ -131,10 +131,12 @@ def test_strange_folders_are_refused_with_one_line(tmp_path: Path) -> None:
         Store.open(tmp_path / "m", read_only=True)
 
 
-def test_a_creation_that_was_killed_can_be_begun_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("left", ["writer.lock", "records.sqlite-journal", "records.sqlite-wal", "manifest.json.tmp"])
+def test_a_creation_that_was_killed_can_be_begun_again(tmp_path: Path, left: str) -> None:
     """Killed before the manifest, the folder is no memory yet; the same build must not be refused for it."""
     Store.create(tmp_path / "m", width=WIDTH, models={}).close()
     (tmp_path / "m" / "manifest.json").unlink()
+    (tmp_path / "m" / left).write_bytes(b"")
     with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
         assert store.counts() == {"documents": 0, "passages": 0, "pairs": 0, "verdicts": 0}
 

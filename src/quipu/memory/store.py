@@ -33,7 +33,8 @@ from quipu.text import normalize_answer
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-_BEGINNINGS = {"writer.lock", "records.sqlite", "records.sqlite-wal", "records.sqlite-shm", "manifest.json.tmp"}
+_RECORD = "records.sqlite"
+_BEGINNINGS = {"writer.lock", "manifest.json.tmp", *(_RECORD + end for end in ("", "-journal", "-wal", "-shm"))}
 _LARGEST = float(np.finfo(np.float16).max)
 _PAIR = "id, question, answer, document, start, end, origin, generator, generator_score, filter_score, line"
 
@@ -130,7 +131,7 @@ class Store(Texts, Journal):
         path.mkdir(parents=True, exist_ok=True)
         held = lock(path)
         try:
-            if _holds_pairs(path / "records.sqlite"):
+            if _holds_pairs(path / _RECORD):
                 raise InputError(
                     f"{path} holds a memory that lost its manifest.json; restore it from a copy, or name another folder"
                 )
