@@ -27,7 +27,7 @@ from quipu.records import BlockKind
 
 CAPTION_WORDS = 12  # at most, of a line before a table
 _NESTING = 60  # levels that the parser tells apart; what is deeper it drops, so that deeper marks are taken out before
-_MARKS = 80  # of a paragraph that are read together: the parser's time grows with their square
+_MARKS = 40  # of a paragraph that are read together: the parser's time grows with their square
 _MARK = re.compile(r"[\[`<]|(?:[*_~][^\[`<*_~]*){20}")
 _NESTED = re.compile(r"^[ \t]*(?:>[ \t]*|[-*+][ \t]+|\d{1,9}[.)][ \t]+){25,}", re.MULTILINE)
 _INDENTED = re.compile(r"^[ \t]{57,}(?=(?:[-*+]|\d{1,9}[.)])[ \t])", re.MULTILINE)
@@ -41,7 +41,7 @@ _BREAK = re.compile(r"<br\s*/?>|<!--.*-->", re.IGNORECASE | re.DOTALL)
 def read(path: Path) -> Iterator[Extract | Bad]:
     """One extract; the title is that of the front matter, else the first heading, else the file's name.
 
-    A paragraph with more than 80 brackets and backticks is read in pieces, each for itself.
+    A paragraph with more than 40 brackets and backticks is read in pieces, each for itself.
     """
     source = whole(path).removeprefix("\ufeff")
     page = _Page()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from quipu.corpus.readers import Block
 from quipu.corpus.readers.grid import Cell, cell_text, table_rows
@@ -38,6 +39,7 @@ _TYPED = frozenset({"", "text", "number", "email", "tel", "url", "date", "time",
 _BREAK = "\x00"  # a line end that is seen; white space in the file is none
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
 _PAGE_LAYOUT = 600  # characters of a cell that is laid out by a table, not a value in one
+_LOOKED_AT = 200  # elements of a cell: those of nested tables are in as many cells as there are tables around them
 _A_QUESTION = 300  # characters at most
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)", re.IGNORECASE)
 
@@ -378,7 +380,7 @@ def _is_laid_out(cell: Node) -> bool:
     if not any(isinstance(child, Node) for child in cell.children):
         return False
     paragraphs = 0
-    for node in cell.descendants():
+    for node in islice(cell.descendants(), _LOOKED_AT):
         if node.tag in _CODE or (node.tag in _HEADINGS and node.size < cell.size):
             return True
         paragraphs += node.tag in ("p", "li", "div", "dd")
