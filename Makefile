@@ -19,7 +19,7 @@ demo: $(STAMP)
 	$(BIN)/quipu demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)

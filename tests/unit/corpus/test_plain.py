@@ -197,7 +197,8 @@ def test_the_time_is_linear(unit: str) -> None:
         blocks_on_pages(unit * (size // len(unit)))
         return time.process_time() - start
 
-    assert seconds(200_000) < 0.5 + 7 * seconds(50_000)
+    small = seconds(50_000)
+    assert min(seconds(200_000) for _ in range(3)) < 0.5 + 7 * small
 
 
 RFC_PAGES = (
