@@ -208,7 +208,9 @@ class _Page:
         for cut in [*cuts, len(content)]:
             if cut < len(content):
                 cut = (content.rfind("\n", start, cut) + 1) or (content.rfind(" ", start, cut) + 1) or cut
-            self._parser.inline.parse(content[start:cut], self._parser, self._environment, children)
+            piece: list[Token] = []  # a list of its own: the parser goes through all that it is given
+            self._parser.inline.parse(content[start:cut], self._parser, self._environment, piece)
+            children += piece
             start = cut
         return [child for child in children if child.type != "text" or child.content]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from quipu.corpus.readers import Block
 from quipu.corpus.readers.grid import Cell, cell_text, table_rows
@@ -39,7 +38,7 @@ _TYPED = frozenset({"", "text", "number", "email", "tel", "url", "date", "time",
 _BREAK = "\x00"  # a line end that is seen; white space in the file is none
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
 _PAGE_LAYOUT = 600  # characters of a cell that is laid out by a table, not a value in one
-_LOOKED_AT = 200  # elements of a cell: those of nested tables are in as many cells as there are tables around them
+_MUCH = 200  # elements of such a cell; of tables in tables each is in as many cells as there are tables around it
 _A_QUESTION = 300  # characters at most
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)", re.IGNORECASE)
 
@@ -376,12 +375,12 @@ def _count(text: str) -> int:
 
 
 def _is_laid_out(cell: Node) -> bool:
-    """Whether a cell holds a part of the page: a heading with text, long text in several paragraphs, code."""
+    """Whether a cell holds a part of the page: a heading with text, long text in several paragraphs, code, very much."""
     if not any(isinstance(child, Node) for child in cell.children):
         return False
     paragraphs = 0
-    for node in islice(cell.descendants(), _LOOKED_AT):
-        if node.tag in _CODE or (node.tag in _HEADINGS and node.size < cell.size):
+    for count, node in enumerate(cell.descendants()):
+        if count == _MUCH or node.tag in _CODE or (node.tag in _HEADINGS and node.size < cell.size):
             return True
         paragraphs += node.tag in ("p", "li", "div", "dd")
     return paragraphs > 2 and cell.size > _PAGE_LAYOUT
