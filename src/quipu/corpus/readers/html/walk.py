@@ -375,7 +375,7 @@ def _count(text: str) -> int:
 
 
 def _is_laid_out(cell: Node) -> bool:
-    """Whether a cell holds a part of the page: a heading with text, long text in several paragraphs, code, very much."""
+    """Whether a cell holds a part of the page: a heading, long text in several paragraphs, code, or very much."""
     if not any(isinstance(child, Node) for child in cell.children):
         return False
     paragraphs = 0
