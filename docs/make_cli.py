@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from made import write_or_check
 
 from quipu.cli.main import app
 
@@ -49,14 +50,7 @@ def page() -> str:
 
 def main() -> int:
     """Write the page, or with --check say whether it is stale."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(text, encoding="utf-8")
-        return 0
-    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/cli.md is stale; run: make docs", file=sys.stderr)
-    return 1
+    return write_or_check(TARGET, page())
 
 
 if __name__ == "__main__":

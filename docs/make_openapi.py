@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+from made import write_or_check
+
 from quipu.serving.app import routes
 
 TARGET = Path(__file__).with_name("openapi.json")
@@ -18,14 +20,7 @@ def page() -> str:
 
 def main() -> int:
     """Write the file, or with --check say whether it is stale."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(text, encoding="utf-8")
-        return 0
-    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/openapi.json is stale; run: make docs", file=sys.stderr)
-    return 1
+    return write_or_check(TARGET, page())
 
 
 if __name__ == "__main__":

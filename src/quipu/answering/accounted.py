@@ -12,16 +12,15 @@ from quipu.text import FUNCTION_WORDS, word_set
 Similar = Callable[[str, Sequence[str]], bool]  # a word, words: whether one of them means the same
 
 _WORD = re.compile(r"\d[\d.,]*\d|[^\W_]+(?:['’](?!s\b)[^\W_]+)*")
-_NUMBERS = {
-    word: str(value)
-    for value, word in enumerate(
-        (
-            "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-            "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-        )
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
-     "hundred": "100", "thousand": "1000", "dozen": "12", "first": "1", "second": "2", "third": "3"}  # fmt: skip
+NUMBER_WORDS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)  # fmt: skip
+"""Each at its number."""
+_NUMBERS = {word: str(value) for value, word in enumerate(NUMBER_WORDS)} | {
+    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
+    "hundred": "100", "thousand": "1000", "dozen": "12", "first": "1", "second": "2", "third": "3",
+}  # fmt: skip
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",

@@ -140,8 +140,8 @@ def _best(
     Those against which nothing speaks go before all others.
     """
     found: list[tuple[Proposal, float, tuple[Evidence, ...], str]] = []
-    for item in sorted(proposals, key=lambda item: -scorer.score(item.features)):
-        score = scorer.score(item.features)
+    scored = [(item, scorer.score(item.features)) for item in proposals]
+    for item, score in sorted(scored, key=lambda pair: -pair[1]):
         evidence = evidence_of(replace(item, score=score) if item.score is None else item, store)
         found.append((item, score, evidence, objection(question, item.text, evidence)))
         if not found[-1][-1]:

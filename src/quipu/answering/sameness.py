@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from quipu.answering.accounted import NUMBER_WORDS
 from quipu.answering.features import ASKED, NAME, content_words, negated, numbers
 from quipu.answering.opposites import opposed
 from quipu.records import Span
@@ -33,9 +34,7 @@ _ARTICLES = frozenset({"a", "an", "the"})
 _LONG = 12  # words from which on two answers are texts: they are compared by what they share
 _SHARED = 0.5  # token F1 from which on two texts may say the same in other words
 _MORE = 3  # words by which another answer in the same sentence may be longer
-_IN_WORDS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"
-)  # fmt: skip
+_IN_WORDS = NUMBER_WORDS[:13]  # to twelve
 _NUMBERS = {word: str(value) for value, word in enumerate(_IN_WORDS)}
 _WORDS_OF_NUMBERS = re.compile(rf"\b(?:{'|'.join(_IN_WORDS[2:])})\b")
 

@@ -97,9 +97,10 @@ def auroc(right: NDArray[np.float32], wrong: NDArray[np.float32]) -> float:
     """How often a right one has the higher value of the two, ties counted half (Mann and Whitney)."""
     if not len(right) or not len(wrong):
         return float("nan")
-    order = np.sort(wrong)
-    below = np.searchsorted(order, right, "left") + np.searchsorted(order, right, "right")
-    return float(below.mean() / 2 / len(wrong))
+    from sklearn.metrics import roc_auc_score
+
+    labels = np.repeat([1, 0], [len(right), len(wrong)])
+    return float(roc_auc_score(labels, np.concatenate([right, wrong])))
 
 
 def _encoded(examples: Sequence[Example], tokenizer: Tokenizer) -> list[tuple[Example, Encoded]]:
