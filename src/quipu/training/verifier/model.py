@@ -26,12 +26,15 @@ class VerifierModel(nn.Module):
         self.score = nn.Linear(int(config.hidden_size), 1)
 
     @classmethod
-    def from_base(cls, folder: Path) -> VerifierModel:
-        """The encoder from a Hugging Face folder of BERT's kind, the rest new."""
+    def from_base(cls, folder: Path, frozen: int = 0) -> VerifierModel:
+        """The encoder from a Hugging Face folder of BERT's kind, the rest new; ``frozen`` lowest layers stay."""
         config = BertConfig.from_pretrained(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
         model = cls(config)
         base = BertModel.from_pretrained(folder, config=config, add_pooling_layer=False)
         model.encoder.load_state_dict(base.state_dict())
+        if frozen:
+            for part in (model.encoder.embeddings, *list(model.encoder.encoder.layer)[:frozen]):
+                part.requires_grad_(False)
         return model
 
     @classmethod

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from quipu.models.encoder import Encoder
+from quipu.models.extractor import Extractor
 from quipu.models.verifier import Claim, Encoded, encode_claims
+from quipu.records import Span
 from quipu.training import corpora
 from quipu.training.base import base_folder, device, half_precision, load_tokenizer
+from quipu.training.corpora import Context
 from quipu.training.heldout import Overlap, split
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reranker.data import asked_openly, open_groups, suite_groups, trivia
@@ -37,8 +40,10 @@ class VerifierRecipe:
     sources: dict[str, float]
     base: str = "minilm"
     encoder: str = "quipu-small/encoder"  # which ready pairs are near to one another
+    extractor: str = "quipu-small/extractor"  # what could be taken for an answer
     ready: int = 24_000  # ready pairs, of which half are asked in other words and as their twins
     tokens_per_batch: int = 3072
+    frozen: int = 0  # lowest layers that do not learn: a third of the time for two of six
     half: bool = True  # bfloat16, which processors without it compute slowly
     seed: int = 17
     loop: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +55,7 @@ def run(recipe: VerifierRecipe, report: Report = lambda line: None) -> Path:
     base = base_folder(recipe.base)
     tokenizer = load_tokenizer(base)
     learned, held = (_encoded(rows, tokenizer) for rows in _examples(recipe, report))
-    model = VerifierModel.from_base(base).to(device())
+    model = VerifierModel.from_base(base, recipe.frozen).to(device())
     batches = _batches([item for _, item in learned], recipe.tokens_per_batch, recipe.seed)
 
     def batch_at(step: int) -> dict[str, torch.Tensor]:
@@ -151,6 +156,12 @@ def _made(recipe: VerifierRecipe, report: Report) -> tuple[list[Example], list[E
         path = Path(name)
         rows = corpora.read_contexts(path) if path.suffix in (".jsonl", ".json", ".gz") else None
         sets.append((name, share, *split(rows if rows is not None else corpora.named(recipe.data, name))))
+    extractor = Extractor.from_pretrained(recipe.extractor)
+
+    def spans(contexts: Sequence[Context]) -> list[list[Span]]:
+        found = extractor.extract([context.text for context in contexts], limit=24)
+        return [[candidate.span for candidate in candidates] for candidates in found]
+
     overlap = Overlap(context for *_, kept in sets for context in kept)
     for name, share, contexts, kept in sets:
         count = len(learned)
@@ -159,8 +170,8 @@ def _made(recipe: VerifierRecipe, report: Report) -> tuple[list[Example], list[E
         blocks = [contexts[first : first + size] for first in range(0, len(contexts), size)]
         for block in blocks:
             if rng.random() < share:
-                learned += passage_examples(block, rng)
-        held += passage_examples(kept[:120], rng, of_each=2)
+                learned += passage_examples(block, spans(block), rng)
+        held += passage_examples(kept[:120], spans(kept[:120]), rng, of_each=2)
         report({"set": name, "examples": len(learned) - count})
     encoder = Encoder.from_pretrained(recipe.encoder)
     memory = [pair for pair in trivia(recipe.data) if pair[0].endswith("?") and pair[1] not in ("True", "False")]
