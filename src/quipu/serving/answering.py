@@ -19,11 +19,12 @@ from quipu.answering.proposal import place_of
 from quipu.answering.retrieve import Method as SearchMethod
 from quipu.facade import Memory
 from quipu.records import Answer
+from quipu.serving.bodies import AskRequest, SearchRequest
 from quipu.serving.context import Context, Readable, context_of, json_response
 from quipu.serving.engine import Operation, Ticket
 from quipu.serving.frame import exchange_of
 from quipu.serving.openapi import ASKED, answered
-from quipu.serving.schemas import Answers, AnswerShown, AskRequest, Hits, SearchRequest
+from quipu.serving.schemas import Answers, AnswerShown, Hits
 
 router = APIRouter(tags=["answers"])
 GONE = 499

@@ -18,6 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from quipu.corpus import SUFFIXES
 from quipu.errors import InputError
 from quipu.serving import schemas
+from quipu.serving.bodies import NewPairs, PairChange
 from quipu.serving.context import Administered, Context, Readable, context_of, json_response, read
 from quipu.serving.frame import exchange_of
 from quipu.serving.jobs import ENDED, Job, Kind
@@ -40,7 +41,7 @@ JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", examples=["5f2b8c1e9d3a4b
     "/{memory}/pairs", summary="Add pairs", status_code=201, response_model=None,
     responses=answered(schemas.PairsAdded, CHANGED, 201) | answered(schemas.JobName, (), 202),
 )  # fmt: skip
-async def add_pairs(request: Request, served: Readable, added: schemas.NewPairs) -> Response:
+async def add_pairs(request: Request, served: Readable, added: NewPairs) -> Response:
     """Up to 100 questions with their answers. Pairs that are stored already are left out; 409 where all are."""
     given = {"pairs": [[pair.question, pair.answer] for pair in added.pairs]}
     return await _done(request, served, "add_pairs", given, 201)
@@ -50,7 +51,7 @@ async def add_pairs(request: Request, served: Readable, added: schemas.NewPairs)
     "/{memory}/pairs/{pair}", summary="Change a pair", response_model=None,
     responses=answered(schemas.PairReplaced, CHANGED) | answered(schemas.JobName, (), 202),
 )  # fmt: skip
-async def change_pair(request: Request, served: Readable, pair: Id, change: schemas.PairChange) -> Response:
+async def change_pair(request: Request, served: Readable, pair: Id, change: PairChange) -> Response:
     """Another question, another answer, or both, under a new id; with another answer it stands in no document."""
     try:
         old = await asyncio.to_thread(read, served, lambda memory: memory.store.pair(pair))
