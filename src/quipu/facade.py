@@ -44,7 +44,7 @@ from quipu.models.protocols import (
 )
 from quipu.records import Answer, Hit, QAPair
 from quipu.syncing import MAX_DELETE, Changes, state_of, survey
-from quipu.text import check_question, check_questions, normalize_answer
+from quipu.text import check_question, check_questions
 
 BUNDLED_CALIBRATION = bundled_file("steps.json")
 
@@ -221,14 +221,7 @@ class Memory:
         It is kept in the memory. What is wrong does not return to a question that asks the same in nearly the same
         words either. Marked answers calibrate the memory: ``quipu calibrate MEMORY --from-feedback``.
         """
-        if answer.text is None:
-            raise InputError("there is no answer to mark as right or wrong: the memory gave none")
-        first = answer.evidence[0] if answer.evidence else None
-        pair = None if first is None or first.pair is None else first.pair
-        if pair is not None and normalize_answer(pair.answer) not in normalize_answer(answer.text):
-            pair = None  # it was read from this pair, which says something else
-        source = first.document if first is not None and first.document is not None else ""
-        self._mark(Feedback(answer.question, answer.text, right, pair.id if pair else None, source))
+        self.keep_mark(Feedback.of(answer, right))
 
     def mark_text(self, question: str, answer: str, right: bool) -> None:
         """``mark`` for the words of an answer, which need not be what the memory answers now."""
@@ -237,9 +230,11 @@ class Memory:
             raise InputError("an answer that is marked must not be empty")
         pair = self._store.question_answer_exists(question, answer)
         document = None if pair is None else self._store.pair(pair).document_id
-        self._mark(Feedback(question, answer.strip(), right, pair, self._store.source(document) if document else ""))
+        source = self._store.source(document) if document else ""
+        self.keep_mark(Feedback(question, answer.strip(), right, pair, source))
 
-    def _mark(self, feedback: Feedback) -> None:
+    def keep_mark(self, feedback: Feedback) -> None:
+        """``mark`` for what ``Feedback.of`` made of an answer, now or long ago."""
         self._store.begin_writing()
         encoder = self._models.encoder()
         check_encoder(self._store, encoder)

@@ -19,6 +19,7 @@ from tests.handmade import WordEncoder
 
 import quipu
 from quipu.facade import Memory
+from quipu.records import Answer
 from quipu.serving.app import Server
 from quipu.serving.settings import ServeSettings
 
@@ -71,6 +72,11 @@ def serving(
         client.server = server  # type: ignore[attr-defined]
         wait(lambda: server.engine.why_not_ready is None)
         yield client
+
+
+def refusing(memory: Memory, questions: Sequence[str], **_: object) -> list[Answer]:
+    """In place of ``Memory.ask_many``: the handmade encoder is never unsure."""
+    return [Answer.abstained(question, reason="nothing stored is near enough") for question in questions]
 
 
 def wait(until: Callable[[], object], seconds: float = 20.0) -> None:

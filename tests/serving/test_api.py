@@ -19,7 +19,8 @@ M = "/api/v1/harbour"
 
 def timeless(answer: dict[str, Any]) -> dict[str, Any]:
     """An answer without what differs from one run to the next."""
-    kept = {name: value for name, value in answer.items() if name not in ("milliseconds", "asked_together", "memory")}
+    apart = ("milliseconds", "asked_together", "memory", "answer_id")
+    kept = {name: value for name, value in answer.items() if name not in apart}
     kept["tried"] = [{**step, "milliseconds": 0} for step in kept["tried"]]
     return kept
 

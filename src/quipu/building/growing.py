@@ -23,7 +23,10 @@ LEAST = 0.3  # probability of the reader's span
 
 
 def refused_in(path: Path) -> Iterator[tuple[str, bool]]:
-    """(question, whether it was refused) of each line of a log as ``quipu ask --json`` prints it; InputError else."""
+    """(question, whether it was refused) of each line of a log as ``quipu ask --json`` prints it; InputError else.
+
+    Lines with a verdict are of answers that stand in the log already.
+    """
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -36,7 +39,8 @@ def refused_in(path: Path) -> Iterator[tuple[str, bool]]:
                     raise InputError(
                         f"{path}, line {number}: not an answer as `quipu ask --json` prints it ({error})"
                     ) from error
-                yield question, text is None
+                if "verdict" not in row:
+                    yield question, text is None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
 

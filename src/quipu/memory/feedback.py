@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.errors import InputError
 from quipu.memory.store import Store
-from quipu.records import content_id
+from quipu.records import Answer, content_id
 from quipu.text import normalize_answer
 
 _FORMAT = 7  # from which on a record has marks
@@ -34,6 +35,18 @@ class Feedback:
     source: str = ""
     marked: str = ""
     stored: str | None = None
+
+    @classmethod
+    def of(cls, answer: Answer, right: bool) -> Feedback:
+        """What is kept of a mark of this answer; InputError where it is none."""
+        if answer.text is None:
+            raise InputError("there is no answer to mark as right or wrong: the memory gave none")
+        first = answer.evidence[0] if answer.evidence else None
+        pair = None if first is None or first.pair is None else first.pair
+        if pair is not None and normalize_answer(pair.answer) not in normalize_answer(answer.text):
+            pair = None  # it was read from this pair, which says something else
+        source = first.document if first is not None and first.document is not None else ""
+        return cls(answer.question, answer.text, right, pair.id if pair else None, source)
 
     @property
     def answers(self) -> set[str]:

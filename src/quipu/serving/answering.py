@@ -25,6 +25,7 @@ from quipu.serving.engine import Operation, Ticket
 from quipu.serving.frame import exchange_of
 from quipu.serving.openapi import ASKED, answered
 from quipu.serving.schemas import Answers, AnswerShown, Hits
+from quipu.serving.served import Served
 
 router = APIRouter(tags=["answers"])
 GONE = 499
@@ -81,20 +82,14 @@ async def ask(request: Request, served: Readable, asked: AskRequest) -> Response
 
     A question gets the same answer whether it is asked alone, in a list, or while others ask.
     """
-    context = context_of(request)
     options = Asking(
         asked.k, asked.method, asked.rerank, asked.min_probability, asked.precision, asked.budget_ms, asked.prefer
     )
-    ticket = await _wait(request, context, served.name, options, asked.asked)
-    if ticket is None:
+    found = await answers_to(request, served, options, asked.asked)
+    if found is None:
         return Response(status_code=GONE)
-    found = []
-    for answer in ticket.results:
-        context.metrics.answer(served.name, answer)
-        shown = answer.to_json() | {"asked_together": ticket.together, "memory": served.name}
-        found.append(shown if asked.explain else shown | {"tried": []})
-    if context.log is not None:
-        await asyncio.to_thread(context.log.write, found)
+    if not asked.explain:
+        found = [answer | {"tried": []} for answer in found]
     return json_response(found[0] if asked.questions is None else {"answers": found})
 
 
@@ -104,11 +99,32 @@ async def ask(request: Request, served: Readable, asked: AskRequest) -> Response
 )  # fmt: skip
 async def search(request: Request, served: Readable, asked: SearchRequest) -> Response:
     """The pairs with their places, best first: what `quipu search --json` prints."""
-    ticket = await _wait(request, context_of(request), served.name, Searching(asked.k, asked.method), [asked.question])
+    ticket = await wait(request, context_of(request), served.name, Searching(asked.k, asked.method), [asked.question])
     return Response(status_code=GONE) if ticket is None else json_response({"hits": ticket.results[0]})
 
 
-async def _wait(
+async def answers_to(
+    request: Request, served: Served, options: Asking, questions: Sequence[str]
+) -> list[dict[str, Any]] | None:
+    """What the API gives for each question; None where the client went away."""
+    context = context_of(request)
+    ticket = await wait(request, context, served.name, options, questions)
+    return None if ticket is None else await counted(context, served.name, ticket)
+
+
+async def counted(context: Context, memory: str, ticket: Ticket) -> list[dict[str, Any]]:
+    """What the API gives for each question, once it is in the metrics and in the log."""
+    found, ids = [], []
+    for answer in ticket.results:
+        context.metrics.answer(memory, answer)
+        found.append(answer.to_json() | {"asked_together": ticket.together, "memory": memory})
+        ids.append({"answer_id": context.answer_ids.sign(memory, answer)})
+    if context.log is not None:  # without the ids: who reads the log may not speak for those who asked
+        await asyncio.to_thread(context.log.write, found)
+    return [answer | signed for answer, signed in zip(found, ids, strict=True)]
+
+
+async def wait(
     request: Request, context: Context, memory: str, operation: Operation, questions: Sequence[str]
 ) -> Ticket | None:
     """Have the questions answered; None where the client goes away, whose questions are dropped then."""

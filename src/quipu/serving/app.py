@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from quipu.errors import InputError
-from quipu.serving import answering, changes, health, stored
+from quipu.serving import answering, changes, feedback, health, stored
+from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.context import Context
 from quipu.serving.engine import Engine
 from quipu.serving.frame import API, Frame, exchange_of
@@ -60,7 +61,9 @@ class Server:
         metrics.observe(self.engine, memories)
         log = None if settings.question_log is None else QuestionLog(settings.question_log)
         writers = Writers({name: Journal(path) for name, path in named.items()}, writer)
-        self.context = Context(settings, self.keyring, memories, self.engine, metrics, writers, log)
+        self.context = Context(
+            settings, self.keyring, memories, self.engine, metrics, writers, log, AnswerIds(self.keyring)
+        )
         self.routes = routes(self._lifespan)
         self.routes.state.context = self.context
         inner: ASGIApp = Gate(self.routes, settings, self.keyring)
@@ -112,7 +115,7 @@ def routes(lifespan: Lifespan | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.include_router(health.router)
-    for router in (changes.router, stored.router, answering.router):
+    for router in (changes.router, stored.router, answering.router, feedback.router):
         app.include_router(router, prefix=API)
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign]
     return app

@@ -19,7 +19,8 @@ PAIRS = 100
 """Pairs in one request."""
 
 
-def _text(text: str) -> str:
+def check_text(text: str) -> str:
+    """The text; ValueError where it is empty, or cannot be stored."""
     if "\x00" in text or not is_unicode(text):
         raise ValueError("holds a NUL character or half of a character pair")
     if not text.strip():
@@ -29,14 +30,14 @@ def _text(text: str) -> str:
 
 def _question(text: str) -> str:
     try:
-        check_question(_text(text))
+        check_question(check_text(text))
     except InputError as error:
         raise ValueError(str(error)) from None
     return text
 
 
 Question = Annotated[str, Field(max_length=LONGEST_QUESTION, examples=[ASKED]), AfterValidator(_question)]
-AnswerText = Annotated[str, Field(max_length=10_000, examples=["Ferdinand de Lesseps"]), AfterValidator(_text)]
+AnswerText = Annotated[str, Field(max_length=10_000, examples=["Ferdinand de Lesseps"]), AfterValidator(check_text)]
 
 
 class Given(BaseModel):
@@ -104,6 +105,29 @@ class SearchRequest(Given):
     method: Annotated[
         Literal["vector", "words", "both"], Field(description="By meaning, by words, or by both, fused.")
     ] = "both"
+
+
+class Verdict(Given):
+    """What somebody says of an answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"answer_id": "WyJjYW5hbCJd.5f2b8c1e", "verdict": "wrong", "expected": "Ferdinand de Lesseps"}]
+        }
+    )
+
+    answer_id: Annotated[str, Field(max_length=100_000, description="As the answer has it.")]
+    verdict: Annotated[
+        Literal["right", "wrong", "useless"],
+        Field(description="A wrong answer never returns to its question; one that is useless is only counted."),
+    ]
+    expected: Annotated[AnswerText, Field(description="The answer that would have been right.")] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Verdict:
+        if self.expected is not None and self.verdict == "right":
+            raise ValueError("an answer that is right is the one that was expected; leave expected out")
+        return self
 
 
 class NewPair(Given):

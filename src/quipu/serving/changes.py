@@ -44,7 +44,7 @@ JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", examples=["5f2b8c1e9d3a4b
 async def add_pairs(request: Request, served: Readable, added: NewPairs) -> Response:
     """Up to 100 questions with their answers. Pairs that are stored already are left out; 409 where all are."""
     given = {"pairs": [[pair.question, pair.answer] for pair in added.pairs]}
-    return await _done(request, served, "add_pairs", given, 201)
+    return await outcome(request, served, "add_pairs", given, 201)
 
 
 @router.patch(
@@ -58,7 +58,7 @@ async def change_pair(request: Request, served: Readable, pair: Id, change: Pair
     except InputError:
         raise Problem("not_found", "no pair has this id") from None
     given = {"pair": pair, "question": change.question or old.question, "answer": change.answer or old.answer}
-    return await _done(request, served, "change_pair", given, 200)
+    return await outcome(request, served, "change_pair", given, 200)
 
 
 @router.delete(
@@ -67,7 +67,7 @@ async def change_pair(request: Request, served: Readable, pair: Id, change: Pair
 )  # fmt: skip
 async def remove_pair(request: Request, served: Readable, pair: Id) -> Response:
     """The pair is forgotten."""
-    return await _done(request, served, "remove_pair", {"pair": pair}, 200)
+    return await outcome(request, served, "remove_pair", {"pair": pair}, 200)
 
 
 @router.put(
@@ -182,7 +182,7 @@ async def _add(context: Context, served: Served, kind: Kind, given: Mapping[str,
     return job
 
 
-async def _done(request: Request, served: Served, kind: Kind, given: Mapping[str, Any], status: int) -> Response:
+async def outcome(request: Request, served: Served, kind: Kind, given: Mapping[str, Any], status: int) -> Response:
     """The outcome of a job that is short; where others are before it, the job after a while."""
     context = context_of(request)
     job = await _add(context, served, kind, given)

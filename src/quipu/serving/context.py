@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from quipu.errors import InputError
 from quipu.facade import Memory
+from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.engine import Engine
 from quipu.serving.frame import exchange_of
 from quipu.serving.log import QuestionLog
@@ -38,6 +39,7 @@ class Context:
     metrics: Metrics
     writers: Writers
     log: QuestionLog | None
+    answer_ids: AnswerIds
 
     def shown(self, text: str) -> str:
         """A text for clients: the folders of the memories are named as the memories are."""

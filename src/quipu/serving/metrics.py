@@ -34,6 +34,12 @@ class Metrics:
             "quipu_answers", "Questions answered or refused.", ("memory", "route", "outcome"), registry=registry
         )
         self._refused = Counter("quipu_refused", "Requests that were refused.", ("reason",), registry=registry)
+        self._feedback = Counter(
+            "quipu_feedback", "What was said of answers.", ("memory", "verdict"), registry=registry
+        )
+        self._background = Counter(
+            "quipu_background_prompts", "Prompts that programs send for their own ends.", ("memory",), registry=registry
+        )
         self._probability = Histogram(
             "quipu_probability", "Of answers that were given.", buckets=[n / 10 for n in range(1, 11)],
             registry=registry,
@@ -70,6 +76,14 @@ class Metrics:
         self._answers.labels(memory, answer.route, "answered" if given else "refused").inc()
         if given and answer.probability is not None:
             self._probability.observe(answer.probability)
+
+    def feedback(self, memory: str, verdict: str) -> None:
+        """Somebody said that an answer was right, wrong or useless."""
+        self._feedback.labels(memory, verdict).inc()
+
+    def background(self, memory: str) -> None:
+        """A program sent a prompt for its own ends, which is no question."""
+        self._background.labels(memory).inc()
 
     def text(self) -> bytes:
         """All of them, in Prometheus' format 0.0.4."""

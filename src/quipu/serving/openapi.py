@@ -15,6 +15,7 @@ VERSION = "1"
 """Of the API: response fields may be added within it, none changes."""
 READ = ("unauthorized", "not_found", "invalid", "rate_limited", "internal")
 ASKED = (*READ, "not_json", "too_large", "unsupported_media_type", "queue_full", "not_ready", "draining", "deadline")
+JUDGED = (*READ, "read_only", "not_json", "too_large", "unsupported_media_type", "locked", "draining")
 FOLLOWED = (*READ, "wrong_scope", "read_only")
 CHANGED = (*FOLLOWED, "not_json", "exists", "too_large", "unsupported_media_type", "locked", "draining")
 _NOTES = {

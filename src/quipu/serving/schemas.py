@@ -124,7 +124,7 @@ class AnswerShown(Shown):
                     ],
                     "route": "lookup", "reason": "the best stored pair", "milliseconds": 9.7, "held": None,
                     "generated": False, "nearest": None, "date": None, "elsewhere": [], "tried": [],
-                    "asked_together": 1, "memory": "canal",
+                    "asked_together": 1, "memory": "canal", "answer_id": "WyJjYW5hbCJd.5f2b8c1e",
                 }
             ]
         }
@@ -148,12 +148,20 @@ class AnswerShown(Shown):
     tried: list[Tried]
     asked_together: Annotated[int, Field(description="Questions over whose time `milliseconds` is a mean.")]
     memory: str
+    answer_id: Annotated[str, Field(description="For `/feedback`: what was answered, signed by the server.")]
 
 
 class Answers(Shown):
     """One for every question, in order."""
 
     answers: list[AnswerShown]
+
+
+class FeedbackKept(Shown):
+    """What became of a verdict. ``marks``: how many answers the memory now knows to be right or wrong by it."""
+
+    verdict: Literal["right", "wrong", "useless"]
+    marks: int
 
 
 class StoredPair(Shown):

@@ -19,6 +19,7 @@ import quipu
 from quipu.building.builder import Progress
 from quipu.errors import FormatError, InputError, MemoryLocked, QuipuError
 from quipu.facade import Memory
+from quipu.memory.feedback import Feedback
 from quipu.memory.files import file_of, known_files
 from quipu.records import QAPair, content_id
 from quipu.serving.jobs import Job, Journal
@@ -191,9 +192,31 @@ def _remove_pair(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str
     return {"removed": pair}
 
 
+def _mark(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str, Any]:
+    """Keep what was said of an answer, unless its document or pair was removed since: nothing of it may stay then."""
+    marks = 0
+    if job.given["mark"] is not None:
+        mark = Feedback(*job.given["mark"])
+        if not (memory.store.find_documents(mark.source) if mark.source else _is_stored(memory, mark.pair)):
+            raise JobProblem("not_found", "what this answer came from is no longer in the memory")
+        memory.keep_mark(mark)
+        marks += 1
+    if job.given["expected"] is not None:
+        memory.mark_text(str(job.given["question"]), str(job.given["expected"]), True)
+        marks += 1
+    return {"verdict": job.given["verdict"], "marks": marks}
+
+
+def _is_stored(memory: Memory, pair: str | None) -> bool:
+    try:
+        return pair is None or bool(memory.store.pair(pair))
+    except InputError:
+        return False
+
+
 _DOING: dict[str, Callable[[Journal, Job, Memory, Progress], dict[str, Any]]] = {
     "add_document": _add_document, "remove_document": _remove_document, "add_pairs": _add_pairs,
-    "change_pair": _change_pair, "remove_pair": _remove_pair,
+    "change_pair": _change_pair, "remove_pair": _remove_pair, "mark": _mark,
 }  # fmt: skip
 
 
