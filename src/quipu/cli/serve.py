@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,7 +37,9 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    writable: Annotated[bool, typer.Option("--writable", help="Let admin tokens change the memories.")] = False,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let admin tokens change the memories, and readers mark answers.")
+    ] = False,
     public_url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="By what address a proxy before it is reached.", show_default=False),
@@ -61,6 +63,10 @@ def serve(
             metavar="FILE", help="Keep questions and answers, for `quipu grow --from-log`.", show_default=False
         ),
     ] = None,
+    chat_sources: Annotated[
+        Literal["append", "none"],
+        typer.Option(help="Whether answers of /v1/chat/completions end with their sources."),
+    ] = "append",
     ssl_keyfile: Annotated[Path | None, typer.Option(metavar="FILE", show_default=False)] = None,
     ssl_certfile: Annotated[Path | None, typer.Option(metavar="FILE", show_default=False)] = None,
     root_path: Annotated[
@@ -95,8 +101,8 @@ def serve(
             host=host, port=port, uds=uds, token_file=token_file, writable=writable, public_url=public_url,
             cors=tuple(cors or ()), max_body=_bytes("--max-body", max_body),
             max_upload=_bytes("--max-upload", max_upload), queue=queue, queue_ms=queue_ms, batch=batch, rate=rate,
-            burst=burst, question_log=question_log, ssl_keyfile=ssl_keyfile, ssl_certfile=ssl_certfile,
-            root_path=root_path,
+            burst=burst, question_log=question_log, chat_sources=chat_sources, ssl_keyfile=ssl_keyfile,
+            ssl_certfile=ssl_certfile, root_path=root_path,
         ),
     )  # fmt: skip
     if get is not None:

@@ -52,7 +52,8 @@ class Encoder:
         self._window = int(folder.settings.get("window", WINDOW)), int(folder.settings.get("stride", STRIDE))
         self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
+        self.max_length = int(folder.settings["max_length"])
+        self._tokenizer.enable_truncation(self.max_length)
         self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
         self.codebook = (
             Codebook.load(folder.path / "codebook.npz") if "codebook.npz" in folder.settings["files"] else None
@@ -69,7 +70,7 @@ class Encoder:
 
     @cached_property
     def _whole(self) -> Tokenizer:
-        """For passages: cut by windows, never by the tokenizer."""
+        """For passages: cut by windows, never by the tokenizer; and to count."""
         tokenizer = Tokenizer.from_str(self._tokenizer.to_str())
         tokenizer.no_truncation()
         return tokenizer
@@ -85,6 +86,10 @@ class Encoder:
         at = self._mask_at
         rows = [[*ids[:at], self._mask, *ids[at:]] for ids in self._ids(questions)]
         return self._run(["query"], rows, self._query)[0]
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text with those around it; ``encode`` reads ``max_length`` of them."""
+        return [len(encoding.ids) for encoding in self._whole.encode_batch(list(texts))]
 
     def queries(self, texts: Sequence[str]) -> tuple[Keys, Floats, Floats]:
         """Keys, start and end vectors of questions in one pass, (n, width) float32 each."""

@@ -76,6 +76,18 @@ class SupportsAsk(Protocol):
         """Query vectors (n, width) float32 of unit length."""
 
 
+@runtime_checkable
+class SupportsCount(Protocol):
+    """An encoder that says how long texts are for it."""
+
+    @property
+    def max_length(self) -> int:
+        """Tokens that it reads of a text."""
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each whole text, with those that the encoder sets around it."""
+
+
 class SupportsExtract(Protocol):
     """Passages to spans that may be somebody's answer."""
 

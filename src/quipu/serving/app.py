@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from quipu.errors import InputError
-from quipu.serving import answering, changes, feedback, health, stored
+from quipu.serving import answering, changes, feedback, health, openai_chat, stored
 from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.context import Context
 from quipu.serving.engine import Engine
@@ -115,6 +115,7 @@ def routes(lifespan: Lifespan | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
     app.include_router(health.router)
+    app.include_router(openai_chat.router)
     for router in (changes.router, stored.router, answering.router, feedback.router):
         app.include_router(router, prefix=API)
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign]

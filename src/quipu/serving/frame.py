@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quipu.serving.metrics import Metrics
-from quipu.serving.problems import Problem, problem_of
+from quipu.serving.problems import OPENAI, Problem, path_of, problem_of
 from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Token
 
@@ -93,7 +93,7 @@ class Frame:
             if problem.code == "internal":
                 sys.stderr.write(f"quipu: request {exchange.request_id}\n{traceback.format_exc()}")
             if not status:
-                await problem.response(exchange.request_id)(scope, receive, sending)
+                await problem.response(exchange.request_id, path_of(scope))(scope, receive, sending)
         finally:
             if exchange.refused is not None:
                 self._metrics.refused(exchange.refused)
@@ -104,7 +104,7 @@ class Frame:
         found: dict[str, Any] = {
             **HEADERS, "x-request-id": exchange.request_id, "server-timing": exchange.timing(),
         }  # fmt: skip
-        if scope["path"].startswith("/api/"):
+        if path_of(scope).startswith(("/api/", f"{OPENAI}/")):
             found["cache-control"] = "no-store"
         return [(name.encode(), value.encode("latin-1")) for name, value in found.items()]
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quipu.serving.frame import exchange_of, header
 from quipu.serving.limits import Buckets
-from quipu.serving.problems import Problem, retry
+from quipu.serving.problems import Problem, path_of, retry
 from quipu.serving.settings import ServeSettings, origin_of
 from quipu.serving.tokens import Keyring
 
@@ -65,7 +65,7 @@ class Gate:
         secret = _bearer(header(scope, b"authorization"))
         if secret is None:
             if (
-                scope["path"] in OPEN
+                path_of(scope) in OPEN
                 or (scope["method"] == "OPTIONS")
                 or self._keyring.reading_is_open(self._settings.loopback)
             ):

@@ -11,17 +11,23 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from quipu.errors import FormatError, MemoryLocked, QuipuError
 
+OPENAI = "/v1"
+"""Paths below this are those of OpenAI's API, with its errors."""
 STATUS = {
     "not_json": 400,
     "no_host": 400,
+    "unsupported": 400,
+    "unsupported_content": 400,
     "unauthorized": 401,
     "wrong_scope": 403,
     "read_only": 403,
     "cross_origin": 403,
     "not_found": 404,
+    "model_not_found": 404,
     "method_not_allowed": 405,
     "slow_body": 408,
     "exists": 409,
@@ -42,6 +48,7 @@ STATUS = {
 }
 """The HTTP status of every code that a problem can have."""
 _LONGEST = 500  # characters of a detail
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _BY_STATUS = {400: "not_json", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -53,13 +60,31 @@ class Problem(HTTPException):
         super().__init__(STATUS[code], detail, dict(headers or {}))
         self.code, self.more = code, more
 
-    def response(self, request_id: str) -> JSONResponse:
-        """The object as it is sent."""
+    def response(self, request_id: str, path: str) -> JSONResponse:
+        """The object as it is sent; ``path``: of the request, whose API has its own form."""
+        if path.startswith(f"{OPENAI}/"):
+            return self._of_openai()
         content = {
             "type": "about:blank", "title": HTTPStatus(self.status_code).phrase, "status": self.status_code,
             "detail": self.detail[:_LONGEST], "code": self.code, "request_id": request_id, **self.more,
         }  # fmt: skip
         return JSONResponse(content, self.status_code, self.headers, media_type="application/problem+json")
+
+    def _of_openai(self) -> JSONResponse:
+        """As OpenAI's API says it; ``param`` is the name of the parameter that is wrong."""
+        status = 400 if self.status_code == 422 else self.status_code
+        kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        parts = self.more.get("pointer", "").split("/")[1:]
+        named = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).removeprefix(".")
+        param = self.more.get("param") or named or None
+        error = {"message": self.detail[:_LONGEST], "type": kind, "param": param, "code": self.code}
+        return JSONResponse({"error": error}, status, self.headers)
+
+
+def path_of(scope: Scope) -> str:
+    """The path of the route that is asked for: without what a proxy strips, which uvicorn puts back."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def retry(code: str, detail: str, seconds: float) -> Problem:
@@ -95,7 +120,7 @@ def handle_problems(app: FastAPI, shown: Callable[[str], str], note: Callable[[R
     async def answered(request: Request, error: Exception) -> JSONResponse:
         problem = problem_of(error)
         problem.detail = shown(problem.detail)
-        return problem.response(note(request, problem.code))
+        return problem.response(note(request, problem.code), path_of(request.scope))
 
     for kind in (HTTPException, RequestValidationError, QuipuError, Exception):
         app.add_exception_handler(kind, answered)

@@ -6,11 +6,13 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from quipu.errors import SettingsError
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+ChatSources = Literal["append", "none"]
 LONGEST_QUESTION = 2_000
 """Characters of a question that comes over the network."""
 
@@ -37,6 +39,7 @@ class ServeSettings:
     rate: float = 20.0
     burst: int = 40
     question_log: Path | None = None
+    chat_sources: ChatSources = "append"
     ssl_keyfile: Path | None = None
     ssl_certfile: Path | None = None
     root_path: str = ""
