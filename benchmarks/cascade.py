@@ -1,6 +1,6 @@
 """Every step of a cascade beside readers of passages, on questions of SQuAD's development half over run A's memory.
 
-    python benchmarks/cascade.py --data DATA --work WORK --json benchmarks/results/cascade.json
+    python benchmarks/run.py cascade --data DATA --work WORK
 
 ``--limit`` questions (600: every fifth), evenly spread. One run, one machine: the cascade with nothing held back and at
 the thresholds that ship, each step forced to answer, and the same language model over BM25's three best passages.
@@ -8,11 +8,12 @@ the thresholds that ship, each step forced to answer, and the same language mode
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from typing import Any
 
 import squad_half
-from common import ask, batches, finish, language_model, milliseconds, quality, say, whole_way
+from common import ask, batches, language_model, milliseconds, quality, say, whole_way
 from figures import Figure, Result
 from quipu.answering.answerer import METHODS
 from quipu.evaluation.baselines.bm25 import BM25
@@ -45,11 +46,14 @@ def rival_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Ask and print."""
-    parser = squad_half.sample_arguments(__doc__, QUESTIONS)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    squad_half.sample_arguments(parser, QUESTIONS)
     parser.add_argument("--steps", nargs="*", default=METHODS[1:], help="that are also asked alone")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Ask in every way."""
     memory, examples = squad_half.sample(options)
     questions = [example.question for example in examples]
     with memory:
@@ -64,8 +68,4 @@ def main() -> None:
             figures += milliseconds(step, one, questions)
         figures += rival_figures(memory, examples)
     title = f"SQuAD half, {len(examples)} of 2,910 questions: every way to answer"
-    finish(Result.now("cascade", title, figures, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("cascade", title, figures, goals=GOALS)

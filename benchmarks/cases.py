@@ -1,22 +1,24 @@
 """Small cases of how documents are written: questions that must be answered rightly, and others that must be refused.
 
-    python benchmarks/cases.py CASES --json benchmarks/results/cases.json
+    python benchmarks/run.py cases --cases FOLDER
 
-CASES holds for each kind a folder of documents (or of ready pairs, as CSV) and KIND.jsonl with lines of ``question``
-and ``answer`` (null: must be refused). Builds a memory of each kind and asks. An answer is right when it holds the
-value's words in a row, or shares most of its words with it.
+For each kind there is a folder of documents (or of ready pairs, as CSV), and KIND.jsonl with lines of ``question`` and
+``answer`` (null: must be refused). Builds a memory of each kind and asks. An answer is right when it holds the value's
+words in a row, or shares most of its words with it.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import quipu
-from common import arguments, ask, finish, read_lines, say, write_lines
+from common import ask, say, write_lines
 from figures import Figure, Result
+from quipu.datasets.io import read_jsonl
 from quipu.records import Score
 from quipu.text import normalize_answer, token_f1
 
@@ -26,13 +28,15 @@ OUTCOMES = ("right", "wrong", "refused, but stated", "rightly refused")
 GOALS = {("all", "wrong answers, %"): 3.0, ("all", "stated facts answered, %"): 50.0}
 
 
-def main() -> None:
-    """Build, ask and count, kind by kind."""
-    parser = arguments(__doc__, data=False)
-    parser.add_argument("cases", type=Path, metavar="CASES")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.add_argument("--cases", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--only", nargs="*", metavar="KIND", help="some kinds, by name")
     parser.add_argument("--answers", type=Path, metavar="FILE", help="write every question with its answer here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Build, ask and count, kind by kind."""
     kinds = sorted(path.stem for path in options.cases.glob("*.jsonl") if (options.cases / path.stem).is_dir())
     rows = [row for kind in kinds if not options.only or kind in options.only for row in asked(options.cases, kind)]
     if options.answers is not None:
@@ -47,12 +51,12 @@ def main() -> None:
         Figure("all", Score("stated facts answered, %", 100 * right / max(1, len(stated)), len(stated))),
     ]
     title = f"Cases: {len(rows)} questions about small documents of {len(kinds)} kinds"
-    finish(Result.now("cases", title, figures, goals=GOALS), options.json)
+    return Result.now("cases", title, figures, goals=GOALS)
 
 
 def asked(cases: Path, kind: str) -> list[dict[str, str | float | None]]:
     """The questions of a kind with what a fresh memory of its folder says."""
-    examples = list(read_lines(cases / f"{kind}.jsonl"))
+    examples = list(read_jsonl(cases / f"{kind}.jsonl"))
     pairs = sorted((cases / kind).glob("*.csv"))
     with tempfile.TemporaryDirectory(prefix="quipu-cases-") as temporary:
         documents = [] if pairs else [cases / kind]
@@ -89,7 +93,3 @@ def counted(kind: str, rows: list[dict[str, str | float | None]]) -> list[Figure
         Figure(kind, Score(name, found[name], len(own), None, name in ("right", "rightly refused")))
         for name in OUTCOMES
     ]
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What a new user waits for, and how much memory it takes: install, ``--help``, the first answer, ask and build.
 
-    python benchmarks/cold_start.py [--runs 9] [--venv FOLDER] --json benchmarks/results/cold-start.json
+    python benchmarks/run.py cold-start [--runs 9] [--venv FOLDER]
 
 Makes a fresh virtual environment, installs this checkout and its model packages without extras, builds a memory of the
 example documents, and starts the installed command ``--runs`` times for each figure: for a question that look-up alone
@@ -20,7 +20,7 @@ import venv
 from pathlib import Path
 from statistics import median
 
-from common import finish, say
+from common import say
 from figures import Figure, Result
 from quipu.cli.demo import example_documents
 from quipu.records import Score
@@ -43,7 +43,7 @@ GOALS = {
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def run(*command: str | Path) -> tuple[float, float]:
+def timed(*command: str | Path) -> tuple[float, float]:
     """Wall seconds and peak resident megabytes of a command that must succeed."""
     start = time.perf_counter()
     quiet = subprocess.DEVNULL
@@ -68,7 +68,7 @@ def install(folder: Path) -> list[Figure]:
     site = next((folder / "lib").glob("python*")) / "site-packages"
     before = megabytes(site)
     packages = sorted(path.parent for path in (ROOT / "packages").glob("*/pyproject.toml"))
-    seconds, _ = run(python, "-m", "pip", "install", "--quiet", *packages, ROOT)
+    seconds, _ = timed(python, "-m", "pip", "install", "--quiet", *packages, ROOT)
     listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True)
     count = len(json.loads(listed.stdout)) - 1
     return [
@@ -78,32 +78,29 @@ def install(folder: Path) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--venv", type=Path)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Measure."""
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="quipu-cold-") as temporary:
         folder = options.venv or Path(temporary) / "venv"
         if not (folder / "bin" / "quipu").exists():
             figures += install(folder)
         command, memory = folder / "bin" / "quipu", Path(temporary) / "examples.quipu"
-        seconds, peak = run(command, "build", *example_documents(), "-o", memory)
+        seconds, peak = timed(command, "build", *example_documents(), "-o", memory)
         figures.append(Figure("build", Score("seconds", seconds, 1, None, False)))
         figures.append(Figure("build", Score("peak MB", peak, 1, None, False)))
         for name, words in STARTS.items():
             some = [memory if word == "MEMORY" else word for word in words]
-            run(command, *some)  # compiles modules, fills the file cache
-            times, peaks = zip(*(run(command, *some) for _ in range(options.runs)), strict=True)
+            timed(command, *some)  # compiles modules, fills the file cache
+            times, peaks = zip(*(timed(command, *some) for _ in range(options.runs)), strict=True)
             say(f"{name}: {min(times):.3f} to {max(times):.3f} s")
             figures.append(Figure(name, Score("seconds", median(times), options.runs, None, False)))
             figures.append(Figure(name, Score("peak MB", max(peaks), options.runs, None, False)))
     title = f"Install, start and memory: medians of {options.runs} starts, the example documents"
-    finish(Result.now("cold-start", title, figures, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("cold-start", title, figures, goals=GOALS)

@@ -1,10 +1,9 @@
-"""What the benchmarks share: arguments, memories that are built once, questions asked with progress, and figures."""
+"""What the benchmarks share: memories that are built once, questions asked with progress, and figures."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import quipu
-from figures import Figure, Result, models, table
+from figures import Figure, models
 from quipu.errors import InputError
-from quipu.evaluation.files import lines_of
 from quipu.evaluation.metrics import (
     best_f1,
     exact_match,
@@ -35,31 +33,6 @@ MAKERS = ("/encoder@", "/extractor@", "/lm@")  # models that decide which pairs 
 TIMED = 200  # questions that are asked one by one for the time of one
 
 
-def arguments(doc: str | None, *, data: bool = True) -> argparse.ArgumentParser:
-    """A parser with what all take: --data, --work, --limit and --json."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    if data:
-        parser.add_argument("--data", type=Path, default=Path(os.environ.get("DATA", "data")),
-                            help="the folder of the data sets, one folder each as NOTICE names them")  # fmt: skip
-    parser.add_argument("--work", type=Path, default=Path("runs/benchmarks"), help="where memories are kept")
-    parser.add_argument("--limit", type=int, metavar="N", help="a trial on the first or every n-th so many")
-    parser.add_argument("--keep", action="store_true", help="ask a memory that other models built")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the result here (benchmarks/results/NAME.json)"
-    )
-    return parser
-
-
-def finish(result: Result, path: Path | None) -> None:
-    """Print the table, and write the result where a file is named."""
-    print(f"{result.title}\n\n    {result.command}\n\n{table(result.figures)}")
-    for note in result.notes:
-        print(f"\n{note}")
-    if path is not None:
-        result.write(path)
-        say(f"written to {path}")
-
-
 def say(text: str) -> None:
     """A line of progress on stderr."""
     print(text, file=sys.stderr, flush=True)
@@ -76,11 +49,6 @@ def progress(every: float = 10.0) -> Callable[[dict[str, Any]], None]:
             say("  " + " ".join(f"{name}={value}" for name, value in line.items()))
 
     return report
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """JSON objects, one a line, plain or .gz."""
-    yield from (json.loads(line) for line in lines_of(path))
 
 
 def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

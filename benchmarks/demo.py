@@ -1,6 +1,6 @@
 """What a newcomer sees: the demo's questions with their answers, and what the README's lines of Python print.
 
-    python benchmarks/demo.py --json benchmarks/results/demo.json
+    python benchmarks/run.py demo
 
 Builds the example documents, asks the questions of the demo, and runs the README's first block of
 Python in an empty folder beside a copy of the example documents. ``report.py`` shows both in the README.
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import quipu
-from common import finish, progress
+from common import progress
 from figures import Figure, Result
 from quipu.cli.demo import as_rows, example_documents, example_questions, examples_folder
 from quipu.records import Score
@@ -44,11 +44,8 @@ def printed() -> list[str]:
     return out.getvalue().splitlines()
 
 
-def main() -> None:
-    """Build, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+def run(options: argparse.Namespace) -> Result:
+    """Build and ask."""
     documents, questions = example_documents(), example_questions()
     with tempfile.TemporaryDirectory(prefix="quipu-demo-") as temporary:
         start = time.perf_counter()
@@ -68,8 +65,4 @@ def main() -> None:
     ]
     title = f"Demo: {len(questions)} questions about {len(documents)} small documents"
     details = {"rows": [list(row) for row in as_rows(answers)], "python": printed()}
-    finish(Result.now("demo", title, figures, goals=GOALS, details=details), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("demo", title, figures, goals=GOALS, details=details)

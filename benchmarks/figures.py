@@ -7,21 +7,28 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import quipu
 from quipu.errors import InputError
 from quipu.evaluation import report
 from quipu.evaluation.metrics import share_error
 from quipu.records import Score
 
 RESULTS = Path(__file__).parent / "results"
+LIBRARIES = {
+    "numpy": "numpy", "onnxruntime": "onnxruntime", "faiss": "faiss-cpu", "tokenizers": "tokenizers", "torch": "torch",
+    "ctranslate2": "ctranslate2",
+}  # fmt: skip
 PACKAGES = ("quipu_small", "quipu_small_lm")  # the distributions that carry the models
 
 
@@ -54,7 +61,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Everything that one benchmark measured, and on what. ``details`` are lists or texts that the README shows."""
+    """Everything that one benchmark measured, and on what. ``details`` are lists or texts that the README shows.
+
+    ``data``: the sha256 of the content of each file of a public set that was read.
+    """
 
     name: str
     title: str
@@ -65,6 +75,8 @@ class Result:
     figures: tuple[Figure, ...]
     notes: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def now(
@@ -77,11 +89,11 @@ class Result:
         notes: Sequence[str] = (),
         details: Mapping[str, Any] | None = None,
     ) -> Result:
-        """What the command that is running measured today; ``goals`` by system and metric."""
+        """What was measured today; ``goals`` by system and metric. ``run.py`` adds command, versions and data."""
         wanted = goals or {}
         made = tuple(replace(item, goal=wanted.get((item.system, item.score.metric), item.goal)) for item in figures)
         today = datetime.date.today().isoformat()
-        return cls(name, title, command(), today, machine(), models(), made, tuple(notes), dict(details or {}))
+        return cls(name, title, "", today, machine(), models(), made, tuple(notes), dict(details or {}))
 
     def get(self, system: str, metric: str) -> Figure | None:
         """One figure, or None."""
@@ -92,7 +104,8 @@ class Result:
         """As JSON, readable and stable under version control."""
         content = {
             "name": self.name, "title": self.title, "command": self.command, "date": self.date,
-            "machine": dict(self.machine), "models": dict(self.models),
+            "machine": dict(self.machine), "versions": dict(self.versions), "models": dict(self.models),
+            "data": dict(self.data),
             "figures": [item.to_json() for item in self.figures],
             "notes": list(self.notes), "details": dict(self.details),
         }  # fmt: skip
@@ -111,19 +124,35 @@ class Result:
             raise InputError(f"{path}: no result of a benchmark ({type(error).__name__}: {error})") from error
 
 
-def command() -> str:
-    """The command line as one could type it again from the repository's root, without what names this machine."""
-    script = Path(sys.argv[0]).resolve()
-    root = RESULTS.parents[1]
-    name = script.relative_to(root).as_posix() if script.is_relative_to(root) else script.name
-    words = list(sys.argv[1:])
-    if "--json" in words:  # where the result goes is no part of what was measured
-        at = words.index("--json")
+def command(name: str, options: Sequence[str]) -> str:
+    """The command line of a benchmark as one could type it again from the root, without what names this machine."""
+    words = list(options)
+    if "--results" in words:  # where the result goes is no part of what was measured
+        at = words.index("--results")
         del words[at : at + 2]
     for option, stands_for in (("--data", "DATA"), ("--work", "WORK"), ("--venv", "VENV")):
         words = [stands_for if words[max(0, at - 1) : at] == [option] else word for at, word in enumerate(words)]
     words = [Path(word).name if word.startswith("/") else word for word in words]
-    return shlex.join(["python", name, *words])
+    return shlex.join(["python", "benchmarks/run.py", name, *words])
+
+
+def versions() -> dict[str, str]:
+    """Of quipu, its revision in git ("+" behind it: with changes), and of the libraries that are loaded."""
+    found = {"quipu": quipu.__version__, **_revision()}
+    for module, package in LIBRARIES.items():
+        if module in sys.modules:
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def _revision() -> dict[str, str]:
+    git = ["git", "-C", str(RESULTS.parent)]
+    try:
+        revision = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"revision": revision.stdout.strip() + ("+" if changes.stdout.strip() else "")}
 
 
 def machine() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """One changed bit in a file of a memory: is whatever it changes of what is read noticed?
 
-    python benchmarks/flips.py --json benchmarks/results/flips.json
+    python benchmarks/run.py flips
 
 300 copies of a small memory with rows in every table, in each one bit of records.sqlite, manifest.json, index.faiss or
 index.json changed, rarely among the zeros that fill a record's pages. A change is noticed where ``verify`` finds a
@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import finish, say
+from common import say
 from figures import Figure, Result
 from quipu.errors import QuipuError
 from quipu.memory.verify import verify
@@ -112,13 +112,14 @@ def outcome(count: int, seed: int) -> Seen:
     return seen
 
 
-def main() -> None:
-    """Change, count and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=int, default=FLIPS, metavar="N", help="so many bits")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.set_defaults(limit=FLIPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Change and count."""
     seen = outcome(options.limit, options.seed)
     bad = {"changes unnoticed": len(seen.unnoticed), "foreign tracebacks": len(seen.foreign)}
     figures = [Figure("memory", Score(name, value, seen.flips, None, False), 0.0) for name, value in bad.items()]
@@ -128,10 +129,6 @@ def main() -> None:
     ]
     details = {"unnoticed": seen.unnoticed, "foreign": seen.foreign, "changed": dict(seen.of_file)}
     title = f"Changed bits: {seen.flips} copies of a memory, one bit of one file changed in each"
-    finish(Result.now("flips", title, figures, details=details), options.json)
     for line in (*seen.unnoticed, *seen.foreign):
         say(f"  {line}")
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("flips", title, figures, details=details)

@@ -1,6 +1,6 @@
 """Spoilt files for every reader: does one end a build, or cost more than it may?
 
-    python benchmarks/fuzz_readers.py --json benchmarks/results/fuzz-readers.json
+    python benchmarks/run.py fuzz-readers
 
 10,000 files made from small good ones of each format: bytes changed, cut off, taken out, said twice or a thousand
 times, mixed with another file, filled with what parsers stumble over; Word files also inside their parts. They are read
@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import finish, say
+from common import say
 from figures import Figure, Result
 from quipu.corpus import FileRead, FoundFile, Limits, Skipped, read_files
 from quipu.records import Score
@@ -213,13 +213,14 @@ def outcome(made: Iterable[tuple[str, bytes]]) -> Outcome:
     return seen
 
 
-def main() -> None:
-    """Spoil, read, count and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=int, default=FILES, metavar="N", help="so many files")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.set_defaults(limit=FILES)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Spoil, read and count."""
     seen = outcome(spoilt(seeds(), options.limit, options.seed))
     counts = {
         "foreign tracebacks": len(seen.tracebacks), "crashed the reader or met a limit": len(seen.stopped),
@@ -232,10 +233,6 @@ def main() -> None:
     ]  # fmt: skip
     details = {"stopped": seen.stopped, "unforeseen": dict(seen.unforeseen.most_common()), "examples": seen.examples}
     title = f"Spoilt files: {options.limit:,} for all readers, {SECONDS:g} CPU seconds and 1 GB each"
-    finish(Result.now("fuzz-readers", title, figures, details=details), options.json)
     for line in (*seen.tracebacks, *seen.stopped[:20], *seen.examples.values()):
         say(f"  {line}")
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("fuzz-readers", title, figures, details=details)

@@ -1,7 +1,7 @@
 """Sets that no model was trained on, as memories: their texts are built in, and their own questions are asked.
 
-    python benchmarks/held_out.py fairytaleqa --data DATA --work WORK --json benchmarks/results/fairytaleqa.json
-    python benchmarks/held_out.py selqa --limit 300 --data DATA --work WORK --json benchmarks/results/selqa.json
+    python benchmarks/run.py fairytaleqa --data DATA --work WORK
+    python benchmarks/run.py selqa --limit 300 --data DATA --work WORK
 
 FairytaleQA val: whole stories; only questions with an accepted answer that stands in their section are asked, which
 leaves out those whose answer was put into free words. SelQA: sections of Wikipedia, whose accepted answer is a whole
@@ -11,11 +11,14 @@ documents, on which probabilities may have been fitted; ``--limit`` takes so man
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from common import Right, accepted, arguments, finish, memory_of, read_lines, whole_way
+from common import Right, accepted, memory_of, whole_way
 from figures import Result
+from quipu.datasets import fairytaleqa as tales
+from quipu.datasets import published
 from quipu.records import Answer, Example
 from quipu.text import normalize_answer
 
@@ -25,30 +28,25 @@ GOALS = {"fairytaleqa": {("cascade", "ECE"): 0.05}}
 
 def fairytaleqa(data: Path, part: slice) -> Loaded:
     """Stories, their sections joined in their order, and the questions about them."""
-    sections: dict[str, dict[str, None]] = {}
-    asked: list[tuple[str, Example]] = []
-    for number, row in enumerate(read_lines(data / "fairytaleqa" / "val.jsonl.gz")):
-        sections.setdefault(row["story"], {})[row["context"]] = None
-        text = f" {normalize_answer(row['context'])} "
-        answers = tuple(dict.fromkeys(row["answers"]))
-        if any(f" {normal} " in text for normal in map(normalize_answer, answers) if normal):
-            asked.append((row["story"], Example(str(number), row["question"], answers)))
-    stories = list(sections)[part]
-    rows = [
-        {"id": name, "title": name.replace("-", " ").capitalize(), "text": "\n\n".join(sections[name])}
-        for name in stories
-    ]
-    return rows, [example for story, example in asked if story in set(stories)]
+    found = tales.read(data / tales.VAL)
+    stories = dict(list(tales.stories(found).items())[part])
+    asked = []
+    for number, item in enumerate(found):
+        text = f" {normalize_answer(item.section)} "
+        stated = any(f" {normal} " in text for normal in map(normalize_answer, item.answers) if normal)
+        if stated and item.story in stories:
+            asked.append(Example(str(number), item.question, item.answers))
+    return [{"id": name, "title": tales.title_of(name), "text": text} for name, text in stories.items()], asked
 
 
 def selqa(data: Path, part: slice) -> Loaded:
     """Sections with the title of their article, and the questions about them; an accepted answer is a sentence."""
-    sections = list(read_lines(data / "selqa" / "passages.jsonl.gz"))[part]
-    rows = [{"id": f"{at:04d}", "title": row["group"], "text": row["text"]} for at, row in enumerate(sections)]
+    sections = published.named(data, "selqa")[part]
+    rows = [{"id": f"{at:04d}", "title": item.group, "text": item.text} for at, item in enumerate(sections)]
     examples = [
-        Example(f"{at}-{number}", question, (row["text"][start:end],))
-        for at, row in enumerate(sections)
-        for number, (question, start, end, *_) in enumerate(row["asked"])
+        Example(f"{at}-{number}", asked.question, (item.text[asked.start : asked.end],))
+        for at, item in enumerate(sections)
+        for number, asked in enumerate(item.asked)
     ]
     return rows, examples
 
@@ -65,12 +63,13 @@ SETS: dict[str, tuple[Callable[[Path, slice], Loaded], Right]] = {
 }
 
 
-def main() -> None:
-    """Build, ask, print."""
-    parser = arguments(__doc__)
-    parser.add_argument("set", choices=tuple(SETS))
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--skip", type=int, default=0, metavar="N", help="leave out the first so many documents")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Build and ask."""
     load, right = SETS[options.set]
     end = None if options.limit is None else options.skip + options.limit
     rows, examples = load(options.data, slice(options.skip, end))
@@ -81,8 +80,4 @@ def main() -> None:
         passages = memory.info()["counts"]["passages"]
         figures = whole_way("cascade", memory, examples, right)
     title = f"{options.set}: {len(rows)} documents ({passages:,} passages), {len(examples)} questions"
-    finish(Result.now(options.set, title, figures, goals=GOALS.get(options.set)), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now(options.set, title, figures, goals=GOALS.get(options.set))

@@ -1,6 +1,6 @@
 """Random ``kill -9`` during every operation that writes, then ``verify`` and the same operation again.
 
-    python benchmarks/interrupt.py [--kills 200] [--seed 0] --json benchmarks/results/interrupt.json
+    python benchmarks/run.py interrupt [--kills 200] [--seed 0]
 
 Each operation runs in a process of its own, on a small memory whose models are made by hand and slowed down; an
 interruption is repeated up to three times before the operation may end. A pair is lost when it was read before or after
@@ -25,7 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common import finish, say
+from common import say
 from disturbed import OPERATIONS, State, complete, prepare, state_of
 from figures import Figure, Result
 from quipu.errors import QuipuError
@@ -173,14 +173,15 @@ def figures_of(rows: list[Row]) -> list[Figure]:
     return figures
 
 
-def main() -> None:
-    """Run the operations and print a row each."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--only", metavar="OPERATION", choices=OPERATIONS, help="one operation")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Disturb every operation."""
     chance = random.Random(options.seed)
     names = [options.only] if options.only else list(OPERATIONS)
     rows = []
@@ -195,12 +196,6 @@ def main() -> None:
         say(f"  {name}: {row.kills} kills, {row.too_late} too late, {sum(row.bad.values())} findings")
     title = f"Interruption: {options.kills} random kills with `kill -9`"
     details = {"found": [line for row in rows for line in row.found]}
-    finish(Result.now("interrupt", title, figures_of(rows), details=details), options.json)
     for line in details["found"]:
         say(f"  {line}")
-    if details["found"]:
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("interrupt", title, figures_of(rows), details=details)

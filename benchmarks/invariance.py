@@ -1,6 +1,6 @@
 """The same questions alone and in batches: does anything depend on what stands beside them?
 
-    python benchmarks/invariance.py --data DATA --work WORK --json benchmarks/results/invariance.json
+    python benchmarks/run.py invariance --data DATA --work WORK
 
 500 questions of SQuAD's development half over run A's memory, by every method, one by one and in batches of 3, 16 and
 64. Counted are questions whose text or step differs from that of the question alone, or whose probability does by more
@@ -9,11 +9,12 @@ than 1e-4. ``--limit``: fewer questions; ``--methods``: only these.
 
 from __future__ import annotations
 
+import argparse
 import time
 from typing import Any
 
 import squad_half
-from common import batches, finish, say
+from common import batches, say
 from figures import Figure, Result
 from quipu.answering.answerer import METHODS
 from quipu.records import Answer, Score
@@ -56,11 +57,14 @@ def figures_of(memory: Any, method: str, questions: list[str]) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Ask and print."""
-    parser = squad_half.sample_arguments(__doc__, QUESTIONS)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    squad_half.sample_arguments(parser, QUESTIONS)
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Ask in every way."""
     memory, examples = squad_half.sample(options)
     questions = [example.question for example in examples]
     figures: list[Figure] = []
@@ -69,8 +73,4 @@ def main() -> None:
             figures += figures_of(memory, method, questions)
     sizes = ", ".join(map(str, SIZES[:-1]))
     title = f"The same answer in any batch: {len(questions)} questions in batches of {sizes} and {SIZES[-1]}"
-    finish(Result.now("invariance", title, figures), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("invariance", title, figures)

@@ -1,6 +1,6 @@
 """The language model's speed and memory: loading, writing and reading back, one question over three passages.
 
-    python benchmarks/lm_speed.py --data DATA [--model FOLDER] [--passages 24] --json benchmarks/results/lm-speed.json
+    python benchmarks/run.py lm-speed --data DATA [--model FOLDER] [--passages 24]
 
 Write: passages of SQuAD half of 80 to 125 tokens, 14 spans each (names, numbers, words), a question for each. Read
 back: every question over its passage, whose keys are still kept. Each number of cores is measured in a process of its
@@ -9,19 +9,21 @@ own that may use no more. CPU seconds are the safer figure where other programs 
 
 from __future__ import annotations
 
-import json
+import argparse
+import multiprocessing
 import os
 import re
 import resource
-import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from common import arguments, finish, read_lines, say
+from common import say
 from figures import Figure, Result
+from quipu.datasets import squad
 from quipu.records import Score, Span
 
 SPANS = 14
@@ -34,13 +36,11 @@ def passages(data: Path, model: Any, count: int) -> tuple[list[str], list[list[S
     """Texts with ``SPANS`` spans each."""
     texts: list[str] = []
     spans: list[list[Span]] = []
-    for article in next(read_lines(data / "squad" / "dev-half-v2.0.json.gz"))["data"]:
-        for paragraph in article["paragraphs"]:
-            text = paragraph["context"]
-            found = [Span(*match.span()) for match in CANDIDATES.finditer(text)]
-            if len(found) >= SPANS and len(model.prompts.prefix(text)) in TOKENS and len(texts) < count:
-                texts.append(text)
-                spans.append([found[at * len(found) // SPANS] for at in range(SPANS)])
+    for part in squad.half(data):
+        found = [Span(*match.span()) for match in CANDIDATES.finditer(part.text)]
+        if len(found) >= SPANS and len(model.prompts.prefix(part.text)) in TOKENS and len(texts) < count:
+            texts.append(part.text)
+            spans.append([found[at * len(found) // SPANS] for at in range(SPANS)])
     return texts, spans
 
 
@@ -111,26 +111,20 @@ GOALS = {
 }
 
 
-def main() -> None:
-    """Measure with one core and with two, and print."""
-    parser = arguments(__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--model", default="quipu-small/lm", help="name or folder")
     parser.add_argument("--passages", type=int, default=24)
-    parser.add_argument("--cores", type=int, help="measure in this process and print JSON")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Measure with one core and with two."""
     count = options.limit or options.passages
-    if options.cores:
-        print(json.dumps(measure(options.model, options.data, count, options.cores)))
-        return
     shown: list[Figure] = []
     for system, cores in (("one core", 1), ("two cores", 2)):
         say(f"{system} ...")
-        same = ["--data", str(options.data), "--model", options.model, "--passages", str(count), "--cores", str(cores)]
-        done = subprocess.run([sys.executable, __file__, *same], check=True, capture_output=True, text=True)
-        shown += figures(system, json.loads(done.stdout))
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+            found = alone.submit(measure, options.model, options.data, count, cores).result()
+        shown += figures(system, found)
     title = f"The language model's speed: {count} passages with {SPANS} questions each"
-    finish(Result.now("lm-speed", title, shown, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("lm-speed", title, shown, goals=GOALS)

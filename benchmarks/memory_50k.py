@@ -1,12 +1,13 @@
 """A memory of real pairs: import, exactness of search, and the time of one search, of adding and of removing.
 
-    python benchmarks/memory_50k.py --data DATA --work WORK --json benchmarks/results/memory-50k.json
+    python benchmarks/run.py memory-50k --data DATA --work WORK
 
 The pairs are OpenTriviaQA's; ``--limit``: the first so many of them.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
 import time
@@ -15,9 +16,10 @@ from typing import Any
 import numpy as np
 
 import quipu
-from common import arguments, finish, milliseconds, read_lines, say, size, write_lines
+from common import milliseconds, say, size, write_lines
 from figures import Figure, Result
 from quipu.answering.retrieve import Method
+from quipu.datasets import trivia
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.records import Document, Passage, QAPair, Score, Span
@@ -72,10 +74,9 @@ def one_document(memory: Any, encoder: Any, rounds: int = 20) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Import, search, change, print."""
-    options = arguments(__doc__).parse_args()
-    rows = list(read_lines(options.data / "opentriviaqa" / "questions.jsonl.gz"))[: options.limit]
+def run(options: argparse.Namespace) -> Result:
+    """Import, search, change."""
+    rows = [{"question": question, "answer": answer} for question, answer in trivia.read(options.data)[: options.limit]]
     pairs, path = options.work / "trivia.jsonl", options.work / "trivia.quipu"
     write_lines(pairs, rows)
     shutil.rmtree(path, ignore_errors=True)
@@ -103,10 +104,4 @@ def main() -> None:
             figures += milliseconds(f"search by {method}", search, asked)
         figures += milliseconds("look-up", lambda question: memory.ask(question, method="lookup"), asked)
         figures += one_document(memory, encoder)
-    finish(
-        Result.now("memory-50k", f"A memory of {count:,} real pairs (OpenTriviaQA)", figures, goals=GOALS), options.json
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("memory-50k", f"A memory of {count:,} real pairs (OpenTriviaQA)", figures, goals=GOALS)

@@ -1,6 +1,6 @@
 """The micro-world: documents about invented entities, so that no model can know the answers, with a table of all facts.
 
-    python benchmarks/microworld.py --work WORK --json benchmarks/results/microworld.json
+    python benchmarks/run.py microworld --work WORK
 
 Makes the world of the seed and the memory of its ``--limit`` documents (1,000), unless they are in WORK, judges every
 kept pair by the table, and asks unseen phrasings: all by look-up, some by the cascade. Then near-twins, and what is
@@ -9,6 +9,7 @@ still said of documents that were removed.
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
 import tempfile
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import quipu
-from common import arguments, ask, built, finish, milliseconds, quality, recall, say, whole_way
+from common import ask, built, milliseconds, quality, recall, say, whole_way
 from figures import Figure, Result, share
 from quipu.evaluation.metrics import exact_match, mean_score
 from quipu.evaluation.microworld import World, coverage, duplicates, make, pair_precision
@@ -120,13 +121,15 @@ def examples_of(rows: Rows) -> list[Example]:
     return [Example(row["id"], row["question"], tuple(row["answer"])) for row in rows]
 
 
-def main() -> None:
-    """Run everything and print the table."""
-    parser = arguments(__doc__, data=False)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.set_defaults(limit=DOCUMENTS)
     parser.add_argument("--questions", type=int, default=1500, help="unseen phrasings for look-up")
     parser.add_argument("--cascade", type=int, default=500, help="unseen phrasings for the cascade")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Run everything."""
     stem = f"microworld-{options.limit}"
     folder = options.work / stem
     if not folder.exists():
@@ -152,8 +155,4 @@ def main() -> None:
         figures += twin_figures(memory, world, options.questions)
     figures += removal_figures(path, world, rows)
     title = f"Micro-world: {len(world.by_document):,} documents about invented things, {len(world.facts):,} facts"
-    finish(Result.now("microworld", title, figures, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("microworld", title, figures, goals=GOALS)

@@ -1,6 +1,6 @@
 """People's questions over two documents (HotpotQA, 2WikiMultihopQA, MuSiQue), asked of memories of their paragraphs.
 
-    python benchmarks/multihop.py --data DATA --work WORK --json benchmarks/results/multihop.json
+    python benchmarks/run.py multihop --data DATA --work WORK
 
 One memory a set, of all paragraphs of its development sample, each asked about at ``--spans`` places only, so that the
 three are built in reasonable time. F1 of every step, nothing held back. ``--limit``: so many questions of each set.
@@ -8,13 +8,14 @@ three are built in reasonable time. F1 of every step, nothing held back. ``--lim
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
-from common import arguments, ask, built, finish, quality
+from common import ask, built, quality
 from figures import Figure, Result
+from quipu.datasets.multihop import MultiHop, read, write_documents
 from quipu.evaluation.metrics import mean_score
 from quipu.records import Answer, Example
-from quipu.training.hops.data import MultiHop, read, write_documents
 
 SETS = {"hotpotqa": "HotpotQA", "2wiki": "2Wiki", "musique": "MuSiQue"}
 METHODS = ("lookup", "chain", "passage", "cascade")
@@ -43,13 +44,15 @@ def asked(name: str, memory: Any, items: list[MultiHop], methods: list[str]) -> 
     return figures
 
 
-def main() -> None:
-    """Build, ask, print."""
-    parser = arguments(__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--spans", type=int, default=6, help="candidate answers of a passage")
     parser.add_argument("--only", choices=tuple(SETS), action="append", help="only this set; may be given again")
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Build and ask."""
     figures: list[Figure] = []
     sizes = []
     for name in options.only or SETS:
@@ -66,8 +69,4 @@ def main() -> None:
             figures += asked(SETS[name], memory, items, options.methods)
     note = f"Memories of the samples' own paragraphs, {options.spans} candidate answers a passage: {', '.join(sizes)}."
     title = "Questions over two documents: development samples"
-    finish(Result.now("multihop", title, figures, goals=GOALS, notes=[note]), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("multihop", title, figures, goals=GOALS, notes=[note])

@@ -1,6 +1,6 @@
 """QuIP under wrong labels: a share of the micro-world's questions has the answer span of another question.
 
-    python benchmarks/quip_microworld.py --teacher runs/mini/reader/hf --work FOLDER [--tune 150] [--seeds 3]
+    python benchmarks/run.py quip-microworld --teacher runs/mini/reader/hf --work FOLDER [--tune 150] [--seeds 3]
 
 The teacher reads the passages and never sees the spans, so it is untouched; ``no_teacher`` learns them as they are.
 ``tuned teacher`` was trained further on the questions of the world with as many wrong spans, then it labels them anew.
@@ -16,16 +16,18 @@ from pathlib import Path
 
 import numpy as np
 
-from common import finish, read_lines, say
+from common import say
 from figures import Figure, Result
+from quipu.datasets.contexts import Asked, Context
+from quipu.datasets.io import read_jsonl
 from quipu.evaluation.microworld import make
 from quipu.evaluation.tasks import spans
 from quipu.records import Score
-from quipu.training.corpora import Asked, Context
 from quipu.training.quip.data import LabelledFiles
 from quipu.training.quip.states import TorchEncoder
 from quipu.training.quip.teacher import LabelRecipe, label_all
-from quipu.training.quip.train import QuipRecipe, run
+from quipu.training.quip.train import QuipRecipe
+from quipu.training.quip.train import run as train_quip
 from quipu.training.reader.train import ReaderRecipe
 from quipu.training.reader.train import run as train_reader
 from quipu.training.rounds import write_context
@@ -36,7 +38,7 @@ def prepare(work: Path, documents: int) -> None:
     if not (work / "world").exists():
         make(work / "world", documents, 0)
     train: dict[str, list[Asked]] = {}
-    for row in read_lines(work / "world" / "questions-train.jsonl"):
+    for row in read_jsonl(work / "world" / "questions-train.jsonl"):
         train.setdefault(row["document"], []).append(Asked(row["question"], *row["span"]))
     names = sorted(train)
     held = set(names[::10]) | set(names[1::10]) | set(names[2::10])
@@ -46,7 +48,7 @@ def prepare(work: Path, documents: int) -> None:
                 text = (work / "world" / name).read_text(encoding="utf-8")
                 write_context(file, Context(name, text, tuple(train[name]), "microworld"))
     paragraphs: dict[str, list[dict[str, object]]] = {}
-    for row in read_lines(work / "world" / "questions-test.jsonl"):
+    for row in read_jsonl(work / "world" / "questions-test.jsonl"):
         if row["document"] in held:
             answers = [{"text": answer, "answer_start": row["span"][0]} for answer in row["answer"]]
             asked = {"id": row["id"], "question": row["question"], "answers": answers}
@@ -83,9 +85,8 @@ def label(teacher: Path, work: Path, out: Path) -> Path:
     return out
 
 
-def main() -> None:
-    """Train and ask; print a row a system."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--teacher", type=Path, required=True)
     parser.add_argument("--base", default="minilm")
     parser.add_argument("--corrupt", type=float, default=0.3)
@@ -93,9 +94,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--tune", type=int, metavar="STEPS", help="train the teacher on the wrong spans too")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Train and ask."""
     work = options.work
     work.mkdir(parents=True, exist_ok=True)
     prepare(work, options.documents)
@@ -117,7 +119,7 @@ def main() -> None:
                     loss="no_teacher" if name == "no_teacher" else "teacher", corrupt=options.corrupt, seed=seed,
                     loop={"steps": options.steps, "learning_rate": 1e-3, "encoder_rate": 0.2, "report_every": 50},
                 )  # fmt: skip
-                out = run(recipe, lambda line: say(str(line))) if not (folder / "hf").exists() else folder / "hf"
+                out = train_quip(recipe, lambda line: say(str(line))) if not (folder / "hf").exists() else folder / "hf"
                 system = TorchEncoder(str(out))
             report = spans.squad(system, work / "test.json")
             found.append((report["exact_match"].value, report["f1"].value))
@@ -128,8 +130,4 @@ def main() -> None:
             for at, metric in enumerate(("EM", "F1"))
         ]
     title = f"QuIP with {options.corrupt:.0%} wrong spans, {options.steps} steps, {options.seeds} seeds"
-    finish(Result.now("quip-microworld", title, figures), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("quip-microworld", title, figures)

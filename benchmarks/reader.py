@@ -1,6 +1,6 @@
 """The language model over the passages that questions were asked about, of SQuAD's development half.
 
-    python benchmarks/reader.py --data DATA [--torch FOLDER] --json benchmarks/results/reader.json
+    python benchmarks/run.py reader --data DATA [--torch FOLDER]
 
 EM and F1 on ``--limit`` answerable questions (300, evenly spread; 0: all 2,910), as the model reads and where it has to
 answer, and how often it says that nothing answers, on as many unanswerable ones. ``--torch``: the checkpoint that the
@@ -9,11 +9,13 @@ model was exported from reads the same questions (a Hugging Face folder; needs t
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 
-from common import arguments, finish, quality, read_lines, say
+from common import quality, say
 from figures import Figure, Result, share
+from quipu.datasets import squad
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.models.lm.model import LanguageModel
 from quipu.records import Example, Score
@@ -27,13 +29,11 @@ def questions(data: Path) -> tuple[list[Example], list[Example]]:
     """Answerable and unanswerable questions, each with its passage; a title goes before the text."""
     answerable: list[Example] = []
     unanswerable: list[Example] = []
-    for article in next(read_lines(data / "squad" / "dev-half-v2.0.json.gz"))["data"]:
-        for paragraph in article["paragraphs"]:
-            where = (article["title"].replace("_", " "), paragraph["context"])
-            for row in paragraph["qas"]:
-                answers = tuple(dict.fromkeys(answer["text"] for answer in row["answers"]))
-                example = Example(str(row["id"]), row["question"], answers, where)
-                (unanswerable if row.get("is_impossible") else answerable).append(example)
+    for part in squad.half(data):
+        where = (part.title.replace("_", " "), part.text)
+        for item in part.questions:
+            example = Example(item.id, item.text, item.answers, where)
+            (unanswerable if item.impossible else answerable).append(example)
     return answerable, unanswerable
 
 
@@ -52,13 +52,15 @@ def read_by_torch(folder: Path, examples: list[Example]) -> list[str]:
     return [row[0].text for row in Speaker(folder).read(passages, [[example.question] for example in examples])]
 
 
-def main() -> None:
-    """Read and print."""
-    parser = arguments(__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--model", default="quipu-small/lm", help="name or folder")
     parser.add_argument("--torch", type=Path, metavar="FOLDER")
     parser.set_defaults(limit=QUESTIONS)
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Read."""
     model = LanguageModel.from_pretrained(options.model)
     answerable, unanswerable = questions(options.data)
     limit = options.limit or len(answerable)
@@ -81,8 +83,4 @@ def main() -> None:
         gap = abs(own.value - by_torch[0].score.value)
         figures += [*by_torch, Figure("int8 beside torch", Score("difference of EM", gap, own.n, None, False), 0.5)]
     title = f"Reading the right passage: {len(asked)} questions of SQuAD half"
-    finish(Result.now("reader", title, figures, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("reader", title, figures, goals=GOALS)

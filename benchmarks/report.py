@@ -1,7 +1,9 @@
 """Make BENCHMARKS.md and the README's demo, printed lines and table from benchmarks/results/*.json.
 
 python benchmarks/report.py            # write both
-python benchmarks/report.py --check    # say whether they are stale; exit code 1 if so
+python benchmarks/report.py --check    # exit code 1 if they are stale, or a page has a figure that nothing measured
+
+What counts as a figure of a page, see ``figures_of``.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from figures import RESULTS, Result, markdown
@@ -31,6 +33,9 @@ Made by `python benchmarks/report.py` from `benchmarks/results/*.json`; do not e
 commands stand at the end: `DATA` is a folder with the public data sets that [NOTICE](NOTICE) lists, `WORK` one for
 memories. What was tried, and how it went, is in [docs/log.md](docs/log.md).
 """
+DIARY = "docs/log.md"  # experiments as they went, most of them before there were result files
+_NUMBER = re.compile(r"(?<![\w.@,-])\d[\d,]*(?:\.\d+)?(?![\w]|[.,]\d)")
+_UNIT = re.compile(r"\s?(?:%|(?:ms|s|MB|GB)\b)")
 MARK = "<!-- {0}: made by benchmarks/report.py -->\n{1}\n<!-- end of {0} -->"
 
 
@@ -145,6 +150,52 @@ def readme(text: str, found: Sequence[Result]) -> str:
     return text
 
 
+def figures_of(page: str, metrics: frozenset[str]) -> Iterator[tuple[int, str]]:
+    """The numbers of a page that somebody must have measured, with their lines.
+
+    In tables: all in a column whose head is a metric of a result; elsewhere those with a decimal point, behind "±", or
+    before "%" or a unit of time or size. In the text between tables: those behind "±", and the number before it.
+    """
+    heads: list[str] = []
+    for place, line in enumerate(page.splitlines(), start=1):
+        text = re.sub(r"`[^`]*`", "", line).strip()
+        in_table = line.startswith("|")
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", text.strip("|"))] if in_table else [text]
+        heads = (heads or cells) if in_table else []
+        for at, cell in enumerate(cells):
+            of_metric = at < len(heads) and heads[at] in metrics
+            for match in _NUMBER.finditer(cell):
+                beside_error = cell[: match.start()].endswith("± ") or cell[match.end() :].startswith(" ±")
+                measured = of_metric or "." in match[0] or _UNIT.match(cell, match.end()) is not None
+                if beside_error or (in_table and measured):
+                    yield place, match[0]
+
+
+def unmeasured(root: Path = ROOT, folder: Path = RESULTS) -> list[str]:
+    """The figures of README.md, BENCHMARKS.md and docs/ that are in no result; the diary of experiments is left out.
+
+    A figure is in a result when a value, an error or a goal there rounds to it, or it stands in one of its texts.
+    """
+    files = list(folder.glob("*.json"))
+    texts = {found for path in files for found in _NUMBER.findall(path.read_text(encoding="utf-8"))}
+    known = [figure for path in files for figure in Result.read(path).figures]
+    metrics = frozenset(figure.score.metric for figure in known)
+    of_each = [(figure.score.value, figure.score.stderr, figure.goal) for figure in known]
+    values = [value for row in of_each for value in row if value is not None]
+    pages = [root / "README.md", root / "BENCHMARKS.md", *sorted((root / "docs").rglob("*.md"))]
+    return [
+        f"{path.relative_to(root)}, line {place}: {shown} is in no file of {folder.name}/"
+        for path in pages if path.is_file() and path.relative_to(root).as_posix() != DIARY
+        for place, shown in figures_of(path.read_text(encoding="utf-8"), metrics)
+        if shown not in texts and not any(_rounds_to(value, shown) for value in values)
+    ]  # fmt: skip
+
+
+def _rounds_to(value: float, shown: str) -> bool:
+    decimals = len(shown.partition(".")[2])
+    return abs(value - float(shown.replace(",", ""))) <= 0.5 * 10.0**-decimals + 1e-9
+
+
 def main() -> int:
     """Write, or with --check compare."""
     found = results()
@@ -152,9 +203,9 @@ def main() -> int:
     wanted = {ROOT / "BENCHMARKS.md": benchmarks(found), page: readme(page.read_text(encoding="utf-8"), found)}
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
-        for path in stale:
-            print(f"{path.name} is stale; run: make docs", file=sys.stderr)
-        return int(bool(stale))
+        problems = [f"{path.name} is stale; run: make docs" for path in stale] + unmeasured()
+        print("\n".join(problems), end="\n" * bool(problems), file=sys.stderr)
+        return int(bool(problems))
     for path in stale:
         path.write_text(wanted[path], encoding="utf-8")
     return 0

@@ -1,6 +1,6 @@
 """Random memories, exported and imported again: are rows, manifest, answers and searches the same?
 
-    python benchmarks/round_trips.py --json benchmarks/results/round-trips.json
+    python benchmarks/run.py round-trips
 
 150 small memories of random files and ready pairs, some of them removed again, with an encoder, a writer and a reader
 made by hand. The imported memory must be sound and its own export the same bytes. ``--seed``: other memories.
@@ -12,7 +12,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from common import finish, say
+from common import say
 from figures import Figure, Result
 from quipu.records import Score
 
@@ -22,13 +22,14 @@ from tests.random_memories import lost_on_the_way
 TRIPS = 150
 
 
-def main() -> None:
-    """Export, import, compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=int, default=TRIPS, metavar="N", help="so many memories")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.set_defaults(limit=TRIPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Export, import and compare."""
     lost: dict[int, list[str]] = {}
     for number in range(options.limit):
         with tempfile.TemporaryDirectory(prefix="quipu-trip-") as folder:
@@ -40,10 +41,6 @@ def main() -> None:
     figures = [Figure("export and import", Score("memories not the same", bad, options.limit, None, False), 0.0)]
     details = {"lost": [line[:500] for lines in lost.values() for line in lines]}
     title = f"Round trips: {options.limit} random memories exported, imported and exported again"
-    finish(Result.now("round-trips", title, figures, details=details), options.json)
     for line in details["lost"]:
         say(f"  {line}")
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("round-trips", title, figures, details=details)

@@ -1,6 +1,6 @@
 """Run A: SQuAD's development half built into a memory, and look-up asked all of its 2,910 answerable questions.
 
-    python benchmarks/run_a.py --data DATA --work WORK --json benchmarks/results/run-a.json
+    python benchmarks/run.py run-a --data DATA --work WORK
 
 Measured: the build, what it keeps, the span extractor, the writer on people's answers, and look-up: EM, F1, recall@50
 and the time of one question.
@@ -8,13 +8,14 @@ and the time of one question.
 
 from __future__ import annotations
 
+import argparse
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import squad_half
-from common import arguments, ask, batches, finish, language_model, milliseconds, quality, recall, say, size
+from common import ask, batches, language_model, milliseconds, quality, recall, say, size
 from figures import Figure, Result, share
 from quipu.corpus.passages import sentences
 from quipu.evaluation.metrics import mean_score, normalize_answer
@@ -109,9 +110,8 @@ def gold_figures(rows: Sequence[dict[str, str]], examples: Sequence[Example]) ->
     return share("people's answers", PASSED, sum(item.kept for item in judged), len(judged))
 
 
-def main() -> None:
-    """Build, ask, print."""
-    options = arguments(__doc__).parse_args()
+def run(options: argparse.Namespace) -> Result:
+    """Build and ask."""
     rows, examples = squad_half.load(options.data, options.limit)
     memory, seconds = squad_half.memory(rows, options, options.limit)
     questions = [example.question for example in examples]
@@ -132,8 +132,4 @@ def main() -> None:
 
             figures += milliseconds(system, one, questions)
     title = f"SQuAD half: {len(rows):,} paragraphs, {len(examples):,} questions, by look-up"
-    finish(Result.now("run-a", title, figures, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("run-a", title, figures, goals=GOALS)

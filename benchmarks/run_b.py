@@ -1,8 +1,8 @@
 """Documentation that is on any Debian machine: built into a memory and asked ten questions.
 
-    python benchmarks/run_b.py [PATH ...] [--files 400] [--memory FOLDER] --json benchmarks/results/run-b.json
+    python benchmarks/run.py run-b [--paths PATH ...] [--files 400] [--memory FOLDER]
 
-PATH defaults to /usr/share/doc. Every ``--files``-th part of the readable files is taken evenly, so that a few
+The path defaults to /usr/share/doc. Every ``--files``-th part of the readable files is taken evenly, so that a few
 packages do not fill the run. The build runs as the installed command in a process of its own; its peak memory is the
 kernel's figure for that process. The answers are printed as they came, right or wrong.
 """
@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from common import finish, say, size
+from common import say, size
 from figures import Figure, Result
 from quipu.corpus import SUFFIXES
 from quipu.records import Score
@@ -63,15 +63,16 @@ def quipu(*arguments: str) -> tuple[list[dict[str, Any]], float]:
     return [json.loads(line) for line in done.stdout.splitlines()], time.perf_counter() - start
 
 
-def main() -> None:
-    """Build, ask, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("paths", nargs="*", type=Path, default=[Path("/usr/share/doc")])
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.add_argument("--paths", nargs="*", type=Path, default=[Path("/usr/share/doc")])
     parser.add_argument("--files", type=int, default=400)
     parser.add_argument("--kilobytes", type=int, default=64, help="leave out larger files, so that many can be read")
     parser.add_argument("--memory", type=Path, help="keep the memory here")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Build and ask."""
     files = chosen(options.paths, options.files, 1000 * options.kilobytes)
     if not files:
         sys.exit(f"no readable files under {', '.join(map(str, options.paths))}")
@@ -102,8 +103,4 @@ def main() -> None:
         say(f"{item['question']} {item['text']} ({item['probability']}) {item['evidence']}")
     title = f"Run B: {len(files)} files of documentation from a Debian machine"
     figures = [Figure("build", score) for score in scores]
-    finish(Result.now("run-b", title, figures, details={"answers": kept}), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("run-b", title, figures, details={"answers": kept})

@@ -1,11 +1,10 @@
 """Pairs drawn at random from a memory, each with its passage, to be read one by one.
 
-    python benchmarks/sample_pairs.py draw MEMORY --out FOLDER [--count 100] [--seed 0]
-    python benchmarks/sample_pairs.py count FOLDER/sample.jsonl --name pairs-run-a --of "run A" [--json FILE]
+    python benchmarks/run.py pairs --sample sample.jsonl --name pairs-run-a --of "run A" [--draw MEMORY]
 
-``draw`` writes FOLDER/sample.txt to read, with the answer between ** ** in its passage, and FOLDER/sample.jsonl with
-three empty judgements a pair (well_formed, answerable, right) to be filled with true or false. ``count`` reads a filled
-sample and refuses one that is not filled to the end.
+``--draw`` writes the sample with three empty judgements a pair (well_formed, answerable, right), to be filled with true
+or false, and beside it sample.txt to read, with the answer between ** ** in its passage. Without it a filled sample is
+counted; one that is not filled to the end is refused.
 """
 
 from __future__ import annotations
@@ -17,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import quipu
-from common import finish, read_lines, say, write_lines
+from common import write_lines
 from figures import Figure, Result
+from quipu.datasets.io import read_jsonl
 from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
 
+PAIRS = 100  # of a sample
 JUDGEMENTS = {"well_formed": 90.0, "answerable": 92.0, "right": 92.0}  # with the goal of each, in per cent
 
 
@@ -67,7 +68,7 @@ def readable(rows: list[dict[str, Any]]) -> str:
 
 def counted(path: Path, of: str) -> list[Figure]:
     """The share of each judgement in a filled sample."""
-    rows = list(read_lines(path))
+    rows = list(read_jsonl(path))
     empty = [row["number"] for row in rows if any(not isinstance(row[name], bool) for name in JUDGEMENTS)]
     if empty:
         raise InputError(f"{path}: {len(empty)} pairs are not judged yet, the first is number {empty[0]}")
@@ -77,31 +78,23 @@ def counted(path: Path, of: str) -> list[Figure]:
     ]
 
 
-def main() -> None:
-    """Draw, or count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    drawing = verbs.add_parser("draw", help="write a sample of a memory")
-    drawing.add_argument("memory", type=Path)
-    drawing.add_argument("--out", type=Path, required=True)
-    drawing.add_argument("--count", type=int, default=100)
-    drawing.add_argument("--seed", type=int, default=0)
-    counting = verbs.add_parser("count", help="count the judgements of a filled sample")
-    counting.add_argument("sample", type=Path)
-    counting.add_argument("--name", required=True, help="of the result, pairs-examples or pairs-run-a")
-    counting.add_argument("--of", required=True, help="what the memory was built of, for the table")
-    counting.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    if options.verb == "draw":
-        rows = draw(options.memory, options.count, options.seed)
-        write_lines(options.out / "sample.jsonl", rows)
-        (options.out / "sample.txt").write_text(readable(rows), encoding="utf-8")
-        say(f"{len(rows)} pairs: {options.out / 'sample.txt'} to read, {options.out / 'sample.jsonl'} to fill")
-        return
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.add_argument("--sample", type=Path, required=True, metavar="FILE", help="the sample, JSONL")
+    parser.add_argument("--draw", type=Path, metavar="MEMORY", help="draw it from this memory first, and stop")
+    parser.add_argument("--name", required=True, help="of the result, pairs-examples or pairs-run-a")
+    parser.add_argument("--of", required=True, help="what the memory was built of, for the table")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(limit=PAIRS)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Count; with ``--draw`` InputError says what to do with the sample that was drawn."""
+    if options.draw is not None:
+        rows, text = draw(options.draw, options.limit, options.seed), options.sample.with_suffix(".txt")
+        write_lines(options.sample, rows)
+        text.write_text(readable(rows), encoding="utf-8")
+        raise InputError(f"{len(rows)} pairs drawn: read {text}, fill {options.sample}, and call this without --draw")
     figures = counted(options.sample, options.of)
     title = f"Kept pairs of {options.of}, {figures[0].score.n} drawn at random and read one by one"
-    finish(Result.now(options.name, title, figures), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now(options.name, title, figures)

@@ -1,6 +1,6 @@
 """How a memory behaves as it grows: bytes, exactness and the time of a search with 100,000 and a million pairs.
 
-    python benchmarks/scale.py --data DATA --work WORK --json benchmarks/results/scale.json
+    python benchmarks/run.py scale --data DATA --work WORK
 
 Keys of real questions (OpenTriviaQA) and jittered copies of them; see ``quipu.evaluation.scale``. The floor of a search
 is encoding the question and a bare FAISS search in the same process. ``--limit``: the first so many real questions.
@@ -8,8 +8,11 @@ is encoding the question and a bare FAISS search in the same process. ``--limit`
 
 from __future__ import annotations
 
-from common import arguments, finish, read_lines, say
+import argparse
+
+from common import say
 from figures import Figure, Result
+from quipu.datasets import trivia
 from quipu.evaluation.scale import ASKED, Figures, measure
 from quipu.records import Score
 
@@ -33,20 +36,17 @@ def figures_of(found: Figures) -> list[Figure]:
     return [Figure(name, score, goal) for score, goal in scores]
 
 
-def main() -> None:
-    """Make, measure, print."""
-    parser = arguments(__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--pairs", type=int, nargs="*", default=[100_000, 1_000_000])
-    options = parser.parse_args()
-    rows = list(read_lines(options.data / "opentriviaqa" / "questions.jsonl.gz"))[: options.limit]
-    questions = [(row["question"], row["answer"]) for row in rows]
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Make and measure."""
+    questions = trivia.read(options.data)[: options.limit]
     options.work.mkdir(parents=True, exist_ok=True)
     figures = []
     for pairs in options.pairs:
         figures += figures_of(measure(options.work, pairs, questions, lambda line: say(str(line))))
     note = "The floor of a search is encoding the question and a bare FAISS search."
-    finish(Result.now("scale", "Scale: real keys and jittered copies", figures, notes=[note]), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("scale", "Scale: real keys and jittered copies", figures, notes=[note])

@@ -1,29 +1,31 @@
 """One writer and several readers of one memory for a while: errors, and answers that cannot be, are counted.
 
-    python benchmarks/soak.py [SECONDS] [READERS]
+    python benchmarks/run.py soak [--seconds 60] [--readers 8]
 
 The writer adds, removes, notes and indexes; a reader asks by words and by vectors, reads what it found, and now and
-then verifies. Handmade vectors, no models. Prints one JSON line; the exit code is 1 where anything went wrong.
+then verifies. Handmade vectors, no models.
 """
 
 from __future__ import annotations
 
-import json
+import argparse
 import multiprocessing
 import random
-import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from multiprocessing.queues import Queue
 from pathlib import Path
 
 import numpy as np
 
+from common import say
+from figures import Figure, Result
 from quipu.memory.index import Index
 from quipu.memory.store import Store
 from quipu.memory.verify import verify
-from quipu.records import Document, Passage, QAPair, Span
+from quipu.records import Document, Passage, QAPair, Score, Span
 
 WIDTH = 32
 
@@ -90,32 +92,37 @@ def at_work(path: Path, until: float, seed: int, told: Queue[tuple[str, dict[str
     told.put(("reader" if seed else "writer", found, error))
 
 
-def main() -> None:
-    """Run it."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
-    readers = int(sys.argv[2]) if len(sys.argv) > 2 else 8
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--readers", type=int, default=8)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Start one writer and the readers, wait, verify."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m"
         Store.create(path, width=WIDTH, models={"m@1": "x"}).close()
         told: Queue[tuple[str, dict[str, int], str]] = multiprocessing.Queue()
-        until = time.monotonic() + seconds
-        workers = [multiprocessing.Process(target=at_work, args=(path, until, n, told)) for n in range(readers + 1)]
+        until = time.monotonic() + options.seconds
+        workers = [
+            multiprocessing.Process(target=at_work, args=(path, until, number, told))
+            for number in range(options.readers + 1)
+        ]
         for worker in workers:
             worker.start()
         results = [told.get() for _ in workers]
         for worker in workers:
             worker.join()
         problems = verify(path).problems
-    total: dict[str, int] = {}
+    total: Counter[str] = Counter()
     for _, found, error in results:
-        for name, count in found.items():
-            total[name] = total.get(name, 0) + count
+        total.update(found)
         if error:
-            print(error, file=sys.stderr)
-    errors = sum(bool(error) for _, _, error in results)
-    print(json.dumps({"seconds": seconds, "readers": readers, **total, "errors": errors, "problems": len(problems)}))
-    sys.exit(1 if errors or problems or total.get("wrong") else 0)
-
-
-if __name__ == "__main__":
-    main()
+            say(error)
+    wrong, errors = total.pop("wrong", 0), sum(bool(error) for _, _, error in results)
+    bad = {"wrong answers": wrong, "processes that failed": errors, "problems that verify finds": len(problems)}
+    figures = [Figure("all processes", Score(name, value, 1, None, False), 0.0) for name, value in bad.items()]
+    figures += [Figure("all processes", Score(name, count, count)) for name, count in total.items()]
+    title = f"Soak: {options.seconds:g} seconds of one writer and {options.readers} readers"
+    return Result.now("soak", title, figures)

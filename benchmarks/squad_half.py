@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from common import Built, arguments, memory_of, read_lines
-from quipu.evaluation.tasks.open_domain import read_examples, spread
+from common import Built, memory_of
+from quipu.datasets import squad
+from quipu.evaluation.tasks.open_domain import spread
 from quipu.records import Example
 
 NAME = "squad-half"
@@ -15,16 +16,15 @@ NAME = "squad-half"
 
 def load(data: Path, limit: int | None = None) -> tuple[list[dict[str, str]], list[Example]]:
     """The documents (id, title, text), and the answerable questions about them; ``limit``: the first so many."""
-    squad = data / "squad" / "dev-half-v2.0.json.gz"
-    articles = next(read_lines(squad))["data"]
-    texts = [(article["title"], part["context"]) for article in articles for part in article["paragraphs"]]
-    texts += [(row["title"], row["text"]) for row in read_lines(data / "squad" / "other-half-passages.jsonl.gz")]
+    half = squad.half(data)
+    texts = [(part.title, part.text) for part in half] + squad.other_half(data)
     rows = [
         {"id": f"{number:04d}", "title": title.replace("_", " "), "text": text}
         for number, (title, text) in enumerate(texts[:limit])
     ]
     known = {row["text"] for row in rows}
-    return rows, [example for example in read_examples(squad) if example.passages[0] in known]
+    asked = (example for example in squad.examples(half) if example.answers)
+    return rows, [example for example in asked if example.passages[0] in known]
 
 
 def sample(options: argparse.Namespace) -> tuple[Any, list[Example]]:
@@ -34,12 +34,10 @@ def sample(options: argparse.Namespace) -> tuple[Any, list[Example]]:
     return opened, spread(examples, options.limit)
 
 
-def sample_arguments(doc: str | None, questions: int) -> argparse.ArgumentParser:
-    """The arguments of ``sample``."""
-    parser = arguments(doc)
+def sample_arguments(parser: argparse.ArgumentParser, questions: int) -> None:
+    """The options of ``sample``; ``questions``: how many unless --limit says otherwise."""
     parser.set_defaults(limit=questions)
     parser.add_argument("--paragraphs", type=int, metavar="N", help="a trial on the memory of the first so many")
-    return parser
 
 
 def memory(rows: list[dict[str, str]], options: argparse.Namespace, limit: int | None) -> Built:

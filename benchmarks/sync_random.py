@@ -1,6 +1,6 @@
 """Files that change, move, vanish and fail at random, and ``sync``: is the memory what a fresh build would be?
 
-    python benchmarks/sync_random.py --json benchmarks/results/sync-random.json
+    python benchmarks/run.py sync-random
 
 1,000 steps in ten folders: a file is written, changed, touched, moved, swapped with another, deleted, or spoilt so that
 its reader fails half-way; after most of them the memory is synced, and after every tenth compared with a fresh build:
@@ -13,7 +13,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from common import finish, say
+from common import say
 from figures import Figure, Result
 from quipu.records import Score
 
@@ -23,13 +23,14 @@ from tests.changing_files import CHECKED, drifted
 STEPS, OF_FOLDER = 1000, 100
 
 
-def main() -> None:
-    """Change, sync, compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=int, default=STEPS, metavar="N", help="so many steps")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
+    parser.set_defaults(limit=STEPS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Change, sync and compare."""
     found: list[str] = []
     for first in range(0, options.limit, OF_FOLDER):
         with tempfile.TemporaryDirectory(prefix="quipu-sync-") as folder:
@@ -42,10 +43,6 @@ def main() -> None:
         Figure("sync", Score("steps", options.limit, options.limit)),
     ]
     title = f"Sync: {options.limit:,} random changes of files, {compared:,} comparisons with a fresh build"
-    finish(Result.now("sync-random", title, figures, details={"found": [line[:500] for line in found]}), options.json)
     for line in found:
         say(f"  {line[:500]}")
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("sync-random", title, figures, details={"found": [line[:500] for line in found]})

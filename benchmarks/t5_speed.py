@@ -1,6 +1,6 @@
 """Questions a second of QAMAT against FiD at T5-base size, with random weights: speed does not depend on them.
 
-    python benchmarks/t5_speed.py [--pairs 32] [--passages 100] [--repeats 3] --json benchmarks/results/t5-speed.json
+    python benchmarks/run.py t5-speed [--pairs 32] [--passages 100] [--repeats 3]
 
 QAMAT reads ``pairs`` of 40 word pieces in one text, FiD ``passages`` of 200, each with the question. Both by torch in
 bf16, greedy, eight pieces of answer; the search is not in it.
@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from common import finish
 from figures import Figure, Result
 from quipu.records import Score
 
@@ -34,14 +32,15 @@ def answer(model: T5ForConditionalGeneration, blocks: torch.Tensor, questions: i
     )  # fmt: skip
 
 
-def main() -> None:
-    """Time both and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--pairs", type=int, default=32)
     parser.add_argument("--passages", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Time both."""
     torch.manual_seed(0)
     config = T5Config(  # type: ignore[call-arg]
         vocab_size=32128, d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12, feed_forward_proj="gated-gelu",
@@ -68,8 +67,4 @@ def main() -> None:
     ratio = least[names[1], 1] / least[names[0], 1]
     figures.append(Figure(names[1], Score("times as long as QAMAT", ratio, options.repeats), 10.0))
     title = "Speed at T5-base size: random weights, bf16, torch, search not included"
-    finish(Result.now("t5-speed", title, figures), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("t5-speed", title, figures)

@@ -1,6 +1,6 @@
 """How much of the text of many real files the readers keep, at what cost.
 
-    python benchmarks/text_kept.py --json benchmarks/results/text-kept.json
+    python benchmarks/run.py text-kept
 
 300 files of the formats that quipu reads, every n-th of those below ``--folder`` (by default the system's manuals). A
 word is kept where the documents hold it as often as a plain extraction by other means does: raw text; Markdown without
@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import finish, say
+from common import say
 from figures import Figure, Result, share
 from quipu.corpus import SUFFIXES, FoundFile, Skipped, find_files, read_files
 from quipu.corpus.reading import read_file
@@ -126,13 +126,14 @@ def kept(files: Sequence[FoundFile]) -> tuple[dict[str, list[int]], list[dict[st
     return totals, sorted(lost, key=lambda row: -int(str(row["lost"])))[:20]
 
 
-def main() -> None:
-    """Read, count and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--folder", type=Path, default=Path("/usr/share/doc"))
-    parser.add_argument("--limit", type=int, default=FILES, metavar="N", help="so many files")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    options = parser.parse_args()
+    parser.set_defaults(limit=FILES)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Read and count."""
     files = chosen(options.folder, options.limit)
 
     start = cpu()
@@ -160,11 +161,6 @@ def main() -> None:
     ]
     goals = {("all files", "words kept, %"): GOAL}
     title = f"Text kept: {count} files with {documents} documents and {whole[1]:,} words"
-    result = Result.now("text-kept", title, figures, goals=goals, details={"files that lost most": lost})
-    finish(result, options.json)
     for row in lost[:10]:
         say(f"  {row}")
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("text-kept", title, figures, goals=goals, details={"files that lost most": lost})

@@ -12,8 +12,8 @@ import pytest
 pytest.importorskip("torch")
 
 from quipu.cli.train import trainable
+from quipu.datasets.published import LAYOUT, PUBLISHED
 from quipu.settings import from_mapping, read_toml
-from quipu.training.corpora import LAYOUT, PUBLISHED
 from quipu.training.lm.data import Drawing
 from quipu.training.lm.train import MEMORIES, SEVERAL, WRITTEN
 from quipu.training.loop import LoopSettings

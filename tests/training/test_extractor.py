@@ -16,9 +16,9 @@ torch = pytest.importorskip("torch")
 from tests.tiny_bert import TEXTS, config, wordpieces
 from transformers import BertModel
 
+from quipu.datasets.contexts import Asked, Context
 from quipu.errors import InputError
 from quipu.models.extractor import Extractor, shapes
-from quipu.training.corpora import Asked, Context
 from quipu.training.extractor.data import Batches, collate, marked, parts_of
 from quipu.training.extractor.export import export_extractor
 from quipu.training.extractor.model import ExtractorConfig, ExtractorModel, asked_loss

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from quipu.datasets.multihop import read
 from quipu.errors import InputError
 from quipu.memory.store import Store
-from quipu.training.hops.data import read
 from quipu.training.hops.train import HopsRecipe, run
 
 pytestmark = pytest.mark.torch

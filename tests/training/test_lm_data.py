@@ -17,19 +17,19 @@ torch = pytest.importorskip("torch")
 from tests import toy_llama
 from tokenizers import Tokenizer
 
+from quipu.datasets import published, written
+from quipu.datasets.contexts import Asked, Context, title_of
+from quipu.datasets.multihop import MultiHop
+from quipu.datasets.written import WrittenPair, WrittenPassage
 from quipu.errors import FormatError, SettingsError
 from quipu.models.lm.prompts import MARKERS, Prompts
-from quipu.training import corpora
-from quipu.training.corpora import Asked, Context
 from quipu.training.heldout import Overlap, held_out, split
-from quipu.training.hops.data import MultiHop
 from quipu.training.lines import whole_lines
 from quipu.training.lm.data import Branch, Drawing, Mixture, People, SeveralPassages, Tree, Written, batch_of, size_of
 from quipu.training.lm.memories import Memories, asked_of, given
 from quipu.training.lm.negatives import neighbour_question, twin_question
 from quipu.training.lm.vocabulary import cut, text_of, with_markers
 from quipu.training.quip.teacher import sources
-from quipu.training.written import WrittenPair, WrittenPassage
 
 pytestmark = pytest.mark.torch
 
@@ -291,13 +291,13 @@ def test_written_files_are_read_by_all_trainings(tmp_path: Path) -> None:
     path = tmp_path / "written.jsonl.gz"
     made = [passage(BRUME.text, ("Who built it?", "Pelagia"), title="Brume"), passage(PIER.text)]
     path.write_bytes(gzip.compress("".join(json.dumps(item.to_json()) + "\n" for item in made).encode()))
-    assert list(corpora.written(path)) == made
+    assert list(written.read(path)) == made
     wanted = Context("Brume", BRUME.text, BRUME.asked, "written_own-x")
-    assert corpora.read_contexts(path) == [wanted]
+    assert published.read_contexts(path) == [wanted]
     assert list(sources([path], [], None)) == [("written.jsonl.gz", [wanted])]
     path.write_bytes(gzip.compress(b'{"title": "", "t": "x", "s": "y", "q": [["Who?", 0]]}\n'))
     with pytest.raises(FormatError, match="line 1: not a passage with written pairs"):
-        list(corpora.written(path))
+        list(written.read(path))
 
 
 def test_sets_by_name_and_titles(tmp_path: Path) -> None:
@@ -306,13 +306,13 @@ def test_sets_by_name_and_titles(tmp_path: Path) -> None:
     file.parent.mkdir()
     row = {"group": "Marxism%E2%80%93Leninism", "text": "It rose.", "asked": [["Did it?", -1, -1, "yes"]]}
     file.write_bytes(gzip.compress(json.dumps({**row, "source": "squadshifts_new_wiki"}).encode()))
-    (found,) = corpora.named(tmp_path, "squadshifts_new_wiki")
-    assert found.asked == (Asked("Did it?", answer="yes"),) and corpora.title_of(found) == "Marxism–Leninism"
-    assert corpora.title_of(Context("p:96b7", "t", (), "squad_train_parts")) == ""
-    assert corpora.title_of(Context("reddit_5", "t", (), "squadshifts_reddit")) == ""
-    assert corpora.title_of(Context("the-snow-man", "t", (), "fairytaleqa")) == "the snow man"
+    (found,) = published.named(tmp_path, "squadshifts_new_wiki")
+    assert found.asked == (Asked("Did it?", answer="yes"),) and title_of(found) == "Marxism–Leninism"
+    assert title_of(Context("p:96b7", "t", (), "squad_train_parts")) == ""
+    assert title_of(Context("reddit_5", "t", (), "squadshifts_reddit")) == ""
+    assert title_of(Context("the-snow-man", "t", (), "fairytaleqa")) == "the snow man"
     with pytest.raises(SettingsError, match="no set; known are"):
-        corpora.named(tmp_path, "nq_gold")
+        published.named(tmp_path, "nq_gold")
 
 
 def test_a_cut_vocabulary_spells_every_text() -> None:

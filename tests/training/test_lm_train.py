@@ -15,9 +15,11 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file
 from tests import toy_llama
 
+from quipu.datasets import published
+from quipu.datasets import written as written_files
+from quipu.datasets.contexts import Asked, Context
 from quipu.errors import FormatError, InputError, SettingsError
 from quipu.settings import from_mapping, read_toml
-from quipu.training import corpora
 from quipu.training.heldout import held_out
 from quipu.training.lm import base, label, ship, train, write
 from quipu.training.lm.base import BaseRecipe
@@ -64,7 +66,7 @@ def zipped(path: Path, lines: list[Any]) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every public set that the recipes name, tiny."""
     root = tmp_path_factory.mktemp("data")
-    for name, file in corpora.LAYOUT.items():
+    for name, file in published.LAYOUT.items():
         zipped(root / file, rows(name, answered=name != "squad_train_sentences"))
     for part in ("dev", "test"):
         zipped(root / "qamr" / f"{part}.jsonl.gz", [
@@ -200,12 +202,12 @@ def test_nothing_that_is_held_out_is_learned(data: Path, tmp_path: Path) -> None
 
 def test_answers_are_marked_where_they_stand() -> None:
     """A wrong place would be learned as the span of the question."""
-    marked = corpora.Asked("b?", 0, 3)
-    asked = [marked if letter == "b" else corpora.Asked(f"{letter}?") for letter in "abcde"]
-    context = corpora.Context("g", "The Light of Brume", tuple(asked), "s")
+    marked = Asked("b?", 0, 3)
+    asked = [marked if letter == "b" else Asked(f"{letter}?") for letter in "abcde"]
+    context = Context("g", "The Light of Brume", tuple(asked), "s")
     answers = [Answer("light", 0.9, 0.0), Answer("Brume", 0.2, 0.0), Answer("", 0.9, 0.9), Answer("x", 0.9, 0.0)]
     made = marked_by(context, answers, 0.35)
-    assert made.asked == (corpora.Asked("a?", 4, 9), marked)
+    assert made.asked == (Asked("a?", 4, 9), marked)
 
 
 def test_labelling_goes_on_where_it_was_killed(data: Path, tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def test_labelling_goes_on_where_it_was_killed(data: Path, tmp_path: Path) -> No
     values: dict[str, Any] = {"data": data, "model": model, "least": 0.0, "chunk": 3, "limit": 7}
     whole = label.run(LabelRecipe(out=tmp_path / "whole.jsonl", **values))
     lines = whole.read_bytes().splitlines(keepends=True)
-    assert len(lines) == 14 and len(corpora.read_contexts(whole)) == 14
+    assert len(lines) == 14 and len(published.read_contexts(whole)) == 14
     cut = tmp_path / "cut.jsonl"
     cut.write_bytes(b"".join(lines[:6]) + lines[6][:9])
     assert label.run(LabelRecipe(out=cut, **values)).read_bytes() == whole.read_bytes()
@@ -294,15 +296,15 @@ def test_the_recipes_run_in_order_on_a_tiny_base(data: Path, tmp_path: Path, mon
         made = settings(stage)
         if stage == "3-label":
             path = label.run(from_mapping(LabelRecipe, {**made, "least": 0.0}, stage))
-            assert len(corpora.read_contexts(path)) == 32
-            unmarked = [item for name in made["sets"] for item in corpora.named(data, name)]
+            assert len(published.read_contexts(path)) == 32
+            unmarked = [item for name in made["sets"] for item in published.named(data, name)]
             with path.open("w") as file:  # what random weights say stands nowhere
                 for item in unmarked:
                     write_context(file, marked_by(item, [Answer("hands", 0.9, 0.0)] * len(item.asked), 0.0))
         elif stage == "5-write":
             path = write.run(from_mapping(WriteRecipe, {**made, "articles": 6, "per_set": 4, "chunk": 8}, stage))
             assert 20 < len(path.read_text().splitlines()) < 60
-            monkeypatch.setattr("quipu.training.written.LIKELY", -1.0)  # what random weights wrote is no question
+            monkeypatch.setattr("quipu.datasets.written.LIKELY", -1.0)  # what random weights wrote is no question
             _as_if_trained(path)
         else:
             train.run(from_mapping(LmRecipe, {**made, **smaller, "loop": loop}, stage))
@@ -315,7 +317,7 @@ def test_the_recipes_run_in_order_on_a_tiny_base(data: Path, tmp_path: Path, mon
 def _as_if_trained(path: Path) -> None:
     """Questions that are read back as their spans, in place of what random weights wrote."""
     lines = []
-    for item in corpora.written(path):
+    for item in written_files.read(path):
         pairs = [
             [f"What is number {at}?", pair.start, pair.end, 0.9, item.span(pair), 0.9, 0.0]
             for at, pair in enumerate(item.pairs)

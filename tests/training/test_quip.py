@@ -19,12 +19,12 @@ torch = pytest.importorskip("torch")
 from tests.tiny_bert import TEXTS, wordpieces
 from transformers import BertConfig, BertModel
 
+from quipu.datasets.contexts import Asked, Context
 from quipu.errors import FormatError, InputError, SettingsError
 from quipu.evaluation.tasks import ner, paraphrase
 from quipu.models.encoder import Encoder
 from quipu.training import export
 from quipu.training.base import load_tokenizer
-from quipu.training.corpora import Asked, Context
 from quipu.training.quip import fewshot, tagger, teacher
 from quipu.training.quip.data import Labelled, LabelledFiles, Soft, batch_of, passages_of, read_labelled, write_labelled
 from quipu.training.quip.model import QuipModel, distillation, token_logits

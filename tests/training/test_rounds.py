@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from quipu.datasets import published
 from quipu.models.protocols import Written
 from quipu.records import Candidate, Span
-from quipu.training import corpora
 from quipu.training.questions import train as questions
 from quipu.training.questions.train import QuestionsRecipe
 from quipu.training.rounds import AskRecipe, ask_spans
@@ -51,7 +51,7 @@ def test_every_span_that_a_person_asked_about_is_asked_about(tmp_path: Path, mon
     """A pair with another span's question would bring keys together that have nothing in common."""
     monkeypatch.setattr("quipu.training.rounds.Models", lambda writer: Rules())
     for name in ("qamr", "fairytaleqa", "policyqa"):
-        monkeypatch.setattr(corpora, name, lambda data: [])
+        monkeypatch.setattr(published, name, lambda data: [])
     at, dug = TEXT.index("1869"), TEXT.index("dug")
     row = {"group": "canal", "text": TEXT, "source": "files", "asked": [["When?", at, at + 4], ["Done?", dug, dug + 3]]}
     (tmp_path / "marked.jsonl").write_text(json.dumps(row) + "\n")
@@ -73,7 +73,7 @@ def test_passages_are_asked_about_and_an_interrupted_run_goes_on(
             file.write(json.dumps({"text": f"{number} times: {TEXT} So it was."}) + "\n")
     recipe = QuestionsRecipe(data=tmp_path, out=tmp_path / "out.jsonl", texts=tmp_path / "texts.jsonl.gz")
     whole = questions.run(recipe).read_text()
-    contexts = corpora.read_contexts(recipe.out)
+    contexts = published.read_contexts(recipe.out)
     assert len({context.text for context in contexts}) == 20
     for context in contexts:
         (asked,) = context.asked

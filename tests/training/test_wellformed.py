@@ -76,7 +76,7 @@ def test_scores_do_not_depend_on_the_batch_or_on_capitals(trained: Path) -> None
 
 def test_missing_files_and_odd_lines_are_named(trained: Path, tmp_path: Path) -> None:
     """A file of another layout must not become a training set of nonsense."""
-    from quipu.training.wellformed.data import read
+    from quipu.datasets.sentences import read_rated as read
 
     with pytest.raises(FormatError, match=r"has no model\.onnx"):
         WellFormedness(tmp_path)

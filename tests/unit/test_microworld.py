@@ -256,7 +256,7 @@ def test_the_documents_read_as_the_offsets_say(world: World) -> None:
 
 def test_question_files_read_as_open_domain_examples(world: World) -> None:
     """The task must read the world's questions like any NQ-open file."""
-    from quipu.evaluation.tasks.open_domain import read_examples
+    from quipu.datasets.questions import read_examples
 
     examples = read_examples(world.path / "questions-test.jsonl")
     assert len(examples) == sum(1 for _ in read_rows(world.path / "questions-test.jsonl"))

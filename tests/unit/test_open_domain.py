@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from quipu.datasets.questions import read_examples
 from quipu.errors import InputError
 from quipu.evaluation import report
 from quipu.evaluation.baselines.bm25 import BM25
 from quipu.evaluation.baselines.dense import Dense
 from quipu.evaluation.baselines.systems import PassageReader, QuestionLookup
 from quipu.evaluation.task import Prediction
-from quipu.evaluation.tasks.open_domain import OpenDomain, evaluate, read_examples, spread
+from quipu.evaluation.tasks.open_domain import OpenDomain, evaluate, spread
 from quipu.models.protocols import Reading
 from quipu.records import Answer, Example, Hit, QAPair
 

@@ -38,7 +38,7 @@ def squad(
     as_json: AsJson = False,
 ) -> None:
     """Extractive answers on a SQuAD 1.1 or 2.0 file: EM and F1 by the official formula."""
-    from quipu.evaluation.files import need
+    from quipu.datasets.io import need
     from quipu.evaluation.tasks import spans
 
     path = need(_data(data, "squad"), ("dev-v1.1.json", "dev-v2.0.json", "dev*.json", "*.json"), "SQuAD file")

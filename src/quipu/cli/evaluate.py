@@ -28,7 +28,8 @@ def open_domain(
 ) -> None:
     """Ask questions with known answers: EM, F1, recall@K, questions/s."""
     import quipu
-    from quipu.evaluation.tasks.open_domain import evaluate, read_examples
+    from quipu.datasets.questions import read_examples
+    from quipu.evaluation.tasks.open_domain import evaluate
 
     examples = read_examples(questions)
     with quipu.open(memory, read_only=True) as opened:
@@ -57,9 +58,10 @@ def compare(
 ) -> None:
     """All ways to answer beside each other: quipu's own, readers of passages, and controls."""
     import quipu
+    from quipu.datasets.questions import read_examples
     from quipu.evaluation.report import table
     from quipu.evaluation.tasks import compare as task
-    from quipu.evaluation.tasks.open_domain import read_examples, spread
+    from quipu.evaluation.tasks.open_domain import spread
 
     examples = read_examples(questions)
     examples = spread(examples, limit or len(examples))
@@ -167,9 +169,9 @@ def selective(
     Of a cascade every step is shown too: alone ("passage"), and together with those before it ("to passage").
     """
     import quipu
+    from quipu.datasets.questions import read_examples
     from quipu.evaluation.report import table
     from quipu.evaluation.tasks import selective as task
-    from quipu.evaluation.tasks.open_domain import read_examples
 
     examples = read_examples(questions)
     with quipu.open(memory, read_only=True) as opened:
@@ -219,7 +221,7 @@ def calibrate(
     precise as wanted, the memory stays as it was and the exit code is 1.
     """
     import quipu
-    from quipu.evaluation.tasks.open_domain import read_examples
+    from quipu.datasets.questions import read_examples
 
     examples = None if questions is None else read_examples(questions, unanswered=True)
     with quipu.open(memory) as opened:

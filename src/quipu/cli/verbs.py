@@ -37,6 +37,7 @@ VERBS = {
     "calibrate": ("evaluate:calibrate", "Fit how probable an answer is, and when to hold it back."),
     "microworld": ("evaluate:microworld", "Write an invented world with known answers."),
     "train": ("train:train", "Train a model as a recipe says."),
+    "datasets": ("datasets:group", "List and fetch the public data sets of recipes and benchmarks."),
     "estimate": ("bench:estimate", "Say what a memory will cost before it is built: time, disk, RAM."),
     "demo": ("demo:demo", "Build the example documents into a memory and ask it questions."),
     "eval": ("evaluations:group", "Measure a memory or an encoder on data with known answers."),

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from quipu.training.corpora import Context
+from quipu.datasets.contexts import Context
 
 # A group of these is a passage, a sentence or a block of a file whose article is not known; one held out could share
 # its article with one that is not. In squad_train_parts only the groups that begin with "p:" are of this kind.

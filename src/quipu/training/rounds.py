@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets import published
+from quipu.datasets.contexts import Context, compose, cut, sentence_around
 from quipu.models.loaded import LANGUAGE_MODEL, Models
 from quipu.records import Span
-from quipu.training import corpora
-from quipu.training.corpora import Context, compose, cut, sentence_around
 
 
 def write_context(file: Any, context: Context) -> None:
@@ -43,8 +43,8 @@ class AskRecipe:
 def ask_spans(recipe: AskRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Write the passages with each human question, its answer, its sentence, and the writer's question."""
     writer, rng = Models(writer=recipe.writer).writer(), random.Random(13)
-    sets = [corpora.read_contexts(recipe.marked), corpora.qamr(recipe.data), corpora.fairytaleqa(recipe.data)]
-    sets.append(corpora.policyqa(recipe.data))
+    sets = [published.read_contexts(recipe.marked), published.qamr(recipe.data), published.fairytaleqa(recipe.data)]
+    sets.append(published.policyqa(recipe.data))
     jobs = []
     for contexts in sets:
         for index in range(0, len(contexts), recipe.every):

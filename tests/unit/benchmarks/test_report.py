@@ -38,7 +38,7 @@ def result(figures: ModuleType, name: str = "cascade") -> object:
         figures.Figure("read", Score("EM", 61.25, 600, 2.0)),
     ]
     return figures.Result(
-        name, "Every way", "python benchmarks/cascade.py", "2026-11-30", {"cores": 2}, {}, tuple(made)
+        name, "Every way", "python benchmarks/run.py cascade", "2026-11-30", {"cores": 2}, {}, tuple(made)
     )
 
 
@@ -74,7 +74,7 @@ def test_missed_goals_are_shown_as_missed(figures: ModuleType, report: ModuleTyp
     assert "| cascade | cascade | EM | 70.0 ± 1.9 | at least 68 | reached |" in page
     assert "| cascade | cascade | p50 ms | 400 | at most 350 | **missed** |" in page
     assert "| read | 61.2 ± 2.0 |" in page
-    assert "`python benchmarks/cascade.py`" in page
+    assert "`python benchmarks/run.py cascade`" in page
 
 
 def test_the_readme_changes_between_its_marks_alone(figures: ModuleType, report: ModuleType) -> None:
@@ -86,6 +86,27 @@ def test_the_readme_changes_between_its_marks_alone(figures: ModuleType, report:
     assert made.count("before") == made.count("after") == len(report.REGIONS)
     with pytest.raises(InputError, match="no region"):
         report.readme("nothing", [result(figures)])
+
+
+def test_a_figure_that_nothing_measured_is_found(figures: ModuleType, report: ModuleType, tmp_path: Path) -> None:
+    """A number typed into a page by hand stays there when the next measurement says something else."""
+    results, docs = tmp_path / "results", tmp_path / "docs"
+    docs.mkdir()
+    result(figures).write(results / "cascade.json")  # type: ignore[attr-defined]
+    rows = "| system | EM | p50 ms | of |\n|---|---|---|---|\n"
+    (tmp_path / "README.md").write_text(f"Floor 7 of 2026.\n\n{rows}| cascade | 70.0 ± 1.9 | 400 | 600 |\n")
+    (docs / "log.md").write_text(f"{rows}| another | 12.3 | 1 | 2 |\n")
+    (docs / "a.md").write_text("It takes up to 64 files.\n\n| suffix | size |\n|---|---|\n| `.a 9.9` | 150 words |\n")
+    assert report.unmeasured(tmp_path, results) == []
+    (docs / "a.md").write_text(f"In prose 61.2 ± 2.1.\n{rows}| read | 61.3 | 4,000 | 5 |\n\n| a | b |\n| 70 | 8 % |\n")
+    assert [line.split(" is in")[0] for line in report.unmeasured(tmp_path, results)] == [
+        "docs/a.md, line 1: 2.1", "docs/a.md, line 4: 4,000", "docs/a.md, line 7: 8",
+    ]  # fmt: skip
+
+
+def test_the_pages_have_only_figures_that_were_measured(report: ModuleType) -> None:
+    """README, BENCHMARKS.md and docs/ of this very repository."""
+    assert report.unmeasured() == []
 
 
 def test_every_committed_result_can_be_read(report: ModuleType) -> None:

@@ -13,12 +13,11 @@ import pytest
 
 from quipu.corpus.lines import LONGEST_LINE
 from quipu.corpus.pairs import LONGEST_ANSWER, read_pairs
+from quipu.datasets.io import read_jsonl, read_text
+from quipu.datasets.questions import read_examples
 from quipu.errors import InputError
-from quipu.evaluation.files import read_text
-from quipu.evaluation.tasks.open_domain import read_examples
 from quipu.records import QAPair
 from quipu.text import LONGEST_QUESTION
-from quipu.training.corpora import read_jsonl
 
 POOL = (
     ("When does the pool open?", "At 6.30 on weekdays"),

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from quipu.datasets.io import read_jsonl
 from quipu.errors import FormatError, InputError
 from quipu.evaluation.microworld import questions
 from quipu.evaluation.microworld.facts import KINDS, Entity, Fact, entities, facts
@@ -197,6 +198,4 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     """The JSON objects of a .jsonl file, one a line."""
     if not path.is_file():
         raise FormatError(f"{path} is missing: is this the folder of a micro-world? Make one with quipu microworld OUT")
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+    yield from read_jsonl(path)

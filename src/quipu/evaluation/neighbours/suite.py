@@ -7,10 +7,10 @@ probabilities are fitted on (``recipes/small/manuals``).
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from quipu.datasets.io import read_jsonl
 from quipu.text import exact_match, normalize_answer
 
 ANSWERABLE = "answerable"
@@ -61,8 +61,7 @@ def documents(count: int | None = None) -> list[Path]:
 
 def suite(count: int | None = None) -> list[Neighbour]:
     """The questions about the first ``count`` documents, those that are answered first for each."""
-    lines = (_FOLDER / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = (json.loads(line) for line in lines)
+    rows = read_jsonl(_FOLDER / "questions.jsonl")
     found = [Neighbour(row["question"], tuple(row["answers"]), row["kind"], row["document"]) for row in rows]
     names = [path.name for path in documents(count)]
     return [item for name in names for item in found if item.document == name]

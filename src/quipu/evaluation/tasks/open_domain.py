@@ -6,13 +6,11 @@ exact match after normalisation. F1 and EM in per cent, so is recall.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
-from quipu.corpus.lines import unpacked
 from quipu.errors import InputError
 from quipu.evaluation.metrics import (
     best_f1,
@@ -161,78 +159,3 @@ def spread(items: Sequence[T], count: int) -> list[T]:
     if len(items) <= count:
         return list(items)
     return [items[i * len(items) // count] for i in range(count)]
-
-
-def read_examples(path: Path, *, unanswered: bool = False) -> list[Example]:
-    """NQ-open JSONL, SQuAD JSON (1.1 or 2.0, answerable questions only) or WebQuestions JSON, each also as .gz.
-
-    ``unanswered``: lines of JSONL with an empty list of answers, too.
-    """
-    path = Path(path)
-    text = _text(path)
-    examples = list(_jsonl(path, text, unanswered) if _is_jsonl(text) else _json(path, text))
-    if not examples:
-        raise InputError(f"{path} holds no question with an answer")
-    return examples
-
-
-def _text(path: Path) -> str:
-    with unpacked(path) as file:
-        data = file.read()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _is_jsonl(text: str) -> bool:
-    """True if the first line is an object of its own with a question."""
-    first = text.lstrip().split("\n", 1)[0]
-    try:
-        row = json.loads(first)
-    except ValueError:
-        return False
-    return isinstance(row, dict) and "question" in row
-
-
-def _jsonl(path: Path, text: str, unanswered: bool) -> Iterator[Example]:
-    # Only "\n" ends a record: answers may hold other characters that str.splitlines takes for line ends.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            answers = row.get("answer", row.get("answers"))
-            answers = [answers] if isinstance(answers, str) else answers
-            if answers or (unanswered and answers == []):
-                yield Example(str(row.get("id", number)), row["question"], tuple(answers))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}, line {number}: no NQ-open record with question and answer ({error})") from error
-
-
-def _json(path: Path, text: str) -> Iterator[Example]:
-    try:
-        content = json.loads(text)
-        if isinstance(content, list):
-            yield from _webquestions(content)
-        else:
-            yield from _squad(content)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is neither NQ-open JSONL, SQuAD JSON nor WebQuestions JSON ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _webquestions(rows: list[dict[str, Any]]) -> Iterator[Example]:
-    for row in rows:
-        if row["answers"]:
-            yield Example(str(row["qId"]), row["qText"], tuple(row["answers"]))
-
-
-def _squad(content: dict[str, Any]) -> Iterator[Example]:
-    for article in content["data"]:
-        for paragraph in article["paragraphs"]:
-            for row in paragraph["qas"]:
-                answers = tuple(dict.fromkeys(answer["text"] for answer in row["answers"]))
-                if answers and not row.get("is_impossible", False):
-                    yield Example(str(row["id"]), row["question"], answers, (paragraph["context"],))

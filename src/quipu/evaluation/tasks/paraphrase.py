@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.datasets.io import find, need
+from quipu.datasets.sentences import PARAPHRASE_TESTS, PARAPHRASE_TRAINS, SentencePair, read_pairs
 from quipu.errors import InputError
-from quipu.evaluation.files import find, lines_of, need
 from quipu.evaluation.report import Report
 from quipu.models.spans import Floats, SupportsStates
 from quipu.records import Score
@@ -23,36 +23,8 @@ from quipu.records import Score
 TEXTS = 512  # encoded together
 SHOTS = 16  # examples a class
 SEEDS = (13, 21, 42, 87, 100)  # those of the published splits
-TESTS = ("msr_paraphrase_test.txt", "test.tsv", "dev_and_test.tsv", "dev.tsv", "*.tsv")
-TRAINS = ("msr_paraphrase_train.txt", "train.tsv")
 Progress = Callable[[dict[str, Any]], None]
 Values = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class SentencePair:
-    """Two sentences, and whether they say the same."""
-
-    left: str
-    right: str
-    same: bool
-
-
-def read_pairs(path: Path) -> list[SentencePair]:
-    """Tab-separated with a header: QQP (6 columns), MRPC (5, label first), PAWS (4); quotes are characters."""
-    rows = [line.split("\t") for line in lines_of(path)]
-    pairs = []
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            left, right, label = {6: (3, 4, 5), 5: (3, 4, 0), 4: (1, 2, 3)}[len(row)]
-            pairs.append(SentencePair(row[left], row[right], {"0": False, "1": True}[row[label].strip()]))
-        except KeyError as error:
-            raise InputError(
-                f"{path}, line {number}: neither QQP, MRPC nor PAWS ({len(row)} columns, {error} is no label or width)"
-            ) from error
-    if not pairs:
-        raise InputError(f"{path} holds no sentence pairs")
-    return pairs
 
 
 def bert_score(left: Floats, right: Floats) -> Values:
@@ -98,7 +70,7 @@ def ranking(scores: Values, labels: NDArray[np.bool_]) -> dict[str, float]:
 
 def zero_shot(encoder: SupportsStates, data: Path, progress: Progress | None = None) -> tuple[Report, Values]:
     """Figures of the last layer by their names, of the best layer and of each: ``layer 4 auroc``; and the features."""
-    pairs = read_pairs(need(data, TESTS, "paraphrase file"))
+    pairs = read_pairs(need(data, PARAPHRASE_TESTS, "paraphrase file"))
     labels = np.array([pair.same for pair in pairs])
     found = features(encoder, pairs, progress)
     layers = [ranking(found[:, layer], labels) for layer in range(found.shape[1])]
@@ -119,15 +91,15 @@ def few_shot_split(data: Path, seed: int, shots: int = SHOTS) -> tuple[list[Sent
     """Training and test pairs: the published ``16-SEED/train.tsv`` where it is, else drawn from the training file."""
     published = find(data, [f"{shots}-{seed}/train.tsv", f"*/{shots}-{seed}/train.tsv"])
     if published is not None:
-        return read_pairs(published), read_pairs(need(published.parent, TESTS, "test file"))
-    pool = read_pairs(need(data, TRAINS, "training file"))
+        return read_pairs(published), read_pairs(need(published.parent, PARAPHRASE_TESTS, "test file"))
+    pool = read_pairs(need(data, PARAPHRASE_TRAINS, "training file"))
     rng, chosen = random.Random(seed), []
     for label in (True, False):
         of_label = [pair for pair in pool if pair.same == label]
         if len(of_label) < shots:
             raise InputError(f"{data}: {len(of_label)} training pairs with label {int(label)}, {shots} are needed")
         chosen += rng.sample(of_label, shots)
-    return chosen, read_pairs(need(data, TESTS, "test file"))
+    return chosen, read_pairs(need(data, PARAPHRASE_TESTS, "test file"))
 
 
 def frozen(train: Values, train_labels: NDArray[np.bool_], test: Values) -> Values:

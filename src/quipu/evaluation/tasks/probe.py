@@ -15,11 +15,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.datasets.io import need
+from quipu.datasets.sentences import (
+    PARAPHRASE_TESTS,
+    PARAPHRASE_TRAINS,
+    read_opinions,
+    read_pairs,
+    read_sides,
+    read_trec,
+)
 from quipu.errors import InputError
-from quipu.evaluation.files import lines_of, need
 from quipu.evaluation.report import Report
-from quipu.evaluation.tasks.paraphrase import TESTS, TRAINS, over_seeds, read_pairs
-from quipu.evaluation.tasks.sentiment import read_opinions
+from quipu.evaluation.tasks.paraphrase import over_seeds
 from quipu.models.spans import Floats, SupportsStates
 from quipu.records import Score
 
@@ -42,22 +49,18 @@ class Probe:
 def read_probe(kind: str, data: Path) -> Probe:
     """One of ``SETS`` from its folder, in the official files."""
     if kind == "subj":
-        sides = [need(data, [f"*.{side}"], "SUBJ file") for side in ("subjective", "objective")]
-        return _of([(line, label) for label, path in enumerate(sides) for line in lines_of(path)])
+        return _of(read_sides(data, ("subjective", "objective")))
     if kind == "mr":
         return _of([(item.text, int(item.positive)) for item in read_opinions(data)])
     if kind == "sst2":
         parts = [read_opinions(need(data, [f"{part}.tsv"], "SST-2 file")) for part in ("train", "test")]
         return _of(*([(item.text, int(item.positive)) for item in part] for part in parts))
     if kind == "trec":
-        rows = []
-        for part in ("train", "test"):
-            lines = lines_of(need(data, [f"TREC.{part}", f"*{part}*"], "TREC file"))
-            rows.append([(line.split(" ", 1)[1], line.split(":", 1)[0]) for line in lines])
+        rows = [read_trec(need(data, [f"TREC.{part}", f"*{part}*"], "TREC file")) for part in ("train", "test")]
         names = sorted({label for part in rows for _, label in part})
         return _of(*([(text, names.index(label)) for text, label in part] for part in rows))
     if kind == "mrpc":
-        both = [read_pairs(need(data, names, "MRPC file")) for names in (TRAINS, TESTS)]
+        both = [read_pairs(need(data, names, "MRPC file")) for names in (PARAPHRASE_TRAINS, PARAPHRASE_TESTS)]
         return _of(*([((pair.left, pair.right), int(pair.same)) for pair in part] for part in both))
     raise InputError(f"{kind!r} is no probe; choose among {', '.join(SETS)}")
 

@@ -6,8 +6,6 @@ inputs without content. The best short span of the winning question is the ratio
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.errors import InputError
-from quipu.evaluation.files import find, lines_of, read_text
+from quipu.datasets.sentences import read_opinions
 from quipu.evaluation.report import Report
 from quipu.evaluation.tasks.paraphrase import over_seeds, ranking
 from quipu.models.spans import SupportsSpans, best_span, text_of
@@ -39,14 +36,6 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """A text, and whether it is positive."""
-
-    text: str
-    positive: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Rationale:
     """A text with what was said of it and the words that say why."""
 
@@ -54,31 +43,6 @@ class Rationale:
     positive: bool
     said: bool
     span: str
-
-
-def read_opinions(data: Path) -> list[Opinion]:
-    """SST-2 TSV (text, label; with or without a header), MR's two files in a folder, or ``label,text`` CSV (MR, CR)."""
-    if data.is_dir():
-        sides = [find(data, [f"*.{side}", f"*{side}*"]) for side in ("pos", "neg")]
-        if sides[0] is not None and sides[1] is not None:
-            return [
-                Opinion(line.strip(), positive)
-                for path, positive in ((sides[0], True), (sides[1], False))
-                for line in lines_of(path)
-            ]
-        found = find(data, ("test.csv", "test.tsv", "dev.tsv"))
-        if found is None:
-            raise InputError(f"{data} holds no sentiment files (test.csv, test.tsv, dev.tsv, *.pos and *.neg)")
-        data = found
-    if data.name.removesuffix(".gz").endswith(".csv"):
-        rows = [(row[1], row[0]) for row in csv.reader(io.StringIO(read_text(data))) if len(row) == 2]
-    else:
-        rows = [(row[0], row[1]) for row in (line.split("\t") for line in lines_of(data)) if len(row) == 2]
-    if rows and rows[0][1].strip() not in ("0", "1"):
-        rows = rows[1:]  # the header
-    if not rows or any(label.strip() not in ("0", "1") for _, label in rows):
-        raise InputError(f"{data}: not two columns of text and label 0 or 1")
-    return [Opinion(text.strip(), label.strip() == "1") for text, label in rows]
 
 
 def scores_of(encoder: SupportsSpans, texts: Sequence[str], questions: Sequence[str]) -> Values:

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from quipu.datasets import mrqa as mrqa_files
+from quipu.datasets import squad as squad_files
 from quipu.errors import InputError
-from quipu.evaluation.files import lines_of, read_text
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.report import Report
 from quipu.models.protocols import SupportsRead
@@ -36,46 +37,9 @@ class Spoken:
     forced: str
 
 
-def read_squad(path: Path) -> list[Example]:
-    """Every question of a SQuAD 1.1 or 2.0 file, the unanswerable with no answers."""
-    try:
-        content = json.loads(read_text(path))
-        return [
-            Example(
-                str(row["id"]),
-                row["question"],
-                () if row.get("is_impossible") else tuple(dict.fromkeys(answer["text"] for answer in row["answers"])),
-                (paragraph["context"],),
-            )
-            for article in content["data"]
-            for paragraph in article["paragraphs"]
-            for row in paragraph["qas"]
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is no SQuAD file ({type(error).__name__}: {error})") from error
-
-
-def read_mrqa(path: Path) -> list[Example]:
-    """Every question of an MRQA file: a header line, then contexts with ``qas``; texts are stripped."""
-    examples = []
-    for number, line in enumerate(lines_of(path), start=1):
-        try:
-            row = json.loads(line)
-            if "header" in row:
-                continue
-            context = row["context"].strip()
-            examples += [
-                Example(str(item["qid"]), item["question"].strip(), tuple(item["answers"]), (context,))
-                for item in row["qas"]
-            ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}, line {number}: no MRQA record ({type(error).__name__}: {error})") from error
-    return examples
-
-
 def squad(system: Any, data: Path, *, predictions: Path | None = None, progress: Progress | None = None) -> Report:
     """A QuIP encoder or a reader on a SQuAD file. ``answerable``: of the questions that have an answer, forced."""
-    examples = read_squad(data)
+    examples = list(squad_files.examples(squad_files.paragraphs(data)))
     began = time.perf_counter()
     said = answers_of(system, examples, progress)
     seconds = time.perf_counter() - began
@@ -104,7 +68,7 @@ def mrqa(
     reports: list[Report] = []
     spoken: dict[str, str] = {}
     for path in paths:
-        examples = read_mrqa(path)
+        examples = mrqa_files.examples(path)
         texts = [item.forced for item in answers_of(system, examples, progress)]
         spoken |= {example.id: text for example, text in zip(examples, texts, strict=True)}
         reports.append(Report(path.name.split(".")[0], system.name, score(examples, texts), {"data": path.name}))

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from quipu.calibration.questions import Labelled
+from quipu.datasets import fairytaleqa, multihop, published
+from quipu.datasets import trivia as opentriviaqa
+from quipu.datasets.io import read_jsonl
 from quipu.evaluation.metrics import passage_holds
 from quipu.evaluation.microworld import World, make
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
-from quipu.training import corpora
-from quipu.training.hops import data as hops
 
 LEFT_OUT = 6  # of so many documents one is left out
 _WORDS = 90  # of a passage
@@ -58,16 +59,12 @@ def fairytales(wanted: Wanted, *, held: bool = False) -> LabelledSet:
 
     ``held``: the half that nothing is fitted on.
     """
-    sections: dict[str, dict[str, None]] = {}
-    asked: list[Labelled] = []
-    for row in corpora.read_jsonl(wanted.data / "fairytaleqa" / "val.jsonl.gz"):
-        if (_hash(row["story"]) % 2 == 1) != held:
-            continue
-        sections.setdefault(row["story"], {})[row["context"]] = None
-        answers = tuple(dict.fromkeys(row["answers"]))
-        if passage_holds(row["context"], answers):
-            asked.append(Labelled(row["question"], answers, row["story"]))
-    texts = {name: "\n\n".join(sections[name]) for name in sorted(sections, key=_hash)}
+    found = [item for item in fairytaleqa.read(wanted.data / fairytaleqa.VAL) if (_hash(item.story) % 2 == 1) == held]
+    asked = [
+        Labelled(item.question, item.answers, item.story)
+        for item in found if passage_holds(item.section, item.answers)
+    ]  # fmt: skip
+    texts = dict(sorted(fairytaleqa.stories(found).items(), key=lambda row: _hash(row[0])))
     gone = set() if held else _left_out(list(texts))
     stories, words = [], 0
     for name, text in texts.items():
@@ -75,7 +72,7 @@ def fairytales(wanted: Wanted, *, held: bool = False) -> LabelledSet:
         if words + length <= _WORDS * wanted.passages:
             stories.append(name)
             words += length
-    rows = [{"id": name, "title": name.replace("-", " ").capitalize(), "text": texts[name]} for name in stories]
+    rows = [{"id": name, "title": fairytaleqa.title_of(name), "text": texts[name]} for name in stories]
     name = "fairytales-held" if held else "fairytales"
     documents = _write(wanted.run / f"{name}.jsonl", (row for row in rows if row["id"] not in gone))
     return LabelledSet(_some(_unanswered(asked, gone, set(stories)), wanted), [documents])
@@ -87,20 +84,18 @@ def selqa(wanted: Wanted) -> LabelledSet:
 
     To take every word of the sentence for right made probabilities too high.
     """
-    short = {row["question"]: tuple(row["answers"]) for row in corpora.read_jsonl(wanted.answers)}
-    sections = [
-        row for row in corpora.read_jsonl(wanted.data / corpora.LAYOUT["selqa"]) if len(row["text"].split()) <= _SHORT
-    ]
-    sections = sorted(sections, key=lambda row: _hash(row["text"]))[: 2 * wanted.passages]
-    groups = list(dict.fromkeys(row["group"] for row in sections))
+    short = {row["question"]: tuple(row["answers"]) for row in read_jsonl(wanted.answers)}
+    sections = [item for item in published.named(wanted.data, "selqa") if len(item.text.split()) <= _SHORT]
+    sections = sorted(sections, key=lambda item: _hash(item.text))[: 2 * wanted.passages]
+    groups = list(dict.fromkeys(item.group for item in sections))
     gone = _left_out(groups)
     asked = [
-        Labelled(question, short.get(question_id(question), ()), row["group"])
-        for row in sections for question, *_ in row["asked"]
+        Labelled(asked.question, short.get(question_id(asked.question), ()), item.group)
+        for item in sections for asked in item.asked
     ]  # fmt: skip
     asked = [item for item in asked if item.answers or item.group in gone]
-    rows = ({"id": f"{at:04d}", "title": row["group"], "text": row["text"], "gone": row["group"] in gone}
-            for at, row in enumerate(sections))  # fmt: skip
+    rows = ({"id": f"{at:04d}", "title": item.group, "text": item.text, "gone": item.group in gone}
+            for at, item in enumerate(sections))  # fmt: skip
     documents = _write(wanted.run / "selqa.jsonl", (row for row in rows if not row.pop("gone")))
     return LabelledSet(_unanswered(asked, gone, set(groups)), [documents])
 
@@ -133,9 +128,8 @@ def microworld(wanted: Wanted) -> LabelledSet:
 def trivia(wanted: Wanted) -> LabelledSet:
     """Ready pairs of OpenTriviaQA, asked in other words, as their twins, and while they are not there."""
     rng = random.Random(wanted.seed)
-    rows = corpora.read_jsonl(wanted.data / "opentriviaqa" / "questions.jsonl.gz")
-    pairs = [(row["question"], row["answer"]) for row in rows if 4 <= len(row["question"].split()) <= 30]
-    pairs = rng.sample(list(dict(pairs).items()), min(len(pairs), 20 * wanted.passages))
+    pairs = opentriviaqa.alone(wanted.data)
+    pairs = rng.sample(pairs, min(len(pairs), 20 * wanted.passages))
     names = [name for question, _ in pairs for name in names_of(question)]
     asked, gone = [], set()
     for number, (question, answer) in enumerate(rng.sample(pairs, min(len(pairs), wanted.questions))):
@@ -154,7 +148,7 @@ def manuals(wanted: Wanted) -> LabelledSet:
     """
     files = sorted(path for path in wanted.manuals.iterdir() if path.name != "questions.jsonl")
     gone = _left_out([path.name for path in files])
-    rows = corpora.read_jsonl(wanted.manuals / "questions.jsonl")
+    rows = read_jsonl(wanted.manuals / "questions.jsonl")
     asked = [Labelled(row["question"], tuple(row["answers"]), row["document"]) for row in rows]
     kept = [path for path in files if path.name not in gone]
     return LabelledSet(list(_unanswered(asked, gone, {path.name for path in files})), kept)
@@ -162,10 +156,10 @@ def manuals(wanted: Wanted) -> LabelledSet:
 
 def two_documents(wanted: Wanted) -> LabelledSet:
     """Training questions of HotpotQA, 2WikiMultihopQA and MuSiQue over the paragraphs they need and one more each."""
-    found: list[hops.MultiHop] = []
+    found: list[multihop.MultiHop] = []
     each = wanted.passages // 9  # three sets, about three paragraphs a question
     for name in ("hotpotqa/train-100.json.gz", "2wiki/train-500.jsonl.gz", "musique/train-100.json.gz"):
-        items = sorted(hops.read(wanted.data / name), key=lambda item: _hash(item.question))
+        items = sorted(multihop.read(wanted.data / name), key=lambda item: _hash(item.question))
         found += items[:each]
     gone = _left_out([item.question for item in found])
     rows: dict[tuple[str, str], None] = {}

@@ -15,11 +15,11 @@ import torch
 from tokenizers import Encoding, Tokenizer
 
 from quipu.corpus.passages import split
+from quipu.datasets.contexts import Asked, Context
 from quipu.errors import InputError
 from quipu.models.extractor import allowed, shapes
 from quipu.records import Document
 from quipu.text import normalize_answer
-from quipu.training.corpora import Asked, Context
 from quipu.training.extractor.model import STYLES
 
 WHOLE = 190  # words; a longer text is only seen in parts

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from quipu.datasets import published
+from quipu.datasets.contexts import Context
 from quipu.errors import InputError
 from quipu.models.extractor import allowed, select, shapes
 from quipu.text import normalize_answer
-from quipu.training import corpora
 from quipu.training.base import base_folder, half_precision, load_tokenizer
-from quipu.training.corpora import Context
 from quipu.training.extractor.data import LONGEST, WHOLE, Batches, Marked, marked, parts_of
 from quipu.training.extractor.model import ExtractorConfig, ExtractorModel, asked_loss
 from quipu.training.heldout import Overlap, split
@@ -49,8 +49,8 @@ def contexts_of(recipe: ExtractorRecipe) -> tuple[list[tuple[list[Context], floa
     held: dict[str, list[Context]] = {}
     for name, share in recipe.sources.items():
         path = Path(name)
-        rows = corpora.read_contexts(path) if path.suffix in (".jsonl", ".json", ".gz") else None
-        learned, kept = split(rows if rows is not None else corpora.named(recipe.data, name))
+        rows = published.read_contexts(path) if path.suffix in (".jsonl", ".json", ".gz") else None
+        learned, kept = split(rows if rows is not None else published.named(recipe.data, name))
         found.append((learned, share))
         held[name] = kept
     judged = [part for name in recipe.judged for context in held.get(name, ()) for part in parts_of(context)]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets.multihop import read, write_documents
 from quipu.evaluation.tasks.open_domain import spread
-from quipu.training.hops.data import read, write_documents
 from quipu.training.memories import built
 
 

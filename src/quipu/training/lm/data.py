@@ -15,12 +15,12 @@ from typing import Protocol
 import torch
 from tokenizers import Tokenizer
 
+from quipu.datasets.contexts import Context, compose, cut, title_of
+from quipu.datasets.multihop import MultiHop
+from quipu.datasets.written import WrittenPassage
 from quipu.errors import FormatError, SettingsError
 from quipu.models.lm.prompts import MARKERS, Prompts
-from quipu.training.corpora import Context, compose, cut, title_of
-from quipu.training.hops.data import MultiHop
 from quipu.training.lm.negatives import neighbour_question, twin_question
-from quipu.training.written import WrittenPassage
 
 WRITTEN, READ = 1.0, 2.0  # weight of a token of a question and of an answer: answers are short
 _ROOM = 60  # tokens left in a row for the branches of a passage

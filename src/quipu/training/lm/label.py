@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from quipu.training import corpora
-from quipu.training.corpora import Asked, Context, title_of
+from quipu.datasets import published
+from quipu.datasets.contexts import Asked, Context, title_of
 from quipu.training.lines import whole_lines
 from quipu.training.lm.speaker import Answer, Speaker
 from quipu.training.rounds import write_context
@@ -30,7 +30,7 @@ class LabelRecipe:
 
 def run(recipe: LabelRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Write all contexts with the answers that stand in them; an interrupted run goes on where it stopped."""
-    contexts = [item for name in recipe.sets for item in corpora.named(recipe.data, name)[: recipe.limit]]
+    contexts = [item for name in recipe.sets for item in published.named(recipe.data, name)[: recipe.limit]]
     recipe.out.parent.mkdir(parents=True, exist_ok=True)
     done = whole_lines(recipe.out)
     speaker = Speaker(recipe.model, recipe.cells)

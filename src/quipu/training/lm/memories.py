@@ -6,10 +6,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from quipu.datasets.contexts import Context
+from quipu.datasets.written import WrittenPassage
 from quipu.models.lm.prompts import Prompts, pair_line
-from quipu.training.corpora import Context
 from quipu.training.lm.data import READ, Branch, Tree
-from quipu.training.written import WrittenPassage
 
 _CONTAINED = 4  # characters of a person's answer that counts as given when it stands inside a pair's answer
 

@@ -6,8 +6,8 @@ import random
 import re
 from collections.abc import Sequence
 
+from quipu.datasets.contexts import Context, sentence_around
 from quipu.evaluation.twins.rules import names_of, twin
-from quipu.training.corpora import Context, sentence_around
 
 _KINDS = ("entity", "number", "date")
 _NEAR = 4  # contexts before and after

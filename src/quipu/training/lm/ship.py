@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets import written
+from quipu.datasets.written import WrittenPassage
 from quipu.errors import ExportMismatch
 from quipu.models.lm.model import LanguageModel
 from quipu.text import normalize_answer
-from quipu.training import corpora
 from quipu.training.lm.export import ExportOptions, calibration_texts, export_language_model
 from quipu.training.lm.speaker import Speaker
-from quipu.training.written import WrittenPassage
 
 _CARD = """# {name}, version {version}
 
@@ -47,7 +47,7 @@ class LmShipRecipe:
 
 def run(recipe: LmShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Export, compare, write the card; ExportMismatch where the exported model answers otherwise."""
-    passages = [passage for passage in corpora.written(recipe.pairs) if passage.kept()]
+    passages = [passage for passage in written.read(recipe.pairs) if passage.kept()]
     step = max(2, len(passages) // max(recipe.rounded_on, recipe.compared, 1))
     lines = [json.dumps(passage.pruned().to_json()) for passage in passages[::step][: recipe.rounded_on]]
     export_language_model(

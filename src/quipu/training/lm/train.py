@@ -19,14 +19,13 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from quipu.datasets import multihop, published, written
+from quipu.datasets.contexts import Context
 from quipu.errors import SettingsError
 from quipu.models.lm.prompts import Prompts
 from quipu.settings import from_mapping
-from quipu.training import corpora
 from quipu.training.base import device, half_precision
-from quipu.training.corpora import Context
 from quipu.training.heldout import Overlap, held_out, split
-from quipu.training.hops import data as hops
 from quipu.training.lm.data import (
     Batch,
     Drawing,
@@ -50,8 +49,9 @@ _SEVERAL_FILES = ("hotpotqa/train-100.json.gz", "2wiki/train-500.jsonl.gz", "mus
 class LmRecipe:
     """Every number of a run.
 
-    ``mixture``: weight of each source: a public set (``corpora.named``), a source in ``files``, or "several_passages",
-    "written" (the pairs of ``written``), "memories" (these pairs with people's questions on the same passages).
+    ``mixture``: weight of each source: a public set (``published.named``), a source in ``files``, or
+    "several_passages", "written" (the pairs of ``written``), "memories" (these with people's questions on the same
+    passages).
     ``files``: contexts whose answers were marked by a model; they stand in for the public set of the same name.
     """
 
@@ -112,14 +112,14 @@ def mixture_of(
     drawing = from_mapping(Drawing, recipe.drawing, "drawing")
     marked: dict[str, list[Context]] = {}
     for path in recipe.files:
-        for context in corpora.read_contexts(path):
+        for context in published.read_contexts(path):
             marked.setdefault(context.source, []).append(context)
     people: dict[str, list[Context]] = {}
     held: list[Context] = []
     for name in recipe.mixture:
         if name in (SEVERAL, WRITTEN, MEMORIES):
             continue
-        people[name], kept_back = split(marked[name] if name in marked else corpora.named(recipe.data, name))
+        people[name], kept_back = split(marked[name] if name in marked else published.named(recipe.data, name))
         held += kept_back
     overlap = Overlap(held)
     people = {name: _usable(overlap.without(contexts)) for name, contexts in people.items()}
@@ -130,7 +130,7 @@ def mixture_of(
     passages = [
         pruned
         for path in recipe.written
-        for passage in corpora.written(path)
+        for passage in written.read(path)
         if passage.source not in recipe.left_out
         and (pruned := passage.pruned()).pairs
         and not overlap.text(passage.text)
@@ -144,7 +144,7 @@ def mixture_of(
         questions = [
             item
             for name in _SEVERAL_FILES
-            for item in hops.read(recipe.data / name)
+            for item in multihop.read(recipe.data / name)
             if not held_out(name.split("/")[0], item.question)
         ]
         sources[SEVERAL] = SeveralPassages(questions, prompts)

@@ -1,6 +1,6 @@
 """Questions about passages, and how the model answers them itself (``quipu train recipes/small/5-write.toml``).
 
-Nothing is filtered; readers of the file keep what they want (``quipu.training.written``).
+Nothing is filtered; readers of the file keep what they want (``quipu.datasets.written``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets import published
+from quipu.datasets.contexts import title_of
+from quipu.datasets.written import WrittenPair, WrittenPassage
 from quipu.models.extractor import Extractor
-from quipu.training import corpora
-from quipu.training.corpora import title_of
 from quipu.training.lines import whole_lines
 from quipu.training.lm.speaker import Passage, Speaker
-from quipu.training.written import WrittenPair, WrittenPassage
 
 _LEAST_WORDS = 12  # of a passage
 
@@ -88,13 +88,13 @@ def jobs_of(recipe: WriteRecipe) -> list[Job]:
     rng = random.Random(recipe.seed)
     jobs: dict[str, Job] = {}
     for name in recipe.sets:
-        contexts = [item for item in corpora.named(recipe.data, name) if len(item.text.split()) >= _LEAST_WORDS]
+        contexts = [item for item in published.named(recipe.data, name) if len(item.text.split()) >= _LEAST_WORDS]
         for context in rng.sample(contexts, min(recipe.per_set, len(contexts))):
             spans = tuple(dict.fromkeys((item.start, item.end) for item in context.asked if item.start >= 0))
             job = Job(title_of(context), context.text, f"own-{context.source}", spans)
             jobs.setdefault(context.text, job)
     if recipe.articles:
-        paragraphs = [item for item in corpora.articles(recipe.data) if len(item[2].split()) >= _LEAST_WORDS]
+        paragraphs = [item for item in published.articles(recipe.data) if len(item[2].split()) >= _LEAST_WORDS]
         for source, title, text in rng.sample(paragraphs, min(recipe.articles, len(paragraphs))):
             text = " ".join(text.split()[: recipe.words])
             jobs.setdefault(text, Job(title, text, source))

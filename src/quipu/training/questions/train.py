@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets import published
+from quipu.datasets.contexts import Asked, Context
+from quipu.datasets.io import read_jsonl
 from quipu.models.loaded import LANGUAGE_MODEL, Models
-from quipu.training import corpora
-from quipu.training.corpora import Asked, Context
 from quipu.training.rounds import write_context
 
 BATCH = 16
@@ -38,13 +39,13 @@ def run(recipe: QuestionsRecipe, report: Callable[[dict[str, Any]], None] = lamb
     """Ask about ``passages`` texts, chosen by the seed; an interrupted run goes on where it stopped."""
     models, rng = Models(writer=recipe.writer), random.Random(recipe.seed)
     if recipe.texts is not None:
-        texts = [row["text"] for row in corpora.read_jsonl(recipe.texts)]
+        texts = [row["text"] for row in read_jsonl(recipe.texts)]
     else:
-        texts = corpora.prose(recipe.data)
+        texts = published.prose(recipe.data)
     texts = [" ".join(text.split()[: recipe.words]) for text in texts if len(text.split()) >= 25]
     texts = rng.sample(texts, min(recipe.passages, len(texts)))
     recipe.out.parent.mkdir(parents=True, exist_ok=True)
-    done = sum(1 for _ in corpora.read_jsonl(recipe.out)) if recipe.out.exists() else 0
+    done = sum(1 for _ in read_jsonl(recipe.out)) if recipe.out.exists() else 0
     with recipe.out.open("a", encoding="utf-8") as file:
         for first in range(done, len(texts), BATCH):
             some = texts[first : first + BATCH]

@@ -19,8 +19,9 @@ from typing import Any, overload
 import torch
 from tokenizers import Encoding, Tokenizer
 
+from quipu.datasets.contexts import Context, compose, cut
+from quipu.datasets.io import read_jsonl
 from quipu.errors import FormatError
-from quipu.training.corpora import Context, compose, cut, read_jsonl
 from quipu.training.lines import Lines, Order
 
 NO_ANSWER = -1  # the character that stands for it; the passage's first token

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from quipu.evaluation.tasks.paraphrase import SentencePair, Values, upper_third
+from quipu.datasets.sentences import SentencePair
+from quipu.evaluation.tasks.paraphrase import Values, upper_third
 from quipu.training.base import base_folder, device, load_tokenizer
 from quipu.training.quip.data import padded
 from quipu.training.quip.model import QuipModel

@@ -10,8 +10,9 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
+from quipu.datasets.conll import Tagged
 from quipu.errors import InputError
-from quipu.evaluation.tasks.ner import Tagged, question_of
+from quipu.evaluation.tasks.ner import question_of
 from quipu.training.base import base_folder, device, load_tokenizer
 from quipu.training.quip.data import padded
 from quipu.training.quip.model import HEADS, QuipModel

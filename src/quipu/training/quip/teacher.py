@@ -15,8 +15,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForQuestionAnswering
 
+from quipu.datasets import published
+from quipu.datasets.contexts import Context
 from quipu.errors import SettingsError
-from quipu.training import corpora
 from quipu.training.base import device, half_precision, load_tokenizer
 from quipu.training.quip.data import KEPT, NO_ANSWER, Labelled, Places, Soft, passages_of, write_labelled
 from quipu.training.reader.data import Encoded, batches, collate
@@ -26,7 +27,7 @@ from quipu.training.reader.data import Encoded, batches, collate
 class LabelRecipe:
     """What is labelled by which teacher. ``files``: SQuAD JSON, MRQA JSONL, contexts, or pairs that a model wrote.
 
-    ``sets``: names of public sets in the folder ``data``; see ``quipu.training.corpora.named``.
+    ``sets``: names of public sets in the folder ``data``; see ``quipu.datasets.published.named``.
     """
 
     teacher: Path  # a Hugging Face folder with start and end logits
@@ -68,17 +69,15 @@ def label_all(recipe: LabelRecipe, report: Callable[[dict[str, Any]], None] = la
     return recipe.out
 
 
-def sources(
-    files: Sequence[Path], sets: Sequence[str], data: Path | None
-) -> Iterator[tuple[str, list[corpora.Context]]]:
+def sources(files: Sequence[Path], sets: Sequence[str], data: Path | None) -> Iterator[tuple[str, list[Context]]]:
     """Name and contexts of each set, then of each file; SettingsError where a set is unknown or has no folder."""
     if sets and data is None:
         raise SettingsError("the recipe names sets; set `data` to the folder that holds them")
     for name in sets:
         assert data is not None
-        yield name, corpora.named(data, name)
+        yield name, published.named(data, name)
     for path in files:
-        yield path.name, corpora.read_contexts(path)
+        yield path.name, published.read_contexts(path)
 
 
 def label(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from tokenizers import Tokenizer
 
-from quipu.training.corpora import Asked, Context, compose
+from quipu.datasets.contexts import Asked, Context, compose
 
 
 @dataclass(frozen=True, slots=True)

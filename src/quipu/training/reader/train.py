@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from quipu.training import corpora
+from quipu.datasets import published
+from quipu.datasets.io import read_jsonl
 from quipu.training.base import base_folder, device, half_precision, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reader.data import Encoded, ReaderExample, batches, collate, encode, examples
@@ -43,9 +44,7 @@ class ReaderRecipe:
 
 def read_pseudo(path: Path) -> list[ReaderExample]:
     """Examples written by ``quipu.training.rounds``: JSONL with question, passage, start, end."""
-    return [
-        ReaderExample(row["question"], row["passage"], row["start"], row["end"]) for row in corpora.read_jsonl(path)
-    ]
+    return [ReaderExample(row["question"], row["passage"], row["start"], row["end"]) for row in read_jsonl(path)]
 
 
 def training_examples(recipe: ReaderRecipe, epoch: int) -> list[ReaderExample]:
@@ -53,18 +52,18 @@ def training_examples(recipe: ReaderRecipe, epoch: int) -> list[ReaderExample]:
     words = (recipe.words[0], recipe.words[1])
     seed = 1000 * epoch + 13
     made: list[ReaderExample] = []
-    sets = [(corpora.read_contexts(path), recipe.per_context) for path in recipe.files]
+    sets = [(published.read_contexts(path), recipe.per_context) for path in recipe.files]
     if recipe.data is not None:
         sets += [
-            (corpora.qamr(recipe.data), recipe.qamr_per_sentence),
-            (corpora.fairytaleqa(recipe.data), 3),
-            (corpora.policyqa(recipe.data), 6),
-            (corpora.musique_steps(recipe.data), 1),
+            (published.qamr(recipe.data), recipe.qamr_per_sentence),
+            (published.fairytaleqa(recipe.data), 3),
+            (published.policyqa(recipe.data), 6),
+            (published.musique_steps(recipe.data), 1),
         ]
     for contexts, per_context in sets:
         made += examples(contexts, seed=seed, words=words, per_context=per_context, negatives=recipe.negatives)
     for path in recipe.files:
-        made += [ReaderExample(question, passage, -1, -1) for question, passage in corpora.unanswerable(path)]
+        made += [ReaderExample(question, passage, -1, -1) for question, passage in published.unanswerable(path)]
     if recipe.pseudo is not None:
         made += read_pseudo(recipe.pseudo)
     return made

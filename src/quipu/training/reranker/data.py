@@ -6,9 +6,6 @@ because nothing that a retriever finds by chance is as like a question as its tw
 
 from __future__ import annotations
 
-import ast
-import contextlib
-import json
 import random
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,13 +17,15 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from quipu.datasets import published
+from quipu.datasets import trivia as opentriviaqa
+from quipu.datasets.contexts import Asked, Context
+from quipu.datasets.questions import DPR, dpr, webquestions
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
 from quipu.evaluation.twins.suite import suite
 from quipu.models.encoder import Encoder
 from quipu.models.keys import key_text
 from quipu.text import normalize_answer, token_f1
-from quipu.training import corpora
-from quipu.training.corpora import Asked, Context
 from quipu.training.retriever.data import Keyed
 
 HELD_OUT = 8  # one question in so many is kept for fitting the probability; see ``held_out``
@@ -206,24 +205,14 @@ def _group(asked: str, found: Sequence[tuple[str, str, float]], answers: Sequenc
 
 def trivia(data: Path) -> list[tuple[str, str]]:
     """OpenTriviaQA and WebQuestions train as (question, answer), without what cannot stand as a question of its own."""
-    rows = corpora.read_jsonl(data / "opentriviaqa" / "questions.jsonl.gz")
-    pairs = [(row["question"], row["answer"]) for row in rows if 4 <= len(row["question"].split()) <= 30]
-    with corpora.open_text(data / "webquestions" / "trainmodel.json.gz") as file:
-        pairs += [(row["qText"], row["answers"][0]) for row in json.load(file) if row["answers"]]
-    return list(dict(pairs).items())
+    found = opentriviaqa.alone(data)
+    found += [(item.question, item.answers[0]) for item in webquestions(data / "webquestions" / "trainmodel.json")]
+    return list(dict(found).items())
 
 
 def asked_openly(data: Path) -> list[tuple[str, list[str]]]:
     """NQ-open and TriviaQA questions (DPR's development splits of the training sets) with all their answers."""
-    found = []
-    for path in (data / "nq_open" / "dpr-dev.tsv.gz", data / "triviaqa" / "dpr-dev.tsv.gz"):
-        with corpora.open_text(path) as file:
-            for line in file.read().split("\n"):
-                question, tab, answers = line.partition("\t")
-                if tab:
-                    with contextlib.suppress(SyntaxError, ValueError):  # a few lists are not well-formed
-                        found.append((question, [str(answer) for answer in ast.literal_eval(answers)]))
-    return found
+    return [row for path in DPR for row in dpr(data / path)]
 
 
 def collate(
@@ -277,7 +266,7 @@ def all_groups(
     made: list[Group] = []
     sources: tuple[tuple[str, Iterator[Group]], ...] = (
         ("passages", passage_groups(keyed, encoder)),
-        ("sentences", sentence_groups(corpora.qamr(data), encoder)),
+        ("sentences", sentence_groups(published.qamr(data), encoder)),
         ("real questions", open_groups(asked_openly(data), memory, encoder)),
         ("trivia among themselves", open_groups([(q, [a]) for q, a in rng.sample(memory, 8000)], memory, encoder,
                                                 keep_unanswered=0.1)),

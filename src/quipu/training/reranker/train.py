@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from quipu.datasets.io import read_jsonl
 from quipu.models.encoder import Encoder
-from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reranker.data import Candidate, Group, all_groups, collate
@@ -113,9 +113,7 @@ def _groups(recipe: RerankerRecipe, report: Callable[[dict[str, Any]], None]) ->
             for group in made:
                 out.write(json.dumps(asdict(group), ensure_ascii=False) + "\n")
         temporary.replace(file)
-    return [
-        Group(row["asked"], tuple(Candidate(**item) for item in row["candidates"])) for row in corpora.read_jsonl(file)
-    ]
+    return [Group(row["asked"], tuple(Candidate(**item) for item in row["candidates"])) for row in read_jsonl(file)]
 
 
 def _order(groups: list[Group], recipe: RerankerRecipe) -> list[list[int]]:

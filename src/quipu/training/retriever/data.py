@@ -19,11 +19,12 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from quipu.datasets.contexts import Context
+from quipu.datasets.io import read_jsonl
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
 from quipu.models.encoder import Encoder
 from quipu.models.keys import KeyKind, key_text
 from quipu.text import normalize_answer, token_f1
-from quipu.training.corpora import Context, read_jsonl
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from quipu.datasets import published, trivia
+from quipu.datasets.questions import DPR, dpr_questions
 from quipu.models.encoder import Encoder
-from quipu.training import corpora
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.retriever.data import Batches, asked_twice, mine, read_keyed
@@ -43,11 +44,8 @@ class EncoderRecipe:
 
 def plain_questions(data: Path) -> list[str]:
     """Real questions without passages: the anchors, on which the encoder must stay what it was."""
-    found = [row["question"] for row in corpora.read_jsonl(data / "opentriviaqa" / "questions.jsonl.gz")]
-    for path in (data / "nq_open" / "dpr-dev.tsv.gz", data / "triviaqa" / "dpr-dev.tsv.gz"):
-        with corpora.open_text(path) as file:
-            found += [line.partition("\t")[0] for line in file.read().split("\n") if "\t" in line]
-    return found
+    found = [question for question, _ in trivia.read(data)]
+    return found + [question for path in DPR for question in dpr_questions(data / path)]
 
 
 def run(recipe: EncoderRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
@@ -62,7 +60,7 @@ def run(recipe: EncoderRecipe, report: Callable[[dict[str, Any]], None] = lambda
         recipe.run.mkdir(parents=True, exist_ok=True)
         np.save(mined, mine(passages, Encoder.from_pretrained(recipe.miner)))
     batches = Batches(
-        tokenizer, passages, plain_questions(recipe.data), asked_twice(corpora.qamr(recipe.data)),
+        tokenizer, passages, plain_questions(recipe.data), asked_twice(published.qamr(recipe.data)),
         np.load(mined, allow_pickle=False), recipe.size, recipe.per_passage, recipe.reworded, recipe.pairs,
         recipe.anchors, recipe.question_only, recipe.seed,
     )  # fmt: skip

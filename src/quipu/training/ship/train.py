@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets import published, trivia
+from quipu.datasets.io import read_jsonl
 from quipu.errors import SettingsError
 from quipu.memory.reading import given
 from quipu.memory.store import Store
-from quipu.training import corpora
 from quipu.training.base import base_folder
 from quipu.training.cards import write_card
 from quipu.training.export import add_codebook, export_encoder, export_reader
@@ -49,23 +50,22 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
     checkpoint = base_folder(recipe.checkpoint) if recipe.checkpoint == "minilm" else Path(recipe.checkpoint)
     name, rng = f"{recipe.out.parent.name.replace('_', '-')}/{recipe.out.name}", random.Random(13)
     if recipe.kind == "encoder":
-        rows = corpora.read_jsonl(recipe.data / "opentriviaqa" / "questions.jsonl.gz")
-        texts = rng.sample([row["question"] for row in rows], recipe.compared)
+        texts = rng.sample([question for question, _ in trivia.read(recipe.data)], recipe.compared)
         figures = export_encoder(
             checkpoint, recipe.out, name=name, version=recipe.version, texts=texts, words_from=recipe.words_from
         )
         if recipe.codebook:
-            prose = [" ".join(text.split()[:110]) for text in rng.sample(corpora.prose(recipe.data), 600)]
-            contexts = corpora.qamr(recipe.data) + corpora.fairytaleqa(recipe.data)
+            prose = [" ".join(text.split()[:110]) for text in rng.sample(published.prose(recipe.data), 600)]
+            contexts = published.qamr(recipe.data) + published.fairytaleqa(recipe.data)
             questions = rng.sample([item.question for context in contexts for item in context.asked], 3000)
             figures |= add_codebook(recipe.out, prose, questions, recipe.codebook)
     elif recipe.kind == "extractor":
-        texts = [" ".join(text.split()[:110]) for text in rng.sample(corpora.prose(recipe.data), recipe.compared)]
+        texts = [" ".join(text.split()[:110]) for text in rng.sample(published.prose(recipe.data), recipe.compared)]
         figures = export_extractor(
             checkpoint, recipe.out, name=name, version=recipe.version, texts=texts, words_from=recipe.words_from
         )
     elif recipe.kind == "reader":
-        made = examples(corpora.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
+        made = examples(published.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]
         figures = export_reader(
             checkpoint, recipe.out, name=name, version=recipe.version, asked=asked, words_from=recipe.words_from
@@ -76,7 +76,7 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
         groups = [
             (row["asked"], [(item["question"], item["answer"]) for item in row["candidates"]],
              [item["score"] for item in row["candidates"]])
-            for row in rng.sample(list(corpora.read_jsonl(recipe.groups)), recipe.compared)
+            for row in rng.sample(list(read_jsonl(recipe.groups)), recipe.compared)
         ]  # fmt: skip
         figures = export_reranker(
             checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from=recipe.words_from

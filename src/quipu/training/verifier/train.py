@@ -15,13 +15,14 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from quipu.datasets import published
+from quipu.datasets.contexts import Context
+from quipu.datasets.io import read_jsonl
 from quipu.models.encoder import Encoder
 from quipu.models.extractor import Extractor
 from quipu.models.verifier import Claim, Encoded, encode_claims
 from quipu.records import Span
-from quipu.training import corpora
 from quipu.training.base import base_folder, device, half_precision, load_tokenizer
-from quipu.training.corpora import Context
 from quipu.training.heldout import Overlap, split
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reranker.data import asked_openly, open_groups, suite_groups, trivia
@@ -143,7 +144,7 @@ def _examples(recipe: VerifierRecipe, report: Report) -> tuple[list[Example], li
 
 def read_examples(file: Path) -> Iterator[Example]:
     """The examples of a run, line by line."""
-    for row in corpora.read_jsonl(file):
+    for row in read_jsonl(file):
         yield Example(Claim(*row["claim"]), row["right"], row["kind"])
 
 
@@ -154,8 +155,8 @@ def _made(recipe: VerifierRecipe, report: Report) -> tuple[list[Example], list[E
     sets = []
     for name, share in recipe.sources.items():
         path = Path(name)
-        rows = corpora.read_contexts(path) if path.suffix in (".jsonl", ".json", ".gz") else None
-        sets.append((name, share, *split(rows if rows is not None else corpora.named(recipe.data, name))))
+        rows = published.read_contexts(path) if path.suffix in (".jsonl", ".json", ".gz") else None
+        sets.append((name, share, *split(rows if rows is not None else published.named(recipe.data, name))))
     extractor = Extractor.from_pretrained(recipe.extractor)
 
     def spans(contexts: Sequence[Context]) -> list[list[Span]]:

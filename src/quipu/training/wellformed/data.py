@@ -1,37 +1,15 @@
-"""Google's query-wellformedness set: a query, and the share of five annotators who call it a well-formed question."""
+"""Batches of queries that were rated for being a well-formed question."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 
-from quipu.errors import InputError
-from quipu.training.corpora import open_text
-
-
-@dataclass(frozen=True, slots=True)
-class Rated:
-    """A query with its label, 0.0-1.0."""
-
-    query: str
-    share: float
-
-
-def read(path: Path) -> list[Rated]:
-    """``query<tab>share`` lines, plain or .gz. The set is lower-case: queries are lower-cased here in any case."""
-    rows: list[Rated] = []
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            parts = line.rstrip("\n").split("\t")
-            if len(parts) != 2:
-                raise InputError(f"{path}, line {number}: expected query<tab>share, found {len(parts)} columns")
-            rows.append(Rated(parts[0].lower(), float(parts[1])))
-    return rows
+from quipu.datasets.sentences import Rated
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from quipu.datasets.sentences import read_rated
 from quipu.errors import ExportMismatch
 from quipu.evaluation.metrics import threshold_accuracy
 from quipu.training.base import base_folder, load_tokenizer
 from quipu.training.loop import LoopSettings, fit
-from quipu.training.wellformed.data import Encoded, batches, collate, encode, read
+from quipu.training.wellformed.data import Encoded, batches, collate, encode
 from quipu.training.wellformed.model import WellformedModel, from_base, share_loss
 
 TOLERANCE = 1e-3  # largest difference of a probability between torch and ONNX Runtime, both float32
@@ -45,7 +46,7 @@ def run(recipe: WellformedRecipe, report: Callable[[dict[str, Any]], None] = lam
     folder = base_folder(recipe.base)
     tokenizer = load_tokenizer(folder, recipe.max_length)
     model = from_base(folder, freeze_words=recipe.freeze_words)
-    rows = read(recipe.data / "query_wellformedness" / "train.tsv.gz")[: recipe.limit]
+    rows = read_rated(recipe.data / "query_wellformedness" / "train.tsv.gz")[: recipe.limit]
     encoded = encode(tokenizer, rows)
     order = [batch for epoch in range(recipe.epochs) for batch in batches(encoded, recipe.batch, epoch)]
 
@@ -56,7 +57,7 @@ def run(recipe: WellformedRecipe, report: Callable[[dict[str, Any]], None] = lam
 
     settings = LoopSettings(**{"steps": len(order), **recipe.loop})
     fit(model, lambda step: collate([encoded[index] for index in order[step]]), loss_of, settings, recipe.run, report)
-    dev = encode(tokenizer, read(recipe.data / "query_wellformedness" / "dev.tsv.gz"))
+    dev = encode(tokenizer, read_rated(recipe.data / "query_wellformedness" / "dev.tsv.gz"))
     figures = measure(predict(model, dev), [item.share for item in dev])
     report({"stage": "dev", **figures})
     return export(model, recipe, folder, dev[:64], figures)

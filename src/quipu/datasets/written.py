@@ -8,10 +8,13 @@ answers, and p(nothing) is the probability of that at the first token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from quipu.datasets.contexts import Asked, Context
+from quipu.datasets.io import numbered
 from quipu.errors import FormatError
 from quipu.text import normalize_answer, token_f1
 
@@ -66,6 +69,19 @@ def _good(pair: WrittenPair, span: str) -> bool:
         and token_f1(pair.answer, span) >= AGREES
         and normalize_answer(span) not in normalize_answer(pair.question)
     )
+
+
+def read(path: Path) -> Iterator[WrittenPassage]:
+    """The passages of a file, line by line; FormatError where a line is none."""
+    for number, row in numbered(path):
+        yield parse(row, f"{path}, line {number}")
+
+
+def context_of(passage: WrittenPassage) -> Context:
+    """A passage with those of its written questions that are ``kept``; its title, or else its beginning, as group."""
+    asked = tuple(Asked(pair.question, pair.start, pair.end) for pair in passage.kept())
+    group = passage.title or f"{passage.source}:{passage.text[:60]}"
+    return Context(group, passage.text, asked, f"written_{passage.source}")
 
 
 def parse(row: dict[str, Any], place: str) -> WrittenPassage:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quipu.datasets.io import read_text
 from quipu.errors import InputError
-from quipu.training.corpora import open_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,7 @@ def read(path: Path) -> list[MultiHop]:
 
     InputError where a line is of none of the three layouts.
     """
-    with open_text(path) as file:
-        text = file.read()
+    text = read_text(path)
     try:
         whole = text.lstrip().startswith("[")
         rows = json.loads(text) if whole else [json.loads(line) for line in text.split("\n") if line.strip()]
