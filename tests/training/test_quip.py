@@ -19,9 +19,10 @@ torch = pytest.importorskip("torch")
 from tests.tiny_bert import TEXTS, wordpieces
 from transformers import BertConfig, BertModel
 
+from quipu.datasets import conll, sentences
 from quipu.datasets.contexts import Asked, Context
 from quipu.errors import FormatError, InputError, SettingsError
-from quipu.evaluation.tasks import ner, paraphrase
+from quipu.evaluation.tasks import paraphrase
 from quipu.models.encoder import Encoder
 from quipu.training import export
 from quipu.training.base import load_tokenizer
@@ -381,15 +382,15 @@ def test_codebook_is_listed_and_loaded(checkpoint: Path, tmp_path: Path) -> None
 def test_few_shot_tuning_and_tagging_run_and_learn(checkpoint: Path) -> None:
     """Eight examples whose label is plain: a tuned copy fits them; the checkpoint itself is not touched."""
     before = (checkpoint / "model.safetensors").read_bytes()
-    pairs = [paraphrase.SentencePair(text, text, True) for text in TEXTS] + [
-        paraphrase.SentencePair(TEXTS[at], TEXTS[at - 1], False) for at in range(3)
+    pairs = [sentences.SentencePair(text, text, True) for text in TEXTS] + [
+        sentences.SentencePair(TEXTS[at], TEXTS[at - 1], False) for at in range(3)
     ]
     values = fewshot.tune(checkpoint, pairs, pairs, seed=1, epochs=5)
     labels = np.array([pair.same for pair in pairs])
     assert paraphrase.decisions(values, labels)["auroc"] == 1.0
     items = [
-        ner.Tagged(("The", "Suez", "Canal", "was", "opened"), ("O", "B-LOC", "I-LOC", "O", "O")),
-        ner.Tagged(("by", "Ferdinand", "de", "Lesseps"), ("O", "B-PER", "I-PER", "I-PER")),
+        conll.Tagged(("The", "Suez", "Canal", "was", "opened"), ("O", "B-LOC", "I-LOC", "O", "O")),
+        conll.Tagged(("by", "Ferdinand", "de", "Lesseps"), ("O", "B-PER", "I-PER", "I-PER")),
     ]
     for heads in ("question", "random"):
         said = tagger.tag(checkpoint, items, items, heads, 1, epochs=60, rate=3e-3)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quipu.datasets import conll, sentences
 from quipu.errors import InputError
 from quipu.evaluation.tasks import ner, paraphrase, probe, sentiment, spans
 from quipu.models.spans import Floats, TokenVectors
@@ -143,13 +144,13 @@ def test_upper_third_of_the_layers() -> None:
 )
 def test_paraphrase_files_are_known_by_their_columns(tmp_path: Path, head: str, row: str) -> None:
     (tmp_path / "test.tsv").write_text("\n".join([head, row.format(1), row.format(0)]) + "\n")
-    pairs = paraphrase.read_pairs(tmp_path / "test.tsv")
+    pairs = sentences.read_pairs(tmp_path / "test.tsv")
     assert [(pair.left, pair.right, pair.same) for pair in pairs] == [
         ("good film", "film good", True), ("good film", "film good", False),
     ]  # fmt: skip
     (tmp_path / "test.tsv").write_text(head + "\nbroken\tline\n")
     with pytest.raises(InputError, match=r"test\.tsv, line 2"):
-        paraphrase.read_pairs(tmp_path / "test.tsv")
+        sentences.read_pairs(tmp_path / "test.tsv")
 
 
 def paraphrases(folder: Path, rows: int = 20) -> Path:
@@ -200,7 +201,7 @@ def test_few_shot_samples_hold_five_of_each_type(tmp_path: Path) -> None:
         lines += [f"Anna{at}\tB-PER", "went\tO", *(["Suez\tB-LOC"] if at % 4 == 0 else []), ""]
     (tmp_path / "train.conll").write_text("\n".join(lines))
     (tmp_path / "test.conll").write_text("Anna B-PER\nnow O\n \tO\n\tO\n")  # the corpus of tweets has such blanks
-    pool, test = ner.read_sets(tmp_path)
+    pool, test = conll.read_sets(tmp_path)
     assert len(pool) == 40 and test[0].tags == ("B-PER", "O")
     chosen = ner.sample(tmp_path, pool, split=0)
     kinds = [kind for item in chosen for kind, _, _ in ner.entities(item.tags)]
@@ -214,7 +215,7 @@ def test_few_shot_samples_hold_five_of_each_type(tmp_path: Path) -> None:
     assert (tmp_path / "tags").read_text() == "B-PER O\n"
     (tmp_path / "few_shot_5_0.words").write_text("Suez\n")
     (tmp_path / "few_shot_5_0.ner").write_text("B-creative_work\n")
-    assert ner.sample(tmp_path, pool, 0) == [ner.Tagged(("Suez",), ("B-creative-work",))]
+    assert ner.sample(tmp_path, pool, 0) == [conll.Tagged(("Suez",), ("B-creative-work",))]
 
 
 def test_sentiment_by_two_questions(tmp_path: Path) -> None:
@@ -229,16 +230,16 @@ def test_sentiment_by_two_questions(tmp_path: Path) -> None:
 def test_sentiment_files_of_each_kind(tmp_path: Path) -> None:
     (tmp_path / "rt-polarity.pos").write_bytes("sch\xf6n\n".encode("latin-1"))
     (tmp_path / "rt-polarity.neg").write_text("bad\n")
-    assert [(item.text, item.positive) for item in sentiment.read_opinions(tmp_path)] == [
+    assert [(item.text, item.positive) for item in sentences.read_opinions(tmp_path)] == [
         ("schön", True), ("bad", False),
     ]  # fmt: skip
     (tmp_path / "test.csv").write_text('1,"good, really"\n0,bad\n')
-    assert sentiment.read_opinions(tmp_path / "test.csv")[0].text == "good, really"
+    assert sentences.read_opinions(tmp_path / "test.csv")[0].text == "good, really"
     (tmp_path / "dev.tsv").write_text("sentence\tlabel\ngood\t1\n")
-    assert len(sentiment.read_opinions(tmp_path / "dev.tsv")) == 1
+    assert len(sentences.read_opinions(tmp_path / "dev.tsv")) == 1
     (tmp_path / "dev.tsv").write_text("sentence\tlabel\ngood\tfine\n")
     with pytest.raises(InputError, match="label 0 or 1"):
-        sentiment.read_opinions(tmp_path / "dev.tsv")
+        sentences.read_opinions(tmp_path / "dev.tsv")
 
 
 def test_probe_reads_what_vectors_say_and_nothing_from_shuffled_labels(tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import quipu
 from quipu.corpus.lines import unpacked
 from quipu.datasets.io import find
 from quipu.datasets.sources import Source
@@ -99,7 +98,7 @@ def digest(path: Path) -> str:
 def _download(url: str, path: Path, name: str, progress: Progress) -> None:
     """Into ``path``, by way of a file ``.part`` beside it that a later call goes on with."""
     part, version = path.with_name(path.name + ".part"), path.with_name(path.name + ".part.version")
-    headers = {"User-Agent": f"quipu/{quipu.__version__}", "Accept-Encoding": "identity"}
+    headers = {"User-Agent": "quipu", "Accept-Encoding": "identity"}
     if part.is_file() and version.is_file():  # go on only with the very file that was begun
         headers |= {"Range": f"bytes={part.stat().st_size}-", "If-Range": version.read_text(encoding="utf-8")}
     try:
