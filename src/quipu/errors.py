@@ -6,6 +6,7 @@ QuipuError                 one line for a person: what, where, how to mend it
     FormatError            a memory, a model folder or an exchange file that is not what it should be
     SettingsError          an unknown key or an impossible value in a recipe or an option
   MemoryLocked             another process is writing to this memory                         (exit code 2)
+  ServerError              a server that was asked does not answer, or refuses               (exit code 2)
   MissingExtra             an optional part of quipu is not installed                        (exit code 2)
   ExportMismatch           an exported model does not answer as the trained one does         (exit code 1)
 """
@@ -42,6 +43,15 @@ class SettingsError(InputError):
 
 class MemoryLocked(QuipuError):
     """Another process holds the writer's lock."""
+
+
+class ServerError(QuipuError):
+    """A server cannot be reached, or refused; ``code`` is its problem's, None where it named none."""
+
+    def __init__(self, message: str, code: str | None = None) -> None:
+        """``message``: one line."""
+        super().__init__(message)
+        self.code = code
 
 
 class MissingExtra(QuipuError):

@@ -374,14 +374,13 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``quipu ask --json`` prints."""
-        pair = self.evidence[0].pair if self.evidence else None
         return {
             "question": self.question,
             "text": self.text,
             "score": self.score,
             "probability": self.probability,
             "abstained": self.text is None,
-            "pair": None if pair is None else {"id": pair.id, "question": pair.question, "answer": pair.answer},
+            "pair": _named(self.evidence[0].pair) if self.evidence else None,
             "evidence": [_shown(item) for item in self.evidence],
             "route": self.route,
             "reason": self.reason,
@@ -404,16 +403,28 @@ class Answer:
         }
 
 
+def _named(pair: QAPair | None) -> dict[str, Any] | None:
+    """A pair in short."""
+    if pair is None:
+        return None
+    return {"id": pair.id, "question": pair.question, "answer": pair.answer, "origin": pair.origin}
+
+
 def _shown(evidence: Evidence) -> dict[str, Any]:
-    """Where evidence stands, as a plain dictionary."""
+    """Where evidence stands, as a plain dictionary; ``blocks``: those of the passage in which the span stands."""
+    passage, span = evidence.passage, evidence.span
+    blocks = [mark for mark in passage.marks if span and mark.span.overlaps(span)] if passage else []
     return {
         "document": evidence.document,
-        "title": evidence.passage.title if evidence.passage else None,
-        "start": evidence.span.start if evidence.span else None,
-        "end": evidence.span.end if evidence.span else None,
+        "title": passage.title if passage else None,
+        "start": span.start if span else None,
+        "end": span.end if span else None,
         **asdict(evidence.place),
         "quote": evidence.quote,
-        "passage": evidence.passage.text if evidence.passage else None,
+        "passage": passage.text if passage else None,
+        "passage_start": passage.span.start if passage else None,
+        "stored_pair": _named(evidence.pair),
+        "blocks": [{"kind": mark.kind, "start": mark.span.start, "end": mark.span.end} for mark in blocks],
     }
 
 

@@ -4,85 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from tests.serving.conftest import ROOT, wait
+from tests.serving.conftest import ROOT, Ran, Running, wait
 from tests.serving.test_api import timeless
-
-from quipu import build
-from quipu.cli.main import run
 
 QUESTIONS = [
     "Who signs the papers?", "When was the canal opened?", "How long is the canal?", "Who is the king of France?",
 ]  # fmt: skip
-PAIRS = """question,answer
-Who signs the papers?,the harbour office
-When was the canal opened?,17 November 1869
-How long is the canal?,193 kilometres
-Who pays the pilots?,the town
-What does a ship pay?,nine ducats
-"""
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-Ran = tuple[int, str, str]
-
-
-@pytest.fixture
-def quipu(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """The command line in this process: exit code, standard output, standard error."""
-
-    def ran(*arguments: object) -> Ran:
-        code = run([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return ran
-
-
-@pytest.fixture(scope="module")
-def canal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A memory of ready pairs whose cascade takes no step that a language model does."""
-    folder = tmp_path_factory.mktemp("run")
-    (folder / "pairs.csv").write_text(PAIRS)
-    with build([], folder / "canal.quipu", pairs=folder / "pairs.csv") as made:
-        made.keep_settings(replace(made.settings, steps=("lookup", "chain")))
-        return made.path
-
-
-class Running:
-    """A server's process; ``url`` is what it printed."""
-
-    def __init__(self, *arguments: object, **environment: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "quipu", "serve", *map(str, arguments), "--json"], text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**ENVIRONMENT, **environment},
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise AssertionError(self.process.communicate()[1])
-        self.said: dict[str, Any] = json.loads(line)
-        self.url = str(self.said["url"])
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import typer
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.places import SHOWN, located
 from quipu.cli.terminal import print_json, print_table, remark, shortened, show
-from quipu.errors import InputError, MemoryLocked
+from quipu.errors import InputError, MemoryLocked, ServerError
 
 if TYPE_CHECKING:
     from quipu.cli.questions import BadLine
@@ -27,7 +27,15 @@ VERDICTS = {"right": True, "r": True, "wrong": False, "w": False}
 
 
 def ask(
-    memory: MemoryPath,
+    memory: Annotated[
+        str,
+        typer.Argument(
+            metavar="MEMORY|URL",
+            help="The folder of the memory, or its address at a server, as http://localhost:8765/docs, whose token is "
+            "in QUIPU_TOKEN.",
+            show_default=False,
+        ),
+    ],
     question: Annotated[
         str | None,
         typer.Argument(
@@ -100,7 +108,7 @@ def ask(
     Where nothing is probable enough, there is no answer but the reason. Questions of a file are asked together, 64 at
     a time: their milliseconds are means.
     """
-    import quipu
+    from quipu.cli.asking import asker
     from quipu.cli.questions import STANDARD_INPUT, questions_of
     from quipu.text import check_question
 
@@ -110,38 +118,28 @@ def ask(
         check_question(question)
     if precision is not None and min_probability is not None:
         raise InputError("give --precision or --min-probability, not both")
-    with quipu.open(memory, read_only=True, settings=_settings(settings or ())) as opened:
-        if precision is not None:
-            promise = opened.promised(precision, method, rerank=rerank)
-            min_probability = promise.probability
-            remark(promise.text())
-
-        def answered(some: list[str]) -> list[Answer]:
-            return opened.ask_many(
-                some, k=k, method=method, rerank=rerank, min_probability=min_probability, budget_ms=budget_ms,
-                prefer=prefer,
-            )  # fmt: skip
-
+    options = {
+        "k": k, "method": method, "rerank": rerank, "min_probability": min_probability, "precision": precision,
+        "budget_ms": budget_ms, "prefer": prefer,
+    }  # fmt: skip
+    with asker(memory, _settings(settings or ()), options) as asked:
         if question is not None:
-            _show(answered([question])[0], as_json, explain)
+            [(answer, together)] = asked.ask([question])
+            _show(answer, together, as_json, explain)
         elif questions is None and sys.stdin.isatty():
 
             def ask_one(line: str) -> Answer:
-                answer = answered([line])[0]
-                _show(answer, as_json, explain)
+                [(answer, together)] = asked.ask([line])
+                _show(answer, together, as_json, explain)
                 return answer
 
-            def mark(answer: Answer, right: bool) -> None:
-                with quipu.open(opened.path, encoder=opened.models.encoder()) as writer:  # locked only for this long
-                    writer.mark(answer, right)
-
-            _prompt(opened.path, ask_one, mark)
+            _prompt(asked.name, ask_one, asked.mark)
         else:
             source = questions or STANDARD_INPUT
-            together = 1 if source == STANDARD_INPUT else QUESTIONS_PER_CALL  # a pipe may wait for each answer
-            for some in _batches(questions_of(source), together, strict):
-                for answer in answered(some):
-                    _show(answer, as_json, explain, together=len(some))
+            size = 1 if source == STANDARD_INPUT else QUESTIONS_PER_CALL  # a pipe may wait for each answer
+            for some in _batches(questions_of(source, asked.longest), size, strict):
+                for answer, together in asked.ask(some):
+                    _show(answer, together, as_json, explain, named=True)
 
 
 def search(
@@ -216,7 +214,7 @@ def _batches(items: Iterable[str | BadLine], size: int, strict: bool) -> Iterato
         raise InputError("not one line could be asked")
 
 
-def _prompt(memory: Path, ask_one: Callable[[str], Answer], mark: Callable[[Answer, bool], None]) -> None:
+def _prompt(memory: str, ask_one: Callable[[str], Answer], mark: Callable[[Answer, bool], None]) -> None:
     """Ask until the end of input, or until one of ``GOODBYES``; a word of ``VERDICTS`` marks the last answer."""
     import contextlib
 
@@ -243,23 +241,23 @@ def _prompt(memory: Path, ask_one: Callable[[str], Answer], mark: Callable[[Answ
                 remark("noted" if VERDICTS[line.lower()] else "noted; it will not be given to this question again")
             else:
                 last = ask_one(line)
-        except (InputError, MemoryLocked) as error:
+        except (InputError, MemoryLocked, ServerError) as error:
             remark(str(error))
 
 
-def _show(answer: Answer, as_json: bool, explain: bool, together: int | None = None) -> None:
-    """An answer; with its question where several were asked, ``together`` with how many."""
+def _show(answer: Answer, together: int, as_json: bool, explain: bool, *, named: bool = False) -> None:
+    """An answer that was found ``together`` with so many; ``named``: with its question, where several are asked."""
     if as_json:
-        print_json(answer.to_json() | {"asked_together": together or 1})
+        print_json(answer.to_json() | {"asked_together": together})
         return
-    if together is not None:
+    if named:
         show(f"? {' '.join(answer.question.split())}")
-    for line in described(answer, together or 1):
+    for line in described(answer, together):
         show(line)
     if explain:
         for line in explained(answer):
             show(line)
-    if together is not None:
+    if named:
         show()
 
 

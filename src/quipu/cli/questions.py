@@ -22,9 +22,10 @@ class BadLine:
     reason: str
 
 
-def questions_of(source: Path) -> Iterator[str | BadLine]:
+def questions_of(source: Path, longest: int = LONGEST_QUESTION) -> Iterator[str | BadLine]:
     """The questions of a file, or as they come from standard input ("-"); blank lines do not count.
 
+    ``longest``: characters that a question may have.
     A line is a question, or a JSON object with "question". Where the file's name ends in .jsonl or its first line is
     JSON, every line must be. InputError where the file cannot be read.
     """
@@ -36,7 +37,7 @@ def questions_of(source: Path) -> Iterator[str | BadLine]:
         if as_json is None:
             as_json = line is not None and line.lstrip().startswith("{") and is_json(line)
         try:
-            yield _question(line, as_json)
+            yield _question(line, as_json, longest)
         except ValueError as error:
             yield BadLine(f"{name}, line {number}", str(error))
 
@@ -71,10 +72,11 @@ def _streamed(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
         yield number, text if rest is line else None
 
 
-def _question(line: str | None, as_json: bool) -> str:
+def _question(line: str | None, as_json: bool, longest: int) -> str:
     """The question that a line asks; ValueError with the reason where it asks none."""
+    too_long = f"longer than a question may be ({longest:,} characters)"
     if line is None or len(line) > 2 * LONGEST_QUESTION:  # JSON may write more than it says
-        raise ValueError(f"longer than a question may be ({LONGEST_QUESTION:,} characters)")
+        raise ValueError(too_long)
     question = line.strip()
     if as_json or (question.startswith("{") and is_json(question)):
         row = from_json(question)
@@ -82,5 +84,7 @@ def _question(line: str | None, as_json: bool) -> str:
         if not isinstance(value, str) or not value.strip():
             raise ValueError('a JSON object with "question" is needed')
         question = value.strip()
+    if longest < len(question) <= LONGEST_QUESTION:
+        raise ValueError(too_long)
     check_question(question)
     return question

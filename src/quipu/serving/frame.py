@@ -59,6 +59,12 @@ def header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
+def path_of(scope: Scope) -> str:
+    """The path without what a proxy strips, which the server puts before it again."""
+    path, stripped = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(stripped) :] if stripped and path.startswith(stripped + "/") else path
+
+
 class Frame:
     """The outermost ASGI application."""
 
@@ -125,7 +131,7 @@ def _template(scope: Scope) -> str:
     path: str | None = getattr(scope.get("route"), "path", None)
     if path is None:
         return "none"
-    return path if path.startswith(API) or not scope["path"].startswith(API) else API + path
+    return path if path.startswith(API) or not path_of(scope).startswith(API) else API + path
 
 
 def _is_address(name: str) -> bool:

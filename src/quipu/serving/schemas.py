@@ -44,6 +44,23 @@ class Health(Shown):
     memories: list[str] = []
 
 
+class PairName(Shown):
+    """A stored pair, in short."""
+
+    id: str
+    question: str
+    answer: str
+    origin: Literal["generated", "document", "imported", "user"]
+
+
+class Block(Shown):
+    """A part of a document, such as a paragraph, a heading, or a row of a table; characters of its text."""
+
+    kind: str
+    start: int
+    end: int
+
+
 class PlaceShown(Shown):
     """Where something stands in a document; ``start`` and ``end`` are characters of its text."""
 
@@ -56,14 +73,9 @@ class PlaceShown(Shown):
     headings: list[str]
     quote: str | None
     passage: str | None
-
-
-class PairName(Shown):
-    """A stored pair, in short."""
-
-    id: str
-    question: str
-    answer: str
+    passage_start: Annotated[int | None, Field(description="The character of the text at which `passage` begins.")]
+    stored_pair: Annotated[PairName | None, Field(description="The pair that stands there, if it is one.")]
+    blocks: Annotated[list[Block], Field(description="Those of the passage in which `start` to `end` stands.")]
 
 
 class Dated(Shown):
@@ -120,6 +132,8 @@ class AnswerShown(Shown):
                             "document": "suez-canal.md", "title": "The Suez Canal", "start": 193, "end": 213,
                             "page": None, "line": 5, "headings": ["History"], "quote": "Ferdinand de Lesseps",
                             "passage": "In 1854 Ferdinand de Lesseps obtained the concession.",
+                            "passage_start": 185, "stored_pair": None,
+                            "blocks": [{"kind": "paragraph", "start": 185, "end": 238}],
                         }
                     ],
                     "route": "lookup", "reason": "the best stored pair", "milliseconds": 9.7, "held": None,

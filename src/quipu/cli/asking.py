@@ -1,0 +1,105 @@
+"""Who answers ``quipu ask``: a memory in a folder, or one that a server answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quipu.cli.terminal import remark
+from quipu.errors import InputError
+
+if TYPE_CHECKING:
+    from quipu.client import Service
+    from quipu.facade import Memory
+    from quipu.records import Answer
+
+Told = tuple["Answer", int]
+"""An answer, and over how many questions its milliseconds are a mean."""
+
+
+class Asker(Protocol):
+    """Answers questions with the options of the command line."""
+
+    @property
+    def name(self) -> str:
+        """By what the user called it."""
+
+    @property
+    def longest(self) -> int:
+        """Characters that a question may have."""
+
+    def ask(self, questions: Sequence[str]) -> list[Told]:
+        """Answers, in order, of at most 64 questions."""
+
+    def mark(self, answer: Answer, right: bool) -> None:
+        """Remember what the user says of an answer."""
+
+
+@contextmanager
+def asker(place: str, settings: Mapping[str, Any], options: dict[str, Any]) -> Iterator[Asker]:
+    """For the folder or the URL that the user named. ``options``: of ``Memory.ask_many``, with ``precision``."""
+    if place.startswith(("http://", "https://")):
+        from quipu.client import Service
+
+        if settings:
+            raise InputError("--set is for a memory in a folder; a server's memory keeps its settings where it is")
+        with Service(place) as service:
+            yield _Remote(service, options)
+        return
+    import quipu
+
+    with quipu.open(Path(place), read_only=True, settings=settings) as memory:
+        if (precision := options.pop("precision")) is not None:
+            promise = memory.promised(precision, options["method"], rerank=options["rerank"])
+            options["min_probability"] = promise.probability
+            remark(promise.text())
+        yield _Local(memory, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    memory: Memory
+    options: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.memory.path)
+
+    @property
+    def longest(self) -> int:
+        from quipu.text import LONGEST_QUESTION
+
+        return LONGEST_QUESTION
+
+    def ask(self, questions: Sequence[str]) -> list[Told]:
+        answers = self.memory.ask_many(questions, **self.options)
+        return [(answer, len(questions)) for answer in answers]
+
+    def mark(self, answer: Answer, right: bool) -> None:
+        import quipu
+
+        memory = self.memory
+        with quipu.open(memory.path, encoder=memory.models.encoder()) as writer:  # locked only for this long
+            writer.mark(answer, right)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remote:
+    service: Service
+    options: Mapping[str, Any]
+    longest: int = field(default=2_000, init=False)
+
+    @property
+    def name(self) -> str:
+        return self.service.url
+
+    def ask(self, questions: Sequence[str]) -> list[Told]:
+        from quipu.client import answer_of
+
+        return [(answer_of(row), row.get("asked_together", 1)) for row in self.service.ask(questions, self.options)]
+
+    def mark(self, answer: Answer, right: bool) -> None:
+        raise InputError("an answer of a server cannot be marked here; where its folder is: quipu feedback")
