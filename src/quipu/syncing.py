@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -214,6 +215,32 @@ def file_times(paths: Sequence[str | Path]) -> dict[str, tuple[int, int]] | None
     except InputError:
         return None
     return times
+
+
+class Watch:
+    """Says when files are to be synced: first of all, when one changed and rests since, and every so many seconds."""
+
+    def __init__(self, paths: Sequence[str | Path], every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """``every`` and the clock in seconds."""
+        self._paths, self._every, self._clock = paths, every, clock
+        self._seen: dict[str, tuple[int, int]] | None = None
+        self._synced: dict[str, tuple[int, int]] | None = None
+        self._began = False
+        self._last = 0.0
+
+    def due(self) -> bool:
+        """Look at the files, once."""
+        times, now = file_times(self._paths), self._clock()
+        rest = times == self._seen and times != self._synced
+        due = not self._began or now - self._last >= self._every or rest
+        self._seen = times
+        if due:
+            self._last = now
+        return due
+
+    def done(self) -> None:
+        """What was seen last is synced."""
+        self._synced, self._began = self._seen, True
 
 
 def vanished(path: str) -> bool:

@@ -57,6 +57,24 @@ def serve(
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Questions answered together at most.")] = 32,
     rate: Annotated[float, typer.Option(min=0.001, metavar="N", help="Requests a second that a token may make.")] = 20,
     burst: Annotated[int, typer.Option(min=1, metavar="N", help="Requests that it may make at once.")] = 40,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, metavar="N", help="Processes that answer at this address; one that dies is started again."
+        ),
+    ] = 1,
+    watch: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DOCS",
+            help="Files and folders that the memory is synced with whenever one changes; NAME=DOCS where there are "
+            "several memories; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    watch_delete: Annotated[
+        bool, typer.Option("--watch-delete", help="Forget watched files that are gone, at most 20 % at once.")
+    ] = False,
     question_log: Annotated[
         Path | None,
         typer.Option(
@@ -102,7 +120,8 @@ def serve(
             cors=tuple(cors or ()), max_body=_bytes("--max-body", max_body),
             max_upload=_bytes("--max-upload", max_upload), queue=queue, queue_ms=queue_ms, batch=batch, rate=rate,
             burst=burst, question_log=question_log, chat_sources=chat_sources, ssl_keyfile=ssl_keyfile,
-            ssl_certfile=ssl_certfile, root_path=root_path,
+            ssl_certfile=ssl_certfile, root_path=root_path, workers=workers,
+            watch=tuple(watch or ()), watch_delete=watch_delete,
         ),
     )  # fmt: skip
     if get is not None:

@@ -99,19 +99,14 @@ def watch(
 
     A file that is just being written is read when it rests. Between two syncs the memory is free for other writers.
     """
-    from quipu.syncing import check_limit, file_times
+    from quipu.syncing import Watch, check_limit
 
     check_limit(max_delete)
-    synced, seen, last = None, None, 0.0
+    watching = Watch(documents, every)
     try:
         while True:
-            times, now = file_times(documents), time.monotonic()
-            due = synced is None or now - last >= every
-            if due or (times == seen and times != synced):
-                if _sync_once(memory, documents, delete, max_delete, as_json):
-                    synced = times
-                last = now
-            seen = times
+            if watching.due() and _sync_once(memory, documents, delete, max_delete, as_json):
+                watching.done()
             time.sleep(min(_POLL, every))
     except KeyboardInterrupt:
         remark("stopped; what is finished is kept")

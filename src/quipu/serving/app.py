@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ from quipu.serving.problems import handle_problems
 from quipu.serving.served import Opener, Served, named_memories, open_memory
 from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Keyring
+from quipu.serving.watching import Watcher, watched_folders
 from quipu.serving.writing import Writers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -44,10 +47,12 @@ class Server:
         environment: Mapping[str, str] | None = None,
         opener: Opener = open_memory,
         writer: Sequence[str] | None = None,
+        wake: Callable[[], None] | None = None,
     ) -> None:
         """InputError where a memory cannot be opened, or where the settings would let in more than was meant.
 
-        ``environment``: that of the process; ``writer``: the command of the process that writes.
+        ``environment``: that of the process; ``writer``: the command of the process that writes; ``wake``: where
+        another process keeps that one and watches the files, what tells it of a new job.
         """
         settings = settings or ServeSettings()
         self.keyring = Keyring(settings.token_file, os.environ if environment is None else environment)
@@ -60,7 +65,9 @@ class Server:
         )
         metrics.observe(self.engine, memories)
         log = None if settings.question_log is None else QuestionLog(settings.question_log)
-        writers = Writers({name: Journal(path) for name, path in named.items()}, writer)
+        writers = Writers({name: Journal(path) for name, path in named.items()}, writer, wake)
+        folders = watched_folders(settings.watch, list(named))
+        self._watcher = Watcher(writers, folders if wake is None else {}, settings.watch_delete)
         self.context = Context(
             settings, self.keyring, memories, self.engine, metrics, writers, log, AnswerIds(self.keyring)
         )
@@ -88,18 +95,40 @@ class Server:
                 "--token-file FILE"
             )
 
+        if settings.ssl_certfile is not None:
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.ssl_certfile, settings.ssl_keyfile)
+            except OSError as error:
+                raise InputError(
+                    f"--ssl-certfile {settings.ssl_certfile} with --ssl-keyfile {settings.ssl_keyfile} cannot be used "
+                    f"({error.strerror or error})"
+                ) from error
+
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         self.engine.start()
-        if self.context.settings.writable:
-            self.context.writers.start()
+        self.start_writing()
+        sampling = asyncio.create_task(self._sample())
         try:
             yield
         finally:
+            sampling.cancel()
             self.close()
+
+    def start_writing(self) -> None:
+        """Have jobs done, and files watched, where the server is to change anything."""
+        if self.context.settings.writable or self.context.settings.watch:
+            self.context.writers.start()
+            self._watcher.start()
+
+    async def _sample(self) -> None:
+        while self.context.metrics.shared:  # other processes tell what this one measures
+            self.context.metrics.sample()
+            await asyncio.sleep(0.5)
 
     def close(self) -> None:
         """Let everything go. A batch that does not end keeps its memory, which ends with the process."""
+        self._watcher.close()
         self.context.writers.close()
         if self.engine.close():
             for served in self.context.memories.values():

@@ -17,6 +17,8 @@ QUESTIONS = 64
 """Questions in one request."""
 PAIRS = 100
 """Pairs in one request."""
+GROWN = 400
+"""Questions in one request to grow."""
 
 
 def check_text(text: str) -> str:
@@ -160,3 +162,11 @@ class PairChange(Given):
         if self.question is None and self.answer is None:
             raise ValueError("give a question, an answer, or both")
         return self
+
+
+class GrowRequest(Given):
+    """Questions that had no answer; without them, those of this memory in the server's own log."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"questions": [ASKED]}, {}]})
+
+    questions: Annotated[list[Question], Field(min_length=1, max_length=GROWN)] | None = None

@@ -9,16 +9,18 @@ import secrets
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
+from fastapi import Path as InPath
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from quipu.corpus import SUFFIXES
 from quipu.errors import InputError
 from quipu.serving import schemas
-from quipu.serving.bodies import NewPairs, PairChange
+from quipu.serving.bodies import GrowRequest, NewPairs, PairChange
 from quipu.serving.context import Administered, Context, Readable, context_of, json_response, read
 from quipu.serving.frame import exchange_of
 from quipu.serving.jobs import ENDED, Job, Kind
@@ -34,7 +36,7 @@ _LOOK = 0.05  # seconds between two looks at the journal of one who waits
 _STREAM_LOOK = 0.25
 _KEEP_ALIVE = 15.0
 _LONGEST_NAME = 200  # bytes
-JobId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", examples=["5f2b8c1e9d3a4b67"])]
+JobId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$", examples=["5f2b8c1e9d3a4b67"])]
 
 
 @router.post(
@@ -83,15 +85,14 @@ async def remove_pair(request: Request, served: Readable, pair: Id) -> Response:
 async def put_document(
     request: Request,
     served: Readable,
-    name: Annotated[str, Path(description="What it is called, with the suffix of its kind.", examples=["handbook.md"])],
+    name: Annotated[
+        str, InPath(description="What it is called, with the suffix of its kind.", examples=["handbook.md"])
+    ],
 ) -> Response:
     """The body is the file. What an earlier file of this name said is replaced once the new one was read to its end."""
     check_name(name)
     context = context_of(request)
-    journal = context.writers.journals[served.name]
-    incoming = secrets.token_hex(16)
-    journal.incoming.mkdir(parents=True, exist_ok=True)
-    path = journal.incoming / incoming
+    path = _incoming(context, served)
     try:
         with path.open("xb") as file:
             async for chunk in request.stream():
@@ -101,7 +102,7 @@ async def put_document(
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return _begun(await _add(context, served, "add_document", {"name": name, "incoming": incoming}))
+    return _begun(request, await _add(context, served, "add_document", {"name": name, "incoming": path.name}))
 
 
 @router.delete(
@@ -116,7 +117,29 @@ async def remove_document(request: Request, served: Readable, document: Id) -> R
 
     if not await asyncio.to_thread(known):
         raise Problem("not_found", "no document has this id")
-    return _begun(await _add(context_of(request), served, "remove_document", {"document": document}))
+    return _begun(request, await _add(context_of(request), served, "remove_document", {"document": document}))
+
+
+@router.post(
+    "/{memory}/grow", summary="Make pairs for questions that had no answer", status_code=202, response_model=None,
+    responses=answered(schemas.JobName, CHANGED, 202),
+)  # fmt: skip
+async def grow(request: Request, served: Readable, wanted: GrowRequest) -> Response:
+    """As far as passages of the memory answer them; what is answered by now, or was grown before, adds nothing."""
+    context = context_of(request)
+    log = context.log
+    if wanted.questions is None and log is None:
+        raise Problem("invalid", "body /questions: needed, for the server keeps no log; see --question-log",
+                      pointer="/questions", location="body")  # fmt: skip
+    path = _incoming(context, served)
+
+    def write() -> None:
+        questions = wanted.questions or (log.refused(served.name) if log is not None else ())
+        with path.open("x", encoding="ascii") as file:
+            file.writelines(json.dumps({"question": question, "text": None}) + "\n" for question in questions)
+
+    await asyncio.to_thread(write)
+    return _begun(request, await _add(context, served, "grow", {"incoming": path.name}))
 
 
 @router.get(
@@ -174,6 +197,13 @@ def check_name(name: str) -> None:
         raise Problem("invalid", f"path /name: {reason}", pointer="/name", location="path")
 
 
+def _incoming(context: Context, served: Served) -> Path:
+    """A new file for what a job is to work on."""
+    folder = context.writers.journals[served.name].incoming
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / secrets.token_hex(16)
+
+
 async def _add(context: Context, served: Served, kind: Kind, given: Mapping[str, Any]) -> Job:
     if context.engine.draining:
         raise retry("draining", "the server is being stopped", 5)
@@ -192,15 +222,15 @@ async def outcome(request: Request, served: Served, kind: Kind, given: Mapping[s
         await asyncio.sleep(_LOOK)
         job = await asyncio.to_thread(journal.again, job)
     if job.state not in ENDED:
-        return _begun(job)
+        return _begun(request, job)
     if job.state != "done":
         raise Problem(job.code or "running", job.detail or "the job was cancelled")
     return json_response(dict(job.report or {}), status)
 
 
-def _begun(job: Job) -> Response:
+def _begun(request: Request, job: Job) -> Response:
     response = json_response({"job": job.id}, 202)
-    response.headers["location"] = f"/api/v1/jobs/{job.id}"
+    response.headers["location"] = f"{request.scope.get('root_path', '')}/api/v1/jobs/{job.id}"
     return response
 
 

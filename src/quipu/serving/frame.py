@@ -59,12 +59,6 @@ def header(scope: Scope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), None)
 
 
-def path_of(scope: Scope) -> str:
-    """The path without what a proxy strips, which the server puts before it again."""
-    path, stripped = str(scope["path"]), str(scope.get("root_path", ""))
-    return path[len(stripped) :] if stripped and path.startswith(stripped + "/") else path
-
-
 class Frame:
     """The outermost ASGI application."""
 

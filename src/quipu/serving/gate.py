@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quipu.serving.frame import exchange_of, header, path_of
+from quipu.serving.frame import exchange_of, header
 from quipu.serving.limits import Buckets
 from quipu.serving.problems import Problem, path_of, retry
 from quipu.serving.settings import ServeSettings, origin_of

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from quipu.records import Answer
 from quipu.serving.engine import Engine, Ticket
 from quipu.serving.served import Served
 
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which several processes count together; prometheus_client reads it when it is imported."""
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -18,6 +21,8 @@ class Metrics:
     """Those of one server."""
 
     def __init__(self) -> None:
+        self._sampled: list[tuple[Gauge, Callable[[], float]]] = []
+        self._counted: list[tuple[Gauge, Callable[[], float]]] = []
         self._registry = registry = CollectorRegistry()
         self._requests = Counter("quipu_requests", "Requests.", ("route", "status"), registry=registry)
         self._request = Histogram(
@@ -45,15 +50,30 @@ class Metrics:
             registry=registry,
         )  # fmt: skip
 
+    @property
+    def shared(self) -> bool:
+        """Whether they are counted together with those of other processes, in files."""
+        return SHARED in os.environ
+
     def observe(self, engine: Engine, memories: Mapping[str, Served]) -> None:
-        """Have the gauges asked when they are read, so that they are never old."""
-        size = Gauge("quipu_queue_size", "Questions that wait.", registry=self._registry)
-        size.set_function(lambda: engine.size)
-        ready = Gauge("quipu_ready", "Whether questions are answered.", registry=self._registry)
-        ready.set_function(lambda: engine.why_not_ready is None and not engine.draining)
-        pairs = Gauge("quipu_pairs", "Stored pairs.", ("memory",), registry=self._registry)
-        for name, served in memories.items():
-            pairs.labels(name).set_function(_pairs(served))
+        """Have the gauges read what is so now."""
+        size = Gauge("quipu_queue_size", "Questions that wait.", registry=self._registry, multiprocess_mode="livesum")
+        ready = Gauge(
+            "quipu_ready", "Whether questions are answered.", registry=self._registry, multiprocess_mode="livemin"
+        )
+        self._sampled = [
+            (size, lambda: engine.size),
+            (ready, lambda: engine.why_not_ready is None and not engine.draining),
+        ]
+        pairs = Gauge(
+            "quipu_pairs", "Stored pairs.", ("memory",), registry=self._registry, multiprocess_mode="mostrecent"
+        )
+        self._counted = [(pairs.labels(name), _pairs(served)) for name, served in memories.items()]
+
+    def sample(self) -> None:
+        """Set the gauges that others may read."""
+        for gauge, value in self._sampled:
+            gauge.set(value())
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """A request was answered; ``route`` is a template."""
@@ -87,7 +107,14 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of them, in Prometheus' format 0.0.4."""
-        return generate_latest(self._registry)
+        self.sample()
+        for gauge, value in self._counted:
+            gauge.set(value())
+        if not self.shared:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        multiprocess.MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
 
 def _pairs(served: Served) -> Callable[[], float]:

@@ -16,6 +16,7 @@ from starlette.types import Message
 from quipu.errors import InputError
 from quipu.serving.app import Server
 from quipu.serving.protocol import BoundedProtocol
+from quipu.serving.workers import Workers
 
 DRAIN = 10
 """Seconds that requests which are there are still answered when the server is stopped."""
@@ -50,6 +51,21 @@ def run(server: Server, started: Callable[[str], None]) -> None:
     InputError where the address cannot be had.
     """
     settings = server.context.settings
+    listening, url = _listen(server)
+    try:
+        if settings.workers > 1:
+            Workers(server, listening, DRAIN).run(lambda: started(url))
+        else:
+            serve(server, listening, lambda: started(url))
+    finally:
+        listening.close()
+        if settings.uds is not None:
+            settings.uds.unlink(missing_ok=True)
+
+
+def serve(server: Server, listening: socket.socket, started: Callable[[], None]) -> None:
+    """Answer what comes to a socket, in this process, until SIGTERM or SIGINT."""
+    settings = server.context.settings
     config = uvicorn.Config(
         server.app, log_config=None, access_log=False, server_header=False, lifespan="on",
         proxy_headers=settings.public_url is not None, root_path=settings.root_path,
@@ -57,13 +73,7 @@ def run(server: Server, started: Callable[[str], None]) -> None:
         ssl_keyfile=settings.ssl_keyfile, ssl_certfile=settings.ssl_certfile, ws="none",
         uds=None if settings.uds is None else str(settings.uds),
     )  # fmt: skip
-    listening, url = _listen(server)
-    try:
-        _Uvicorn(config, server, lambda: started(url)).run(sockets=[listening])
-    finally:
-        listening.close()
-        if settings.uds is not None:
-            settings.uds.unlink(missing_ok=True)
+    _Uvicorn(config, server, started).run(sockets=[listening])
 
 
 def _listen(server: Server) -> tuple[socket.socket, str]:
@@ -95,7 +105,7 @@ def _listen(server: Server) -> tuple[socket.socket, str]:
     listening.listen(_BACKLOG)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     scheme = "http" if settings.ssl_certfile is None else "https"
-    return listening, f"{scheme}://{host}:{listening.getsockname()[1]}{settings.root_path}"
+    return listening, f"{scheme}://{host}:{listening.getsockname()[1]}"
 
 
 def _answers(path: Path) -> bool:

@@ -22,6 +22,7 @@ class ServeSettings:
     """Where to listen and what one client may cost. Sizes in bytes, ``queue_ms`` in milliseconds.
 
     ``queue``: questions that may wait. ``rate`` and ``burst``: requests a second of one token, and how many at once.
+    ``watch``: files and folders that a memory is synced with, each "DOCS" or "NAME=DOCS".
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +44,9 @@ class ServeSettings:
     ssl_keyfile: Path | None = None
     ssl_certfile: Path | None = None
     root_path: str = ""
+    workers: int = 1
+    watch: tuple[str, ...] = ()
+    watch_delete: bool = False
 
     def __post_init__(self) -> None:
         if (self.ssl_keyfile is None) != (self.ssl_certfile is None):

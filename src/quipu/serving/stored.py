@@ -68,6 +68,12 @@ def pairs(
     served: Readable,
     document: Annotated[Name, Query(description="Of this document: its id, source or file.")] = None,
     origin: Annotated[Literal["generated", "document", "imported", "user"] | None, Query()] = None,
+    state: Annotated[
+        Literal["ambiguous", "right", "wrong", "plain"] | None,
+        Query(
+            description="Another passage answers it otherwise; its answer was marked as right, or as wrong; none of it."
+        ),
+    ] = None,
     q: Annotated[Name, Query(description="With these letters in the question or the answer, case aside.")] = None,
     limit: Limit = 50,
     after: After = None,
@@ -85,6 +91,8 @@ def pairs(
         if origin is not None:
             condition += " AND p.origin = ?"
             arguments.append(origin)
+        if state is not None:
+            condition += f" AND {_state(state, store.format)}"
         if q:
             condition += " AND (instr(lower(p.question), lower(?)) OR instr(lower(p.answer), lower(?)))"
             arguments += [q, q]
@@ -188,6 +196,19 @@ def text(
 def coverage(served: Readable, limit: Limit = 20) -> Response:
     """Pairs made, kept, and dropped by reason; those passages in full that have the fewest. made = kept + dropped."""
     return json_response(read(served, lambda memory: barest(memory.coverage(), limit)))
+
+
+def _state(state: str, store_format: int) -> str:
+    """The condition for pairs in this state; a record of an older format has no such marks."""
+    marked = "EXISTS (SELECT 1 FROM feedback f WHERE f.pair = p.id AND f.is_right = {})"
+    conditions = {
+        "ambiguous": "p.ambiguous IS NOT NULL" if store_format >= 2 else "0",
+        "right": marked.format(1) if store_format >= 7 else "0",
+        "wrong": marked.format(0) if store_format >= 7 else "0",
+    }
+    if state == "plain":
+        return f"NOT ({' OR '.join(conditions.values())})"
+    return conditions[state]
 
 
 def _facts(context: Context, served: Served) -> dict[str, Any]:

@@ -93,6 +93,8 @@ def _do(journal: Journal, job: Job, memory: Memory) -> None:
         journal.succeed(job, _DOING[job.kind](journal, job, memory, tell))
     except Exception as error:
         journal.fail(job, *_said(error))
+    if "incoming" in job.given:  # as long as the job has not ended, it may be begun again
+        (journal.incoming / str(job.given["incoming"])).unlink(missing_ok=True)
 
 
 def _said(error: Exception) -> tuple[str, str]:
@@ -116,7 +118,6 @@ def _add_document(journal: Journal, job: Job, memory: Memory, tell: Progress) ->
     other = next((known for known in known_files(memory.store) if known.name == name and known.path != path), None)
     came = journal.incoming / str(job.given["incoming"])
     if other is not None:
-        came.unlink(missing_ok=True)
         raise JobProblem(
             "exists", f"{name} is known from a file that did not come over the network; rename the new one"
         )
@@ -214,9 +215,17 @@ def _is_stored(memory: Memory, pair: str | None) -> bool:
         return False
 
 
+def _grow(journal: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any]:
+    return memory.grow(journal.incoming / str(job.given["incoming"]), progress=tell)
+
+
+def _sync(_: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any]:
+    return memory.sync(list(job.given["paths"]), delete=bool(job.given["delete"]), progress=tell).to_json()
+
+
 _DOING: dict[str, Callable[[Journal, Job, Memory, Progress], dict[str, Any]]] = {
     "add_document": _add_document, "remove_document": _remove_document, "add_pairs": _add_pairs,
-    "change_pair": _change_pair, "remove_pair": _remove_pair, "mark": _mark,
+    "change_pair": _change_pair, "remove_pair": _remove_pair, "mark": _mark, "grow": _grow, "sync": _sync,
 }  # fmt: skip
 
 

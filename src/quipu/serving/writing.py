@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from quipu.serving.jobs import Job, Journal
@@ -16,9 +16,18 @@ _PAUSE = 30.0  # at most so many seconds before another try, where the process e
 class Writers:
     """The journals by the names of their memories, and the one process that does their jobs."""
 
-    def __init__(self, journals: Mapping[str, Journal], command: Sequence[str] | None = None) -> None:
-        """``command``: what is run, by default ``quipu.serving.writer`` with the memories' folders."""
+    def __init__(
+        self,
+        journals: Mapping[str, Journal],
+        command: Sequence[str] | None = None,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        """``command``: what is run, by default ``quipu.serving.writer`` with the memories' folders.
+
+        ``wake``: where another process keeps the one that writes, what tells it that there is a new job.
+        """
         self.journals = journals
+        self._told = wake
         folders = [str(journal.memory) for journal in journals.values()]
         self._command = list(command or [sys.executable, "-m", "quipu.serving.writer", *folders])
         self._process: subprocess.Popen[bytes] | None = None
@@ -33,11 +42,16 @@ class Writers:
 
     def start(self) -> None:
         """Do what the last server left undone, and what ``wake`` announces."""
+        if self._told is not None:
+            return
         self._woken.set()
         self._thread.start()
 
     def wake(self) -> None:
         """There is a new job."""
+        if self._told is not None:
+            self._told()
+            return
         self._woken.set()
         if (process := self._process) is not None and process.stdin is not None:
             with suppress(OSError, ValueError):  # it is ending; the thread looks again then
