@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from quipu.cli.bench_serve import serve
 from quipu.cli.options import AsJson
 from quipu.cli.terminal import duration, print_json, print_table, progress
 from quipu.errors import InputError
@@ -49,6 +50,9 @@ def bench(
         print_json(figures)
     else:
         print_table([(name.replace("_", " "), value) for name, value in figures.items()])
+
+
+group.command("serve")(serve)
 
 
 @group.command("memory")
