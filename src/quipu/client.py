@@ -12,6 +12,7 @@ import os
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -185,7 +186,7 @@ def answer_of(row: Mapping[str, Any]) -> Answer:
             row["question"], row["text"], _number(row["score"]), row["probability"],
             tuple(map(_evidence, row["evidence"])), row["route"], row["reason"],
             row["milliseconds"], row["held"],
-            tuple(Step(*(item[name] for name in Step.__slots__)) for item in row["tried"]), row["generated"],
+            tuple(Step(*(item[part.name] for part in fields(Step))) for item in row["tried"]), row["generated"],
             None if row["nearest"] is None else _nearest(row["nearest"]), _dated(row["date"]),
             tuple(_elsewhere(item) for item in row["elsewhere"]),
         )  # fmt: skip
@@ -217,8 +218,8 @@ def _elsewhere(item: Mapping[str, Any]) -> Elsewhere:
 
 
 def _nearest(item: Mapping[str, Any]) -> NearestSentence:
-    rest = {name: item[name] for name in NearestSentence.__slots__ if name != "headings"}
-    return NearestSentence(**rest, headings=tuple(item["headings"]))
+    known = {part.name: item[part.name] for part in fields(NearestSentence)}
+    return NearestSentence(**known | {"headings": tuple(item["headings"])})
 
 
 def _dated(item: Mapping[str, Any] | None) -> Dated | None:

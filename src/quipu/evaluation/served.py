@@ -79,7 +79,7 @@ def measure(load: Load, say: Say) -> list[Run]:
     rerank = dict(load.options).get("rerank", False)
     least = 1.5 if rerank or dict(load.options).get("method", "cascade") != "lookup" else 4.0
     ratio = most / (single["answers_per_second"] or 1.0)
-    figures = {"answers_per_second": single["answers_per_second"], "gain": ratio}
+    figures: Figures = {"answers_per_second": single["answers_per_second"], "gain": ratio}
     return [*runs, Run("without batches", figures, {f"batches give >= {least:g} times": ratio >= least})]
 
 
