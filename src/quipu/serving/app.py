@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from quipu.errors import InputError
-from quipu.serving import answering, changes, feedback, health, openai_chat, stored
+from quipu.serving import answering, changes, feedback, health, openai_chat, stored, web
 from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.context import Context
 from quipu.serving.engine import Engine
@@ -143,6 +143,7 @@ def routes(lifespan: Lifespan | None = None) -> FastAPI:
         docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,
     )  # fmt: skip
+    app.include_router(web.router)
     app.include_router(health.router)
     app.include_router(openai_chat.router)
     for router in (changes.router, stored.router, answering.router, feedback.router):

@@ -81,7 +81,9 @@ class Frame:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *self._headers(scope, exchange)]
+                own = list(message.get("headers", ()))
+                known = {name.lower() for name, _ in own}
+                message["headers"] = own + [item for item in self._headers(scope, exchange) if item[0] not in known]
             await send(message)
 
         try:

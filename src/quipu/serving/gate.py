@@ -12,8 +12,9 @@ from quipu.serving.limits import Buckets
 from quipu.serving.problems import Problem, path_of, retry
 from quipu.serving.settings import ServeSettings, origin_of
 from quipu.serving.tokens import Keyring
+from quipu.serving.web import PATHS
 
-OPEN = frozenset({"/livez", "/readyz"})
+OPEN = frozenset({"/livez", "/readyz"}) | PATHS
 """Paths that need no token anywhere."""
 BODY_SECONDS = 10.0
 """How long a body may take, and a second more for every MiB that it may hold."""
