@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
-from tests.serving.conftest import READER, serving
+from tests.serving.conftest import READER, serving, wait
 
+from quipu.cli.main import run
 from quipu.serving.settings import ServeSettings
 from quipu.serving.web import FILES, PATHS
 
@@ -85,3 +87,17 @@ def test_a_proxy_may_strip_a_prefix(memory: Path) -> None:
         assert behind.get("/answers/livez").status_code == 200
         answer = behind.get("/answers/api/v1/memories")
         assert answer.status_code == 401 and answer.headers["cache-control"] == "no-store"
+
+
+def test_open_opens_the_page(
+    memory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Before the server listens the browser would show that nothing is there; and no browser reaches a Unix socket."""
+    seen: list[str] = []
+    monkeypatch.setattr("webbrowser.open", seen.append)
+    monkeypatch.setattr("quipu.serving.app.Server", lambda *_: SimpleNamespace(context=SimpleNamespace(memories=())))
+    monkeypatch.setattr("quipu.serving.run.run", lambda _, started: (seen.append("listens"), started("http://x:1")))
+    assert run(["serve", str(memory), "--open"]) == 0
+    wait(lambda: seen == ["listens", "http://x:1"])
+    assert run(["serve", str(memory), "--open", "--uds", str(tmp_path / "socket")]) == 2
+    assert "--uds" in capsys.readouterr().err and len(seen) == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +30,7 @@ def serve(
     uds: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Listen on a Unix socket instead.", show_default=False)
     ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -100,7 +103,7 @@ def serve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Answer questions over HTTP: a JSON API with health, metrics and limits.
+    """Answer questions over HTTP: a page and a JSON API with health, metrics and limits.
 
     Until SIGTERM or Ctrl-C, which let the questions that wait be answered. See docs/serving.md.
     """
@@ -113,6 +116,8 @@ def serve(
             raise
         raise MissingExtra("serving needs packages that are not installed: pip install 'quipu-qa[serve]'") from error
 
+    if open_page and uds is not None:
+        raise InputError("--open: a browser cannot go to a Unix socket; leave --uds out")
     server = Server(
         memories,
         ServeSettings(
@@ -135,6 +140,8 @@ def serve(
             print_json({"url": url, "pid": os.getpid(), "memories": names})
         else:
             show(f"{url} serves {', '.join(names)}; Ctrl-C stops it")
+        if open_page:  # a browser of a terminal would keep the server from answering it
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     run.run(server, started)
 
