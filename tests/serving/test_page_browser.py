@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("playwright", reason="playwright is not installed")
 
 from tests.full_memory import ASKED
-from tests.handmade import models
+from tests.handmade import WordEncoder, models
 from tests.serving.browser import CHROMIUM, WITHOUT, Watched, listening, opened, playwright_browser
 from tests.serving.conftest import ADMIN, READER, writer
 from tests.serving.conftest import opened as handmade
@@ -59,8 +60,17 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def url(memory: Path) -> Iterator[str]:
-    with listening(Server([memory], ServeSettings(), environment={}, opener=handmade)) as found:
+def harbour(memory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small memory, with a cascade that takes no step that a language model does."""
+    path = shutil.copytree(memory, tmp_path_factory.mktemp("page") / "harbour.quipu")
+    with quipu.open(path, encoder=WordEncoder()) as found:
+        found.keep_settings(replace(found.settings, steps=("lookup",)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def url(harbour: Path) -> Iterator[str]:
+    with listening(Server([harbour], ServeSettings(), environment={}, opener=handmade)) as found:
         yield found
 
 
@@ -377,9 +387,9 @@ def test_nothing_moves_for_those_who_want_no_motion(browser: Any, url: str) -> N
             assert (name != "none") is moves
 
 
-def test_the_token_stays_in_the_tab(browser: Any, memory: Path) -> None:
+def test_the_token_stays_in_the_tab(browser: Any, harbour: Path) -> None:
     """In an address a token ends in histories and logs; in a cookie another page can use it."""
-    server = Server([memory], ServeSettings(), environment={"QUIPU_TOKEN": READER}, opener=handmade)
+    server = Server([harbour], ServeSettings(), environment={"QUIPU_TOKEN": READER}, opener=handmade)
     with listening(server) as url:
         with opened(browser, url, f"#token={READER.replace(' ', '%20')}") as watched:
             watched.page.wait_for_selector(".suggestion")
@@ -398,11 +408,9 @@ def test_the_token_stays_in_the_tab(browser: Any, memory: Path) -> None:
             watched.errors.clear()  # the browser tells of the 401 itself
 
 
-def test_a_document_is_added_while_it_is_watched(browser: Any, memory: Path, tmp_path: Path) -> None:
+def test_a_document_is_added_while_it_is_watched(browser: Any, harbour: Path, tmp_path: Path) -> None:
     """A job whose end is not seen is begun again; one that failed without its reason too."""
-    import shutil
-
-    path = shutil.copytree(memory, tmp_path / "open.quipu")
+    path = shutil.copytree(harbour, tmp_path / "open.quipu")
     settings = ServeSettings(writable=True)
     server = Server([path], settings, environment={"QUIPU_ADMIN_TOKEN": ADMIN}, opener=handmade, writer=writer(path))
     with listening(server) as url, opened(browser, url, f"#token={ADMIN}") as watched:
@@ -428,6 +436,7 @@ def test_a_long_document_is_read_to_its_end(browser: Any, tmp_path: Path) -> Non
     words = " ".join(f"ship{'ab'[number % 2] * (number % 7)} \U0001f6a2" for number in range(2_000))
     (tmp_path / "long.txt").write_text(f"{words}. The tower is 77 metres high. {words}.\n")
     with quipu.build([tmp_path / "long.txt"], tmp_path / "long.quipu", **models()) as made:
+        made.keep_settings(replace(made.settings, steps=("lookup",)))
         whole = next(iter(made.store.documents())).text
     server = Server([tmp_path / "long.quipu"], ServeSettings(), environment={}, opener=handmade)
     with listening(server) as url, opened(browser, url) as watched:
