@@ -16,7 +16,7 @@ from quipu.serving.app import Server
 from quipu.serving.protocol import BoundedProtocol
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = os.environ.get("QUIPU_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+CHROMIUM = os.environ.get("QUIPU_CHROMIUM") or next((found for name in _NAMES if (found := shutil.which(name))), None)
 WITHOUT = "there is no Chromium: install one, or name it by QUIPU_CHROMIUM"
 PATIENCE = 180_000
 """Milliseconds that a step may take: on a machine that is busy a browser needs a minute to start."""
@@ -53,11 +53,19 @@ class Watched:
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.page.add_init_script(_WATCH)
-        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
-        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.page.on("dialog", self._dismiss)
+        self.page.on("console", self._listen)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.set_default_timeout(PATIENCE)
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def _listen(self, said: Any) -> None:
+        if said.type == "error":
+            self.errors.append(said.text)
 
     def check(self) -> None:
         """Fails where a script of a document ran, was kept from running, or something left the server."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,8 +80,7 @@ def test_the_page_comes_before_the_token(memory: Path) -> None:
 
 def test_a_proxy_may_strip_a_prefix(memory: Path) -> None:
     """Behind ``--root-path`` the paths that need no token are none any more, and nothing loads."""
-    settings = ServeSettings()
-    with serving(memory, replace(settings, root_path="/answers"), reader=READER) as client:
+    with serving(memory, ServeSettings(root_path="/answers"), reader=READER) as client:
         behind = TestClient(client.app, base_url="http://localhost", root_path="/answers")
         assert behind.get("/answers/page/app.js").status_code == 200
         assert behind.get("/answers/livez").status_code == 200
@@ -94,9 +93,14 @@ def test_open_opens_the_page(
 ) -> None:
     """Before the server listens the browser would show that nothing is there; and no browser reaches a Unix socket."""
     seen: list[str] = []
+
+    def listens(_: object, started: Callable[[str], None]) -> None:
+        seen.append("listens")
+        started("http://x:1")
+
     monkeypatch.setattr("webbrowser.open", seen.append)
     monkeypatch.setattr("quipu.serving.app.Server", lambda *_: SimpleNamespace(context=SimpleNamespace(memories=())))
-    monkeypatch.setattr("quipu.serving.run.run", lambda _, started: (seen.append("listens"), started("http://x:1")))
+    monkeypatch.setattr("quipu.serving.run.run", listens)
     assert run(["serve", str(memory), "--open"]) == 0
     wait(lambda: seen == ["listens", "http://x:1"])
     assert run(["serve", str(memory), "--open", "--uds", str(tmp_path / "socket")]) == 2

@@ -13,7 +13,7 @@ const STEPWISE = new Set(["hops", "chain"]); // their evidence has an order
 const sentence = (reason) => reason.charAt(0).toUpperCase() + reason.slice(1) + (/[.!?]$/.test(reason) ? "" : ".");
 
 function probability(value) {
-  if (value === null) return make("div", { class: "probability quiet" }, "No probability: the memory is not calibrated.");
+  if (value === null) return make("div", { class: "probability quiet" }, "How likely it is to be right is not known.");
   const said = `${percent(value)}, ${inWords(value)}`;
   return make(
     "div", { class: "probability" },
