@@ -30,6 +30,7 @@ VERBS = {
     "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
     "rekey": ("memory:rekey", "Make the keys anew after an update of quipu's encoder."),
     "serve": ("serve:serve", "Answer questions over HTTP: a page and a JSON API with health, metrics and limits."),
+    "mcp": ("mcp:mcp", "Offer memories to an assistant as tools, by the Model Context Protocol."),
     "token": ("token:group", "Make, list and revoke the tokens of `quipu serve`."),
     "verify": ("memory:verify", "Check every hash, span, vector and count."),
     "export": ("memory:export", "Write a whole memory into one file."),

@@ -1,1 +1,1 @@
-"""The server: memories behind HTTP. what it stands on (fastapi, uvicorn, prometheus_client) is used only here."""
+"""The server: memories behind HTTP and MCP. What it stands on (fastapi, uvicorn, mcp, ...) is used only here."""

@@ -3,7 +3,7 @@
 An id holds everything itself; the server remembers no answer. The key is made of the digest of an admin token: it is
 the same in every process of a server and after a restart, and there is no further secret to keep. Whoever has the token
 may change the memory anyway. When the token is revoked, the ids that it signed are void. Without an admin token the
-server writes nothing, and the key is a random one of the process.
+server writes nothing, and the key is a random one, which the processes of a server share.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import os
 import secrets
 from dataclasses import dataclass
 
@@ -20,6 +21,9 @@ from quipu.memory.feedback import Feedback
 from quipu.records import Answer
 from quipu.serving.problems import Problem
 from quipu.serving.tokens import Keyring
+
+KEY = "QUIPU_ANSWER_KEY"
+"""The environment variable by which a process is given the key that it shares with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class AnswerIds:
 
     def __init__(self, keyring: Keyring) -> None:
         """``keyring``: the server's."""
-        self._keyring, self._own = keyring, secrets.token_bytes(32)
+        self._keyring = keyring
+        self._own = os.environ.get(KEY, "").encode() or secrets.token_bytes(32)
 
     def sign(self, memory: str, answer: Answer) -> str:
         """The id of an answer of this memory: ``payload.signature``, each in base64url."""

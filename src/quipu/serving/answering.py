@@ -125,11 +125,16 @@ async def counted(context: Context, memory: str, ticket: Ticket) -> list[dict[st
 
 
 async def wait(
-    request: Request, context: Context, memory: str, operation: Operation, questions: Sequence[str]
+    request: Request | None, context: Context, memory: str, operation: Operation, questions: Sequence[str]
 ) -> Ticket | None:
-    """Have the questions answered; None where the client goes away, whose questions are dropped then."""
+    """Have the questions answered; None where the client goes away, whose questions are dropped then.
+
+    Without a request (of a client at the other end of a pipe) they are dropped when this is cancelled.
+    """
     future: Future[Ticket] = context.engine.submit(memory, operation, questions)
     answer = asyncio.wrap_future(future)
+    if request is None:
+        return await answer
     leaving = asyncio.ensure_future(_left(request))
     exchange = exchange_of(request.scope)
     try:

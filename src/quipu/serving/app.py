@@ -17,21 +17,16 @@ from starlette.types import ASGIApp
 
 from quipu.errors import InputError
 from quipu.serving import answering, changes, feedback, health, openai_chat, stored, web
-from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.context import Context
-from quipu.serving.engine import Engine
 from quipu.serving.frame import API, Frame, exchange_of
 from quipu.serving.gate import Gate
-from quipu.serving.jobs import Journal
-from quipu.serving.log import QuestionLog
-from quipu.serving.metrics import Metrics
+from quipu.serving.mcp import McpRoute, McpServer
 from quipu.serving.openapi import describe
 from quipu.serving.problems import handle_problems
-from quipu.serving.served import Opener, Served, named_memories, open_memory
+from quipu.serving.served import Opener, open_memory
 from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Keyring
 from quipu.serving.watching import Watcher, watched_folders
-from quipu.serving.writing import Writers
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -57,29 +52,22 @@ class Server:
         settings = settings or ServeSettings()
         self.keyring = Keyring(settings.token_file, os.environ if environment is None else environment)
         self._check(settings)
-        named = named_memories(paths)
-        memories = {name: Served(name, path, opener) for name, path in named.items()}
-        metrics = Metrics()
-        self.engine = Engine(
-            memories, queue=settings.queue, queue_ms=settings.queue_ms, batch=settings.batch, watcher=metrics
-        )
-        metrics.observe(self.engine, memories)
-        log = None if settings.question_log is None else QuestionLog(settings.question_log)
-        writers = Writers({name: Journal(path) for name, path in named.items()}, writer, wake)
-        folders = watched_folders(settings.watch, list(named))
-        self._watcher = Watcher(writers, folders if wake is None else {}, settings.watch_delete)
-        self.context = Context(
-            settings, self.keyring, memories, self.engine, metrics, writers, log, AnswerIds(self.keyring)
-        )
+        self.context = Context.open(paths, settings, self.keyring, opener, writer, wake)
+        self.engine = self.context.engine
+        folders = watched_folders(settings.watch, list(self.context.memories))
+        self._watcher = Watcher(self.context.writers, folders if wake is None else {}, settings.watch_delete)
+        self.mcp = McpRoute(McpServer(self.context), settings.max_body)
         self.routes = routes(self._lifespan)
         self.routes.state.context = self.context
+        self.routes.router.routes.append(self.mcp)
         inner: ASGIApp = Gate(self.routes, settings, self.keyring)
         if settings.cors:
             inner = CORSMiddleware(
                 inner, allow_origins=settings.cors, allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type"], expose_headers=["x-request-id", "server-timing"],
+                allow_headers=["authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name"],
+                expose_headers=["x-request-id", "server-timing"],
             )  # fmt: skip
-        self.app: ASGIApp = Frame(inner, settings, metrics)
+        self.app: ASGIApp = Frame(inner, settings, self.context.metrics)
         handle_problems(self.routes, self.context.shown, _note)
 
     def _check(self, settings: ServeSettings) -> None:
@@ -110,7 +98,8 @@ class Server:
         self.start_writing()
         sampling = asyncio.create_task(self._sample())
         try:
-            yield
+            async with self.mcp.manager.run():
+                yield
         finally:
             sampling.cancel()
             self.close()
@@ -127,14 +116,9 @@ class Server:
             await asyncio.sleep(0.5)
 
     def close(self) -> None:
-        """Let everything go. A batch that does not end keeps its memory, which ends with the process."""
+        """Let everything go."""
         self._watcher.close()
-        self.context.writers.close()
-        if self.engine.close():
-            for served in self.context.memories.values():
-                served.close()
-        if self.context.log is not None:
-            self.context.log.close()
+        self.context.close()
 
 
 def routes(lifespan: Lifespan | None = None) -> FastAPI:

@@ -214,18 +214,24 @@ async def _add(context: Context, served: Served, kind: Kind, given: Mapping[str,
 
 async def outcome(request: Request, served: Served, kind: Kind, given: Mapping[str, Any], status: int) -> Response:
     """The outcome of a job that is short; where others are before it, the job after a while."""
-    context = context_of(request)
+    job = await perform(context_of(request), served, kind, given)
+    return _begun(request, job) if job.report is None else json_response(dict(job.report), status)
+
+
+async def perform(context: Context, served: Served, kind: Kind, given: Mapping[str, Any], seconds: float = WAIT) -> Job:
+    """A job, done, with its report; as it is after so many seconds, where others are before it.
+
+    Problem where it could not be done.
+    """
     job = await _add(context, served, kind, given)
     journal = context.writers.journals[served.name]
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + seconds
     while job.state not in ENDED and time.monotonic() < until and not context.engine.draining:
         await asyncio.sleep(_LOOK)
         job = await asyncio.to_thread(journal.again, job)
-    if job.state not in ENDED:
-        return _begun(request, job)
-    if job.state != "done":
+    if job.state in ENDED and job.state != "done":
         raise Problem(job.code or "running", job.detail or "the job was cancelled")
-    return json_response(dict(job.report or {}), status)
+    return job
 
 
 def _begun(request: Request, job: Job) -> Response:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Path
@@ -16,10 +17,11 @@ from quipu.facade import Memory
 from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.engine import Engine
 from quipu.serving.frame import exchange_of
+from quipu.serving.jobs import Journal
 from quipu.serving.log import QuestionLog
 from quipu.serving.metrics import Metrics
 from quipu.serving.problems import Problem
-from quipu.serving.served import Served
+from quipu.serving.served import Opener, Served, named_memories, open_memory
 from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Keyring
 from quipu.serving.writing import Writers
@@ -40,6 +42,46 @@ class Context:
     writers: Writers
     log: QuestionLog | None
     answer_ids: AnswerIds
+
+    @classmethod
+    def open(
+        cls,
+        paths: Sequence[FilePath],
+        settings: ServeSettings,
+        keyring: Keyring,
+        opener: Opener = open_memory,
+        writer: Sequence[str] | None = None,
+        wake: Callable[[], None] | None = None,
+    ) -> Context:
+        """Everything for these memories; InputError where one cannot be opened.
+
+        ``writer`` and ``wake``: as of ``Writers``.
+        """
+        named = named_memories(paths)
+        memories = {name: Served(name, path, opener) for name, path in named.items()}
+        metrics = Metrics()
+        engine = Engine(
+            memories, queue=settings.queue, queue_ms=settings.queue_ms, batch=settings.batch, watcher=metrics
+        )
+        metrics.observe(engine, memories)
+        log = None if settings.question_log is None else QuestionLog(settings.question_log)
+        writers = Writers({name: Journal(path) for name, path in named.items()}, writer, wake)
+        return cls(settings, keyring, memories, engine, metrics, writers, log, AnswerIds(keyring))
+
+    def start(self) -> None:
+        """Load the memories, and do what was left to be written."""
+        self.engine.start()
+        if self.settings.writable:
+            self.writers.start()
+
+    def close(self) -> None:
+        """Let everything go. A batch that does not end keeps its memory, which ends with the process."""
+        self.writers.close()
+        if self.engine.close():
+            for served in self.memories.values():
+                served.close()
+        if self.log is not None:
+            self.log.close()
 
     def shown(self, text: str) -> str:
         """A text for clients: the folders of the memories are named as the memories are."""

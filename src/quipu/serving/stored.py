@@ -52,7 +52,7 @@ def memories(request: Request) -> Response:
     """Those that the token is for."""
     context, token = context_of(request), exchange_of(request.scope).token
     allowed = [served for name, served in context.memories.items() if token is None or token.allows(name)]
-    return json_response({"memories": [_facts(context, served) for served in allowed]})
+    return json_response({"memories": [facts(context, served) for served in allowed]})
 
 
 @router.get(
@@ -60,7 +60,7 @@ def memories(request: Request) -> Response:
 )  # fmt: skip
 def memory(request: Request, served: Readable) -> Response:
     """What it holds, its models, and the methods by which it can be asked."""
-    return json_response(_facts(context_of(request), served))
+    return json_response(facts(context_of(request), served))
 
 
 @router.get("/{memory}/pairs", summary="List pairs", response_model=None, responses=answered(schemas.Pairs, READ))
@@ -113,17 +113,7 @@ def why(served: Readable, pair: Id) -> Response:
     A beginning of the id will do. Of a pair that was dropped, why it was dropped.
     """
 
-    def reading(memory: Memory) -> dict[str, Any]:
-        known = (
-            "SELECT id FROM pairs WHERE id >= ? AND id < ? UNION SELECT pair FROM verdicts WHERE pair >= ? AND pair < ?"
-        )
-        found = memory.store.connection.execute(known, (pair, pair + "g") * 2).fetchmany(2)
-        if len(found) != 1:
-            what = "more than one pair's id begins so" if found else "no pair has this id"
-            raise Problem("not_found", what)
-        return memory.why(found[0][0])
-
-    return json_response(read(served, reading))
+    return json_response(read(served, lambda memory: find_pair(memory, pair)))
 
 
 @router.get(
@@ -137,14 +127,7 @@ def documents(
 ) -> Response:
     """In the order in which they were added, a page at a time."""
 
-    def reading(memory: Memory) -> dict[str, Any]:
-        condition, values = ("", ()) if source is None else (" AND ? IN (d.source, d.file)", (source,))
-        rows = memory.store.connection.execute(
-            f"{_DOCUMENTS}{condition} ORDER BY d.row LIMIT ?", (_row(after), *values, limit)
-        ).fetchall()
-        return {"documents": [_named(schemas.DocumentShown, row) for row in rows], "next": _next(rows, limit)}
-
-    return json_response(read(served, reading))
+    return json_response(read(served, lambda memory: find_documents(memory, source, limit, after)))
 
 
 @router.get(
@@ -211,7 +194,27 @@ def _state(state: str, store_format: int) -> str:
     return conditions[state]
 
 
-def _facts(context: Context, served: Served) -> dict[str, Any]:
+def find_pair(memory: Memory, pair: str) -> dict[str, Any]:
+    """What ``Memory.why`` says of the pair whose id begins so; Problem where none does, or more than one."""
+    known = "SELECT id FROM pairs WHERE id >= ? AND id < ? UNION SELECT pair FROM verdicts WHERE pair >= ? AND pair < ?"
+    found = memory.store.connection.execute(known, (pair, pair + "g") * 2).fetchmany(2)
+    if len(found) != 1:
+        raise Problem("not_found", "more than one pair's id begins so" if found else "no pair has this id")
+    return memory.why(found[0][0])
+
+
+def find_documents(memory: Memory, source: str | None, limit: int, after: str | None) -> dict[str, Any]:
+    """A page of the documents, as ``Documents``; Problem where ``after`` is no page's ``next``."""
+    condition, values = ("", ()) if source is None else (" AND ? IN (d.source, d.file)", (source,))
+    rows = memory.store.connection.execute(
+        f"{_DOCUMENTS}{condition} ORDER BY d.row LIMIT ?", (_row(after), *values, limit)
+    ).fetchall()
+    return {"documents": [_named(schemas.DocumentShown, row) for row in rows], "next": _next(rows, limit)}
+
+
+def facts(context: Context, served: Served) -> dict[str, Any]:
+    """A memory as ``MemoryShown``."""
+
     def reading(memory: Memory) -> dict[str, Any]:
         return {
             "name": served.name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -25,9 +26,11 @@ from typing import Any
 from prometheus_client import multiprocess
 
 from quipu.errors import QuipuError
+from quipu.serving.answer_ids import KEY
 from quipu.serving.app import Server
 from quipu.serving.metrics import SHARED
 from quipu.serving.settings import ServeSettings
+from quipu.settings import from_mapping
 
 LISTENS, JOB, FAILED = "listens", "job", "failed"
 """What a worker says on its standard output, the last with the reason."""
@@ -64,7 +67,7 @@ class Workers:
         """Answer until SIGTERM or SIGINT; QuipuError where a worker cannot be started."""
         with tempfile.TemporaryDirectory(prefix="quipu-metrics-") as folder, _signals() as stop:
             self._selector.register(stop, selectors.EVENT_READ)
-            environment = {**os.environ, SHARED: folder}
+            environment = {**os.environ, SHARED: folder, KEY: secrets.token_hex(32)}
             try:
                 self._server.start_writing()
                 for _ in range(self._count):
@@ -190,11 +193,4 @@ def settings_to_json(settings: ServeSettings) -> dict[str, Any]:
 
 def settings_from_json(row: dict[str, Any]) -> ServeSettings:
     """What ``settings_to_json`` was given."""
-    paths = {item.name for item in fields(ServeSettings) if "Path" in str(item.type)}
-    return ServeSettings(
-        **{
-            name: Path(value) if name in paths and value is not None
-            else tuple(value) if isinstance(value, list) else value
-            for name, value in row.items()
-        }
-    )  # fmt: skip
+    return from_mapping(ServeSettings, row, "settings")
