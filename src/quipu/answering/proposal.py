@@ -10,6 +10,7 @@ from quipu.answering.marked import Wrong
 from quipu.answering.scoring import LinearScorer
 from quipu.memory.provenance import support_of
 from quipu.memory.store import Store
+from quipu.models.claims import Claim
 from quipu.records import Evidence, Hit, QAPair, Route, Span
 from quipu.text import normalize_answer
 
@@ -104,8 +105,8 @@ class Context:
     """What all steps share for the questions of one call.
 
     ``nearest`` finds pairs, ``k`` of which look-up considers; ``places`` are the passages found for a text, ``read``
-    what they say to it; ``wrong`` what was marked as wrong; ``scorer`` gives the weights of a name,
-    fitted or not. ``rerank``: look-up asks the reranker.
+    what they say to it; ``verified`` the verifier's log-odds of claims; ``wrong`` what was marked as wrong; ``scorer``
+    gives the weights of a name, fitted or not. ``rerank``: look-up asks the reranker.
     """
 
     nearest: Nearest
@@ -115,6 +116,7 @@ class Context:
     wrong: Mapping[str, Wrong] = field(default_factory=dict)
     places: dict[str, list[Place]] = field(default_factory=dict)
     read: dict[str, list[Proposal]] = field(default_factory=dict)
+    verified: dict[Claim, float] = field(default_factory=dict)
 
 
 class Step(Protocol):

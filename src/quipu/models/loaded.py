@@ -15,6 +15,7 @@ from quipu.models.protocols import (
     SupportsReadMemory,
     SupportsReadPairs,
     SupportsRerank,
+    SupportsVerify,
     SupportsWrite,
 )
 
@@ -23,6 +24,7 @@ RERANKER = "quipu-small/reranker"
 SPANS = "quipu-small/quip"
 LANGUAGE_MODEL = "quipu-small/lm"
 EXTRACTOR = "quipu-small/extractor"
+VERIFIER = "quipu-small/verifier"
 
 
 class Models:
@@ -36,6 +38,7 @@ class Models:
         reranker: SupportsRerank | str | Path | None = None,
         memory_reader: SupportsReadMemory | str | Path | None = None,
         language_model: SupportsReadMany | str | Path | None = None,
+        verifier: SupportsVerify | None = None,
     ) -> None:
         """None stands for the model that ships; for the reranker only beside the encoder that ships.
 
@@ -51,6 +54,8 @@ class Models:
             for kind, given in self._given.items()
         }
         self._given["reranker"] = reranker
+        if verifier is not None:
+            self._given["verifier"] = verifier
         if memory_reader is not None:
             self._given["memory_reader"] = memory_reader
         if language_model is not None:
@@ -119,6 +124,14 @@ class Models:
 
             self._given["reranker"] = load_reranker(self._given["reranker"] or RERANKER)
         return cast("SupportsRerank | None", self._given["reranker"])
+
+    def verifier(self) -> SupportsVerify | None:
+        """What verifies claims: the verifier that was given or ships; None where none does."""
+        if "verifier" not in self._given:
+            from quipu.models.verifier import Verifier
+
+            self._given["verifier"] = Verifier.from_pretrained(VERIFIER) if is_bundled(VERIFIER) else None
+        return cast("SupportsVerify | None", self._given["verifier"])
 
     def _reranks(self) -> bool:
         if self._given["reranker"] is not None:

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.models.claims import Claim
 from quipu.records import Candidate, Span
 
 Keys = NDArray[np.float32]
@@ -195,6 +196,17 @@ class SupportsScore(Protocol):
         titles: Sequence[str | None] | None = None,
     ) -> list[list[float]]:
         """Mean log-probability per token of each answer; "" is "nothing answers"."""
+
+
+class SupportsVerify(Protocol):
+    """Claims to log-odds."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def verify(self, claims: Sequence[Claim]) -> NDArray[np.float32]:
+        """Log-odds (n,) that the evidence of each claim answers its question with its answer."""
 
 
 class SupportsRerank(Protocol):

@@ -1,8 +1,4 @@
-"""The verifier: does this evidence answer this question with this answer? A claim is read in one pass, by ONNX Runtime.
-
-A claim is what quipu is about to say and why: the question that was asked, the answer, the stored question whose answer
-it is ("" where it was read from a passage) and the text behind it ("" of a pair without one).
-"""
+"""The verifier: does this evidence answer this question with this answer? Claims are read in one pass each."""
 
 from __future__ import annotations
 
@@ -14,28 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from quipu.models.claims import Claim
 from quipu.models.encoder import length_batches
 from quipu.models.hub import parallel, resolve, session
 from quipu.models.words import WordTable
 
 QUESTION, ANSWER, STORED, EVIDENCE = 48, 24, 40, 96  # tokens of each part at most
-ROOM = 320  # characters up to which a sentence is shown with the one before it
 _TOKENS_PER_BATCH = 1024
-
-
-class Claim(NamedTuple):
-    """What is to be verified; see the module."""
-
-    question: str
-    answer: str
-    stored: str = ""
-    evidence: str = ""
-
-
-def evidence_of(about: str, before: str, sentence: str) -> str:
-    """What stands behind an answer, as a claim shows it: title and headings, the sentence, and the one before it."""
-    said = f"{before} {sentence}" if before and len(before) + len(sentence) <= ROOM else sentence
-    return " ".join((f"{about}: {said}" if about else said).split())
 
 
 class Encoded(NamedTuple):

@@ -15,6 +15,7 @@ from quipu.answering.retrieve import fuse, retrieve
 from quipu.answering.scoring import LinearScorer, Odds
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.lookup import RERANK_FEATURES, Lookup
+from quipu.answering.verifying import Verification
 from quipu.errors import InputError
 from quipu.memory.index import Index
 from quipu.memory.store import Store
@@ -44,7 +45,8 @@ def test_retrieval_ranks_by_the_inner_product(tmp_path: Path) -> None:
 
 
 def lookup(store: Store, reranker: object = None) -> Lookup:
-    return Lookup(store, Models(WordEncoder(), reranker=reranker), AnswerSettings())  # type: ignore[arg-type]
+    models = Models(WordEncoder(), reranker=reranker)  # type: ignore[arg-type]
+    return Lookup(store, models, AnswerSettings(), Verification(store, models))
 
 
 def context(hits: Sequence[Hit], scorer: LinearScorer = Lookup.UNFITTED, rerank: bool = False) -> Context:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.handmade import WIDTH, WordEncoder
 
 from quipu.answering.answerer import SCORERS
@@ -22,9 +23,11 @@ from quipu.answering.steps.read_pairs import FEATURES as READ
 from quipu.answering.steps.read_pairs import ReadPairs
 from quipu.answering.steps.read_passages import FEATURES as PASSAGE
 from quipu.answering.steps.read_passages import ReadPassages
+from quipu.answering.verifying import Verification
 from quipu.answering.where import FEATURES as WHERE
 from quipu.answering.where import Where
 from quipu.memory.store import Store
+from quipu.models.claims import Claim
 from quipu.models.loaded import Models
 from quipu.models.protocols import MemoryReading, Reading
 from quipu.records import Document, Hit, Passage, QAPair, Span
@@ -74,6 +77,19 @@ class Pattern:
         return [MemoryReading(row[-1][1], -0.5, len(row) - 1, 0.25) for row in pairs]
 
 
+class Sure:
+    """Holds a claim for the more probable the longer its evidence; remembers what it was asked."""
+
+    name = "sure"
+
+    def __init__(self) -> None:
+        self.claims: list[Claim] = []
+
+    def verify(self, claims: Sequence[Claim]) -> NDArray[np.float32]:
+        self.claims += claims
+        return np.array([len(claim.evidence) / 10 for claim in claims], dtype=np.float32)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """A passage for each text, and a pair in each of the first two."""
@@ -107,15 +123,16 @@ def context(store: Store, questions: Sequence[str] = (), without: Sequence[QAPai
 
 
 def steps(store: Store, reader: Pattern, **settings: int) -> tuple[Where, ReadPassages, ReadPairs, Hops]:
-    models = Models(WordEncoder(), language_model=reader)
+    models = Models(WordEncoder(), language_model=reader, verifier=Sure())
     made = AnswerSettings(**settings)
     where = Where(store, models, made)
-    passages = ReadPassages(store, models, made, where)
+    verification = Verification(store, models)
+    passages = ReadPassages(store, models, made, where, verification)
     return (
         where,
         passages,
-        ReadPairs(store, models, made),
-        Hops(store, models, made, where, passages, Compare(store, made)),
+        ReadPairs(store, models, made, verification),
+        Hops(store, models, made, where, passages, Compare(store, made), verification),
     )
 
 

@@ -20,6 +20,8 @@ from quipu.answering.steps.chain import rewritten
 from quipu.answering.steps.compare import Compare, Comparison, bare, date_of, judged, parse
 from quipu.answering.steps.read_passages import ReadPassages
 from quipu.answering.steps.reading import log_odds, log_probability, read_passages
+from quipu.answering.verifying import FEATURES as VERIFIED
+from quipu.answering.verifying import Verification
 from quipu.answering.where import Place, Where
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
@@ -31,10 +33,10 @@ from quipu.text import normalize_answer
 # first passage, log-probability less that of the best single passage's answer, scores of both passages by ``where``,
 # the share of the question's words in the second passage and in either, whether the second names the bridge, whether
 # the answer stands in the second, whether the question names it, whether it is the bridge, how many pairs of passages
-# say the same.
+# say the same; what ``quipu.answering.verifying`` says of it.
 FEATURES = (
     "log_p", "odds", "bridge_log_p", "gain", "first_where", "second_where", "in_second", "covered", "bridged",
-    "in_second_passage", "asked", "is_bridge", "agree",
+    "in_second_passage", "asked", "is_bridge", "agree", *VERIFIED,
 )  # fmt: skip
 COMPARED_FEATURES = ("log_p", "odds", "pairs")  # of the less sure of the two readings; whether pairs say it
 SURE = -0.25  # log-probability of a reading from which no second passage is sought, where a stored pair agrees
@@ -61,10 +63,11 @@ class Hops:
 
     def __init__(
         self, store: Store, models: Models, settings: AnswerSettings, where: Where, passages: ReadPassages,
-        compare: Compare,
+        compare: Compare, verification: Verification,
     ) -> None:  # fmt: skip
         self._store, self._models, self._settings = store, models, settings
         self._where, self._passages, self._compare = where, passages, compare
+        self._verification = verification
 
     def ready(self) -> str:
         """Needs what reading passages needs."""
@@ -139,10 +142,11 @@ class Hops:
         for (at, hop), reading in zip(hops, readings, strict=True):
             if reading.text:
                 found[at].append((hop, reading))
-        return [
+        proposed = [
             [_proposal(question, hop, reading, row, alone) for hop, reading in row]
             for question, row, alone in zip(questions, found, single, strict=True)
         ]
+        return self._verification.proposals(questions, proposed, context.verified)
 
     def _bridges(
         self, question: str, single: Sequence[Proposal], places: Sequence[Place], hits: Sequence[Hit]

@@ -7,19 +7,23 @@ names is passed over while another one is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quipu.answering.features import FEATURES, features, names
+from quipu.answering.features import FEATURES as OF_PAIRS
+from quipu.answering.features import features, names
 from quipu.answering.proposal import Context, Proposal, places_of
 from quipu.answering.scoring import LinearScorer, unfitted
 from quipu.answering.settings import AnswerSettings
+from quipu.answering.verifying import FEATURES as VERIFIED
+from quipu.answering.verifying import Verification
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
 from quipu.models.protocols import SupportsRerank
 from quipu.records import Hit, Route
 
+FEATURES = (*OF_PAIRS, *VERIFIED)
 # Of a pair found: 10 times what the retriever's score is above .5, and the reranker's log-odds that it answers.
 RERANK_FEATURES = ("similar", "reranked")
 _CLIP = 8.0
@@ -47,8 +51,8 @@ class Lookup:
     FEATURES = FEATURES
     UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"similarity": 1.0})
 
-    def __init__(self, store: Store, models: Models, settings: AnswerSettings) -> None:
-        self._store, self._models, self._settings = store, models, settings
+    def __init__(self, store: Store, models: Models, settings: AnswerSettings, verification: Verification) -> None:
+        self._store, self._models, self._settings, self._verification = store, models, settings, verification
 
     def ready(self) -> str:
         """Always: a memory has its encoder."""
@@ -84,15 +88,18 @@ class Lookup:
         if reranker is not None:
             reranked = _reranked(questions, hits, self._store, reranker)
         scorer = None if reranker is None else context.scorer("rerank")
-        return [
+        found = [
             self._arranged(question, row, values, scorer) if row else None
             for question, row, values in zip(questions, hits, reranked, strict=True)
         ]
+        best = [self._verification.pair(item.question, item.hits[item.best]) for item in found if item]
+        said = iter(self._verification.features(best, context.verified))
+        return [None if item is None else replace(item, features=(*item.features, *next(said))) for item in found]
 
     def _arranged(
         self, question: str, hits: Sequence[Hit], reranked: Sequence[float | None], scorer: LinearScorer | None
     ) -> Found:
-        """The hits in the order of their log-odds by ``scorer`` (None: as they are), with the features of the best."""
+        """The hits in the order of their log-odds by ``scorer`` (None: as they are), and the best's first features."""
         logits = [
             0.0 if scorer is None or value is None else scorer.logit(scorer.score(_rerank_features(hit, value)))
             for hit, value in zip(hits, reranked, strict=True)

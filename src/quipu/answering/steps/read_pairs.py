@@ -13,6 +13,8 @@ from quipu.answering.proposal import Context, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.reading import LOWEST, Agreement, log_odds, says_the_same
+from quipu.answering.verifying import FEATURES as VERIFIED
+from quipu.answering.verifying import Verification
 from quipu.memory.reading import given
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
@@ -21,8 +23,10 @@ from quipu.records import Hit, Route
 from quipu.text import normalize_answer
 
 # Of an answer: its log-probability; log-odds that something answers; what ``Agreement`` names; the share of the
-# question's words that stand in the pairs that have it.
-FEATURES = ("log_p", "odds", "stored", "first", "share", "similarity", "own_similarity", "asked", "covered")
+# question's words that stand in the pairs that have it; what ``quipu.answering.verifying`` says of it.
+FEATURES = (
+    "log_p", "odds", "stored", "first", "share", "similarity", "own_similarity", "asked", "covered", *VERIFIED,
+)  # fmt: skip
 
 
 class ReadPairs:
@@ -32,8 +36,8 @@ class ReadPairs:
     FEATURES = FEATURES
     UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"log_p": 1.0})
 
-    def __init__(self, store: Store, models: Models, settings: AnswerSettings) -> None:
-        self._store, self._models, self._settings = store, models, settings
+    def __init__(self, store: Store, models: Models, settings: AnswerSettings, verification: Verification) -> None:
+        self._store, self._models, self._settings, self._verification = store, models, settings, verification
 
     def ready(self) -> str:
         """Needs a reader of pairs."""
@@ -52,7 +56,7 @@ class ReadPairs:
         found: list[list[Proposal]] = [[] for _ in questions]
         for at, reading in zip(known, readings, strict=True):
             found[at] = [_proposal(questions[at], hits[at], reading)]
-        return found
+        return self._verification.proposals(questions, found, context.verified)
 
     def _read(
         self, reader: SupportsReadMemory | SupportsReadPairs, questions: Sequence[str], hits: Sequence[Sequence[Hit]]
@@ -72,7 +76,7 @@ def _proposal(question: str, hits: Sequence[Hit], reading: MemoryReading) -> Pro
 
 
 def features(question: str, hits: Sequence[Hit], reading: MemoryReading) -> tuple[float, ...]:
-    """What ``FEATURES`` names."""
+    """What ``FEATURES`` names, without what the verification adds."""
     pairs = Agreement.of(question, reading.text, hits)
     own = [hit.pair for hit in hits if says_the_same(hit.pair.answer, reading.text)]
     words = content_words(" ".join(f"{pair.question} {pair.answer}" for pair in own))

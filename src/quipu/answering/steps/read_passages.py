@@ -13,6 +13,8 @@ from quipu.answering.proposal import Context, PassageSpan, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.reading import Agreement, log_odds, log_probability, read_passages, says_the_same
+from quipu.answering.verifying import FEATURES as VERIFIED
+from quipu.answering.verifying import Verification
 from quipu.answering.where import Place, Where
 from quipu.memory.store import Store
 from quipu.models.loaded import Models
@@ -22,10 +24,12 @@ from quipu.records import Hit, Route
 # Of what one passage says: its log-probability; log-odds that something answers; the same less those of the question's
 # surest passage; the passage's score by ``where``, and less that of the first; whether it is the first; the share of
 # the other passages that say the same; what ``Agreement`` names; whether the words stand in the passage; shares of the
-# question's words, names and numbers in the passage; length of the answer in words over 10.
+# question's words, names and numbers in the passage; length of the answer in words over 10; what
+# ``quipu.answering.verifying`` says of it.
 FEATURES = (
     "log_p", "odds", "behind", "where", "where_behind", "leads", "agree", "stored", "pair_first", "pair_share",
     "similarity", "own_similarity", "asked", "located", "covered", "names", "numbers", "length",
+    *VERIFIED,
 )  # fmt: skip
 
 
@@ -36,8 +40,11 @@ class ReadPassages:
     FEATURES = FEATURES
     UNFITTED = unfitted(**dict.fromkeys(FEATURES, 0.0) | {"log_p": 1.0, "odds": 0.2, "where": 0.5, "agree": 0.5})
 
-    def __init__(self, store: Store, models: Models, settings: AnswerSettings, where: Where) -> None:
-        self._store, self._models, self._settings, self._where = store, models, settings, where
+    def __init__(
+        self, store: Store, models: Models, settings: AnswerSettings, where: Where, verification: Verification
+    ) -> None:
+        self._store, self._models, self._settings = store, models, settings
+        self._where, self._verification = where, verification
 
     def ready(self) -> str:
         """Needs passages and a reader."""
@@ -66,10 +73,11 @@ class ReadPassages:
         for (at, place), reading in zip(asked, readings, strict=True):
             if reading.text:
                 found[at].append((place, reading))
-        return [
+        proposed = [
             [_proposal(question, place, row, pairs) for place in row]
             for question, row, pairs in zip(questions, found, hits, strict=True)
         ]
+        return self._verification.proposals(questions, proposed, context.verified)
 
 
 def _proposal(
@@ -85,7 +93,7 @@ def _proposal(
 def features(
     question: str, own: tuple[Place, Reading], row: Sequence[tuple[Place, Reading]], hits: Sequence[Hit]
 ) -> tuple[float, ...]:
-    """What ``FEATURES`` names, of what one of the passages ``row`` says."""
+    """What ``FEATURES`` names but for the verification, of what one of the passages ``row`` says."""
     place, reading = own
     others = [other for item, other in row if item is not place]
     first = max(item.score for item, _ in row)

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from quipu.answering.features import features
 from quipu.answering.scoring import Calibration, bundled
+from quipu.answering.verifying import Shown, described
 from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.report import Report, show
 from quipu.evaluation.twins.suite import TwinItem
 from quipu.facade import BUNDLED_CALIBRATION
+from quipu.models.claims import Claim
 from quipu.models.encoder import Encoder
-from quipu.models.protocols import SupportsAsk, SupportsEncode, SupportsRerank
+from quipu.models.protocols import SupportsAsk, SupportsEncode, SupportsRerank, SupportsVerify
 from quipu.models.reranker import load_reranker
+from quipu.models.verifier import Verifier
+from quipu.models.words import WordSimilarity
 from quipu.records import Hit, QAPair, Score
 from quipu.text import token_f1
 
@@ -65,11 +69,22 @@ def by_reranker(reranker: SupportsRerank, similar: Scorer) -> Scorer:
     return score
 
 
-def by_probability(calibration: Calibration, similar: Scorer, read: Scorer | None = None) -> Scorer:
+def by_verifier(verifier: SupportsVerify) -> Scorer:
+    """The verifier's log-odds that the stored pair answers the question."""
+
+    def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
+        claims = [Claim(question, item.answer, item.question) for question, item in zip(asked, stored, strict=True)]
+        return verifier.verify(claims).astype(np.float64)
+
+    return score
+
+
+def by_probability(calibration: Calibration, similar: Scorer, verified: Scorer, read: Scorer | None = None) -> Scorer:
     """What ``quipu ask --method lookup`` goes by: the calibrated probability of the stored pair, found alone.
 
-    ``similar``: the score of the search; ``read``: the reranker's, where it is asked.
+    ``similar``: the score of the search; ``verified``: the verifier's; ``read``: the reranker's, where it is asked.
     """
+    similarity = WordSimilarity()
     scorer = calibration.scorers["lookup" if read is None else "lookup_reranked"]
 
     def score(asked: Sequence[str], stored: Sequence[TwinItem]) -> Scores:
@@ -82,26 +97,32 @@ def by_probability(calibration: Calibration, similar: Scorer, read: Scorer | Non
                 for value, logit in zip(scores, read(asked, stored).tolist(), strict=True)
             ]
         found = []
-        for question, item, value, logit in zip(asked, stored, scores, logits, strict=True):
+        for question, item, value, logit, odds in zip(
+            asked, stored, scores, logits, verified(asked, stored).tolist(), strict=True
+        ):
             hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
-            found.append(scorer.score(features(question, [hit], [logit], 0)))
+            shown = Shown(Claim(question, item.answer, item.question))
+            found.append(scorer.score((*features(question, [hit], [logit], 0), *described(shown, odds, similarity))))
         return np.array(found)
 
     return score
 
 
-def shipped(encoders: Sequence[str] = (), reranker: str = "quipu-small/reranker") -> dict[str, Scorer]:
+def shipped(
+    encoders: Sequence[str] = (), reranker: str = "quipu-small/reranker", verifier: str = "quipu-small/verifier"
+) -> dict[str, Scorer]:
     """The scorers that are compared, by name: words, ``encoders``, and all that ships. A new scorer is a line here."""
     own = Encoder.from_pretrained("quipu-small/encoder")
     similar = _once(by_retriever(own))
     read = _once(by_reranker(load_reranker(reranker), similar))
     scorers: dict[str, Scorer] = {"words": by_words}
     scorers |= {name: by_encoder(Encoder.from_pretrained(name)) for name in encoders}
-    scorers |= {"encoder": by_encoder(own), "retriever": similar, "reranker": read}
+    verified = _once(by_verifier(Verifier.from_pretrained(verifier)))
+    scorers |= {"encoder": by_encoder(own), "retriever": similar, "reranker": read, "verifier": verified}
     calibration = bundled(BUNDLED_CALIBRATION)
     if calibration is not None:
-        scorers["probability"] = by_probability(calibration, similar)
-        scorers["probability, reranked"] = by_probability(calibration, similar, read)
+        scorers["probability"] = by_probability(calibration, similar, verified)
+        scorers["probability, reranked"] = by_probability(calibration, similar, verified, read)
     return scorers
 
 

@@ -18,8 +18,8 @@ from functools import cache
 from quipu.corpus.passages import sentences
 from quipu.datasets.contexts import Asked, Context, title_of
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase, twin
+from quipu.models.claims import Claim, evidence_of
 from quipu.models.encoder import Encoder
-from quipu.models.verifier import Claim, evidence_of
 from quipu.records import Span
 from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
 from quipu.training.reranker.data import Group, nearest

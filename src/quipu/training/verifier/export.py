@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from quipu.models.verifier import Claim, Verifier, encode_claims
+from quipu.models.claims import Claim
+from quipu.models.verifier import Verifier, encode_claims
 from quipu.training.base import load_tokenizer
 from quipu.training.export import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
 from quipu.training.quantise import to_int8

@@ -18,9 +18,10 @@ from tokenizers import Tokenizer
 from quipu.datasets import published
 from quipu.datasets.contexts import Context
 from quipu.datasets.io import read_jsonl
+from quipu.models.claims import Claim
 from quipu.models.encoder import Encoder
 from quipu.models.extractor import Extractor
-from quipu.models.verifier import Claim, Encoded, encode_claims
+from quipu.models.verifier import Encoded, encode_claims
 from quipu.records import Span
 from quipu.training.base import base_folder, device, half_precision, load_tokenizer
 from quipu.training.heldout import Overlap, split
