@@ -22,6 +22,8 @@ from quipu.datasets.io import read_jsonl
 from quipu.evaluation.metrics import passage_holds
 from quipu.evaluation.microworld import World, make
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
+from quipu.training.reranker.data import held_out
+
 
 LEFT_OUT = 6  # of so many documents one is left out
 _WORDS = 90  # of a passage
@@ -126,9 +128,9 @@ def microworld(wanted: Wanted) -> LabelledSet:
 
 
 def trivia(wanted: Wanted) -> LabelledSet:
-    """Ready pairs of OpenTriviaQA, asked in other words, as their twins, and while they are not there."""
+    """Held-out ready pairs of OpenTriviaQA, asked in other words, as their twins, and while they are not there."""
     rng = random.Random(wanted.seed)
-    pairs = opentriviaqa.alone(wanted.data)
+    pairs = [pair for pair in opentriviaqa.alone(wanted.data) if held_out(pair[0])]
     pairs = rng.sample(pairs, min(len(pairs), 20 * wanted.passages))
     names = [name for question, _ in pairs for name in names_of(question)]
     asked, gone = [], set()

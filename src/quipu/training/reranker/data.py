@@ -204,8 +204,11 @@ def _group(asked: str, found: Sequence[tuple[str, str, float]], answers: Sequenc
 
 
 def trivia(data: Path) -> list[tuple[str, str]]:
-    """OpenTriviaQA and WebQuestions train as (question, answer), without what cannot stand as a question of its own."""
-    found = opentriviaqa.alone(data)
+    """OpenTriviaQA and WebQuestions train as (question, answer), without what cannot stand as a question of its own.
+
+    Questions of OpenTriviaQA that are held out are left out: probabilities are fitted on them.
+    """
+    found = [pair for pair in opentriviaqa.alone(data) if not held_out(pair[0])]
     found += [(item.question, item.answers[0]) for item in webquestions(data / "webquestions" / "trainmodel.json")]
     return list(dict(found).items())
 
