@@ -1,0 +1,97 @@
+"""Which questions does a passage not answer? SQuAD's development half, each question over its own paragraph.
+
+    python benchmarks/unanswerable.py --data DATA --json benchmarks/results/unanswerable.json
+
+Annotators wrote the unanswerable ones so that they look answerable. The language model has to answer ``--limit``
+questions of each kind (600, evenly spread; 0: all 2,910 and 3,168), and what says whether its answer holds is compared:
+its own log-odds that something answers, the verifier's that this does, both added, and the cosine of question and
+paragraph. AUROC, and the share of the unanswerable ones that is refused where 85 % of the answerable ones are answered.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from common import arguments, finish, say
+from figures import Figure, Result, share
+from quipu.answering.steps.reading import log_odds
+from quipu.corpus.passages import sentences
+from quipu.evaluation.tasks.open_domain import spread
+from quipu.models.claims import Claim, evidence_of
+from quipu.models.encoder import Encoder
+from quipu.models.lm.model import LanguageModel
+from quipu.models.protocols import Reading
+from quipu.models.verifier import Verifier
+from quipu.records import Example, Score
+from reader import questions
+
+QUESTIONS = 600
+ANSWERED = 0.85
+BOTH = "reader and verifier"
+GOALS = {(BOTH, "unanswerable refused, %"): 60.0, (BOTH, "AUROC"): 0.85}
+
+
+def claim_of(example: Example, reading: Reading) -> Claim:
+    """What the reader says of a question, with the sentence of it."""
+    title, text = example.passages[0], example.passages[1]
+    bounds = sentences(text)
+    at = next((at for at, span in enumerate(bounds) if span.start <= reading.start < span.end), None)
+    if at is None:
+        return Claim(example.question, reading.text, "", evidence_of(title, "", text))
+    before = text[bounds[at - 1].start : bounds[at - 1].end] if at else ""
+    return Claim(
+        example.question, reading.text, "", evidence_of(title, before, text[bounds[at].start : bounds[at].end])
+    )
+
+
+def cosines(examples: list[Example]) -> NDArray[np.float64]:
+    """Of each question and its paragraph."""
+    encoder = Encoder.from_pretrained("quipu-small/encoder")
+    asked = encoder.encode([example.question for example in examples])
+    return np.asarray((asked * encoder.encode([example.passages[1] for example in examples])).sum(axis=1), np.float64)
+
+
+def figures_of(system: str, values: NDArray[np.float64], answerable: NDArray[np.bool_]) -> list[Figure]:
+    """How well values tell answerable questions from the others."""
+    least = np.sort(values[answerable])[::-1][int(np.ceil(ANSWERED * answerable.sum())) - 1]
+    refused = values[~answerable] < least
+    return [
+        Figure(system, Score("AUROC", float(roc_auc_score(answerable, values)), len(values))),
+        share(system, "unanswerable refused, %", int(refused.sum()), len(refused)),
+    ]
+
+
+def main() -> None:
+    """Read, verify and print."""
+    parser = arguments(__doc__)
+    parser.set_defaults(limit=QUESTIONS)
+    options = parser.parse_args()
+    known, unknown = (spread(rows, options.limit or len(rows)) for rows in questions(options.data))
+    asked = [*known, *unknown]
+    answerable = np.arange(len(asked)) < len(known)
+    model, verifier = LanguageModel.from_pretrained("quipu-small/lm"), Verifier.from_pretrained()
+    readings = model.read(
+        [example.question for example in asked], [example.passages[1] for example in asked],
+        titles=[example.passages[0] for example in asked], always=True,
+    )  # fmt: skip
+    say(f"{len(asked)} questions read")
+    read = np.array([log_odds(reading.nothing) for reading in readings])
+    claims = [claim_of(example, reading) for example, reading in zip(asked, readings, strict=True)]
+    began = time.perf_counter()
+    verified = verifier.verify(claims).astype(np.float64)
+    each = 1000 * (time.perf_counter() - began) / len(claims)
+    figures = [
+        *figures_of(BOTH, read + verified, answerable), *figures_of("verifier", verified, answerable),
+        *figures_of("reader", read, answerable), *figures_of("cosine", cosines(asked), answerable),
+        Figure("verifier", Score("ms a claim, in batches", each, len(claims), None, False)),
+    ]  # fmt: skip
+    title = f"Refusing: {len(known)} answerable and {len(unknown)} unanswerable questions of SQuAD half"
+    finish(Result.now("unanswerable", title, figures, goals=GOALS), options.json)
+
+
+if __name__ == "__main__":
+    main()
