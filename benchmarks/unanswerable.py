@@ -19,8 +19,8 @@ from sklearn.metrics import roc_auc_score
 from common import arguments, finish, say
 from figures import Figure, Result, share
 from quipu.answering.steps.reading import log_odds
-from quipu.corpus.passages import sentences
 from quipu.evaluation.tasks.open_domain import spread
+from quipu.language.sentences import sentences
 from quipu.models.claims import Claim, evidence_of
 from quipu.models.encoder import Encoder
 from quipu.models.lm.model import LanguageModel

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quipu.corpus.passages import sentence_at, sentences, sentences_of, split, statements_of, structured
+from quipu.corpus.passages import sentences_of, split, statements_of, structured
 from quipu.errors import InputError
+from quipu.language.sentences import sentence_at, sentences
 from quipu.memory.store import Store
 from quipu.records import BlockKind, Document, Mark, Passage, Span
 

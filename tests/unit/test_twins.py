@@ -17,7 +17,7 @@ from quipu.errors import InputError
 from quipu.evaluation.tasks.twins import by_probability, by_retriever, by_words, evaluate, rows
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase, twin
 from quipu.evaluation.twins.suite import Templates, TwinItem, read, suite
-from quipu.text import FUNCTION_WORDS
+from quipu.language.english import FUNCTION_WORDS
 
 
 @pytest.mark.parametrize(

@@ -5,26 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from quipu.answering.inflection import base_of
-from quipu.answering.opposites import opposites_of
-from quipu.text import FUNCTION_WORDS, word_set
+from quipu.language.english import FUNCTION_WORDS, MONTHS, NUMBER_WORDS, word_set
+from quipu.language.inflection import base_of
+from quipu.language.opposites import opposites_of
 
 Similar = Callable[[str, Sequence[str]], bool]  # a word, words: whether one of them means the same
 
 _WORD = re.compile(r"\d[\d.,]*\d|[^\W_]+(?:['’](?!s\b)[^\W_]+)*")
-NUMBER_WORDS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-)  # fmt: skip
-"""Each at its number."""
 _NUMBERS = {word: str(value) for value, word in enumerate(NUMBER_WORDS)} | {
     "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
     "hundred": "100", "thousand": "1000", "dozen": "12", "first": "1", "second": "2", "third": "3",
 }  # fmt: skip
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-    "december",
-)  # fmt: skip
+_MONTHS = tuple(map(str.lower, MONTHS))
 # what asks, and what an answer of the right kind accounts for by itself
 _ASKING = word_set(
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from quipu.answering import deals
-from quipu.answering.opposites import turned
+from quipu.language.opposites import turned
 from quipu.text import normalize_answer
 
 _EDGE = re.compile(

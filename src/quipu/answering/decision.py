@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from quipu.answering.accounted import Similar, phrases, unaccounted
 from quipu.answering.features import FEATURES
-from quipu.answering.inflection import every_form
 from quipu.answering.proposal import Proposal, evidence_of
 from quipu.answering.saying import OBJECTED, objection
 from quipu.answering.scoring import LinearScorer
+from quipu.language.inflection import every_form
 from quipu.memory import tokens
 from quipu.memory.store import Store
 from quipu.records import Answer, Evidence, Hit, Route, StepTrace

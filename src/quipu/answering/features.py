@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from quipu.answering.opposites import opposed
+from quipu.language.english import FUNCTION_WORDS
+from quipu.language.opposites import opposed
 from quipu.records import Hit
-from quipu.text import FUNCTION_WORDS, normalize_answer
+from quipu.text import normalize_answer
 
 FEATURES = (
     "similarity", "similarity_margin", "agreement", "rerank", "rerank_margin", "numbers_missing", "names_missing",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from quipu.text import FUNCTION_WORDS, normalize_answer, word_set
+from quipu.language.english import FUNCTION_WORDS, word_set
+from quipu.text import normalize_answer
 
 _ASKS_PERSON = re.compile(r"\b(?:who|whom|whose)\b|\bname\s+of\b", re.I)
 _ASKS_PART = re.compile(

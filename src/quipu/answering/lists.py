@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from quipu.answering.inflection import base_of
-from quipu.text import FUNCTION_WORDS
+from quipu.language.english import FUNCTION_WORDS
+from quipu.language.inflection import base_of
 
 _PAIRED = re.compile(r"\brespectively\b|\bin\s+(?:that|this|the\s+same)\s+order\b", re.I)
 _JOINT = re.compile(r",?\s+(?:and|or|&)\s+")

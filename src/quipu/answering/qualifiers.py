@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from quipu.language.english import MONTHS
+
 Kind = Literal["upper", "lower", "about"]
 
 
@@ -51,7 +53,7 @@ _NUMBER_WORD = (
     r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|half|"
     r"(?:a|an|every) (?:quarter|week|day|month|year|hour|minute)"
 )
-_MONTH = r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTH = "|".join(month[:3].lower() for month in MONTHS)
 _DAY = r"mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun"
 _AMOUNT = re.compile(rf"[$€£¥]?\s?\d|(?:{_NUMBER_WORD}|{_MAGNITUDE})\b", re.I)
 _TIME = re.compile(

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from quipu.answering.accounted import NUMBER_WORDS
 from quipu.answering.features import ASKED, NAME, content_words, negated, numbers
-from quipu.answering.opposites import opposed
+from quipu.language.english import NUMBER_WORDS
+from quipu.language.opposites import opposed
 from quipu.records import Span
 from quipu.text import token_f1
 

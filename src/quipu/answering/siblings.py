@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from quipu.answering.inflection import base_of
 from quipu.answering.lists import marks
+from quipu.language.inflection import base_of
 
 _AMOUNT = re.compile(
     r"(?:(?P<time>\d{1,2}:\d\d(?:\s?[ap]m)?)|(?P<mark>[$€£])?\d(?:[\d.,]*\d)?(?:\s\d{3})*"

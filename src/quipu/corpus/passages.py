@@ -11,12 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import sentencex
-
+from quipu.language.sentences import paragraphs, sentences, trimmed
 from quipu.records import BlockKind, Document, Mark, Passage, Span
 
 WORDS = 100
-LONGEST_PART = 4000  # characters of a paragraph in which sentences are found at once
 LONGEST = 150  # words; a longer sentence is cut at white space
 LONGEST_WHOLE = 400  # words of a row or a block of code, which else is cut at the end of a line
 SECTION = 20  # words from which a section is a passage of its own
@@ -24,38 +22,10 @@ HEADING_WORDS = 10  # at most
 QUESTION_WORDS = 40  # at most
 HEADINGS_IN_A_ROW = 2  # more short paragraphs in a row are a list
 INTRODUCING = 4  # headings, questions and lines that end with a colon that go with what follows, at most
-_PARAGRAPH = re.compile(r"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)\s*")
 _WORD = re.compile(r"\S+")
 _LINE = re.compile(r"[^\r\n]+")
 _WHOLE: frozenset[BlockKind] = frozenset(["heading", "question", "term", "row", "code"])  # one sentence each
 _LISTED: frozenset[BlockKind] = frozenset(["item", "row", "code"])  # what a line that ends with a colon introduces
-
-
-def sentences(text: str) -> list[Span]:
-    """Sentences and headings, trimmed of white space; a blank line always ends one. Offsets into ``text``."""
-    found = []
-    for paragraph in _paragraphs(text, Span(0, len(text))):
-        for part in _parts(text, paragraph):
-            for item in sentencex.get_sentence_boundaries("en", text[part.start : part.end]):
-                span = _trimmed(text, part.start + item["start_index"], part.start + item["end_index"])
-                if span is not None:
-                    found.append(span)
-    return found
-
-
-def _parts(text: str, paragraph: Span) -> Iterator[Span]:
-    """A long paragraph in parts that end where a sentence seems to, else at white space.
-
-    Finding sentences takes time quadratic in the number of quotes that are opened and not closed.
-    """
-    start = paragraph.start
-    while paragraph.end - start > LONGEST_PART:
-        least, most = start + LONGEST_PART // 2, start + LONGEST_PART
-        ends = max(text.rfind(mark, least, most) for mark in (". ", "? ", "! "))
-        cut = ends + 2 if ends >= 0 else max(text.rfind(" ", least, most), text.rfind("\n", least, most)) + 1 or most
-        yield Span(start, cut)
-        start = cut
-    yield Span(start, paragraph.end)
 
 
 def sentences_of(passage: Passage) -> list[Span]:
@@ -76,11 +46,6 @@ def statements_of(passage: Passage) -> list[Span]:
     return said or [span for _, span in every]
 
 
-def sentence_at(text: str, bounds: Sequence[Span], start: int) -> str:
-    """Of the sentences ``bounds`` the one in which ``start`` stands; the whole text where it stands in none."""
-    return next((text[span.start : span.end] for span in bounds if span.start <= start < span.end), text)
-
-
 def asks(text: str) -> bool:
     """Whether a block is a question: one that ends with its mark, of three words or more and not too many."""
     plain = text.rstrip(" \"'”’)*")
@@ -96,7 +61,7 @@ def structured(document: Document) -> Document:
     marks: list[Mark] = []
     end = 0
     for mark in (*document.marks, Mark(Span(len(text), len(text)))):
-        marks += [Mark(span) for span in _paragraphs(text, Span(end, max(end, mark.span.start)))]
+        marks += [Mark(span) for span in paragraphs(text, Span(end, max(end, mark.span.start)))]
         if mark.span.start < mark.span.end:
             marks.append(mark)
         end = max(end, mark.span.end)
@@ -206,7 +171,7 @@ def _with_questions(text: str, marks: Sequence[Mark]) -> list[Mark]:
         count += 1
         asked = Span(mark.span.start, mark.span.start + len(line.group().rstrip()))
         found.append(replace(mark, span=asked, kind="question"))
-        rest = _trimmed(text, line.end(), mark.span.end)
+        rest = trimmed(text, line.end(), mark.span.end)
         found += [replace(mark, span=rest)] if rest is not None else []
     return found if count > 1 else list(marks)
 
@@ -220,30 +185,11 @@ def _sentences_by_block(passage: Passage) -> list[tuple[Mark | None, Span]]:
     for mark in passage.marks:
         start, end = max(0, mark.span.start - begin), min(len(text), mark.span.end - begin)
         if mark.kind in _WHOLE:
-            span = _trimmed(text, start, end)
+            span = trimmed(text, start, end)
             found += [(mark, span)] if span is not None else []
         else:
             found += [(mark, span.shifted(start)) for span in sentences(text[start:end])]
     return found
-
-
-def _paragraphs(text: str, within: Span) -> Iterator[Span]:
-    """Stretches between blank lines, trimmed of white space."""
-    start = within.start
-    for gap in [*_PARAGRAPH.finditer(text, within.start, within.end), None]:
-        span = _trimmed(text, start, gap.start() if gap else within.end)
-        if span is not None:
-            yield span
-        start = gap.end() if gap else within.end
-
-
-def _trimmed(text: str, start: int, end: int) -> Span | None:
-    """The span without white space at its ends, or None where there is nothing else."""
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return Span(start, end) if start < end else None
 
 
 def _cut(text: str, span: Span, longest: int, parts: re.Pattern[str]) -> list[Span]:
@@ -253,7 +199,7 @@ def _cut(text: str, span: Span, longest: int, parts: re.Pattern[str]) -> list[Sp
     found: list[Span] = []
     size = longest
     for match in parts.finditer(text, span.start, span.end):
-        piece = _trimmed(text, *match.span())
+        piece = trimmed(text, *match.span())
         if piece is None:
             continue
         words = len(_WORD.findall(text, piece.start, piece.end))

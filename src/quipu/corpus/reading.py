@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from quipu.corpus.files import FileRead, FoundFile, Skipped, shown
-from quipu.corpus.language import ENOUGH, other_language
 from quipu.corpus.limits import current, shown_bytes
 from quipu.corpus.normalise import normalise
 from quipu.corpus.readers import Bad, Block, reader_for
 from quipu.errors import ReadError
+from quipu.language.detection import ENOUGH, other_language
 from quipu.records import Document, Mark, Span
 from quipu.text import is_unicode
 

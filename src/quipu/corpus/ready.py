@@ -12,7 +12,8 @@ from itertools import pairwise
 
 from quipu.corpus.cells import cell_pairs
 from quipu.corpus.listed import list_pairs
-from quipu.corpus.passages import QUESTION_WORDS, asks, sentences
+from quipu.corpus.passages import QUESTION_WORDS, asks
+from quipu.language.sentences import sentences
 from quipu.records import Document, Mark, QAPair, Span
 
 LONGEST = 150  # words of an answer; what is longer ends with the last block or sentence that fits

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from quipu.corpus.passages import statements_of
+from quipu.language.english import FUNCTION_WORDS, MONTH
 from quipu.models.protocols import SupportsExtract
 from quipu.records import Candidate, Passage, Span
-from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
+from quipu.text import normalize_answer, token_f1
 
 LIMIT = 14
 POOL = 3  # times as many learned spans are looked at as are wanted
@@ -20,7 +21,6 @@ SAME_SENTENCE = 0.8  # token F1 of two sentences that say the same
 # How often a rule's span is an answer that a person asked for, roughly, on QAMR and the marked SQuAD sentences.
 PRIORS = {"date": 0.5, "number": 0.45, "name": 0.4, "quoted": 0.35, "acronym": 0.3, "phrase": 0.15}
 
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _UNIT = (
     r"(?:%|percent|per cent|million|billion|trillion|thousand|hundred|dozen|years?|months?|weeks?|days?|"
     r"hours?|minutes?|seconds?|metres?|meters?|kilometres?|kilometers?|km|miles?|feet|foot|inches|acres|hectares|"
@@ -31,7 +31,7 @@ _COUNTED = (
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds|thousands|"
     r"millions)"
 )
-_DAY = rf"(?:{_MONTH} \d{{1,2}}(?:, \d{{4}})?|\d{{1,2}} {_MONTH}(?: \d{{4}})?|{_MONTH} \d{{4}})"
+_DAY = rf"(?:{MONTH} \d{{1,2}}(?:, \d{{4}})?|\d{{1,2}} {MONTH}(?: \d{{4}})?|{MONTH} \d{{4}})"
 _AGE = r"(?:\d{1,2}(?:st|nd|rd|th)|early|late|mid-)(?: \d{1,2}(?:st|nd|rd|th))? centur(?:y|ies)"
 _LINK = r"(?: [A-Z]\.)*,? (?:(?:of|the|de|la|von|van|and|for) )?"  # "John J. Pershing" is one name
 _ABBREVIATION = re.compile(r"(?:[A-Z]\.)+[A-Z]\Z")

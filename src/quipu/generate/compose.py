@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from quipu.language.english import FUNCTION_WORDS, MONTH
 from quipu.memory.store import Store
 from quipu.models.protocols import SupportsRead
 from quipu.records import QAPair
-from quipu.text import FUNCTION_WORDS, best_f1, normalize_answer
+from quipu.text import best_f1, normalize_answer
 
 Kind = Literal["bridge", "comparison"]
 PER_BRIDGE = 3  # questions that one answer leads to, at most
@@ -31,8 +32,7 @@ _DID = re.compile(r"^(who|what|where|when)\s+(did|do|does)\s+(.+)$", re.I)
 _ASKS_WHEN = re.compile(r"^when (?:was|were) (.+?) (\w+(?:ed|t|n|wn|ilt|un|und))$", re.I)
 _NOUNS = {"who": "the person whom", "what": "the thing that", "where": "the place where", "when": "the time when"}
 _DAY = re.compile(
-    r"january|february|march|april|may|june|july|august|september|october|november|december|"
-    r"(?:mon|tues|wednes|thurs|fri|satur|sun)day",
+    rf"{MONTH}|(?:mon|tues|wednes|thurs|fri|satur|sun)day",
     re.I,
 )
 _VERBS = {"is", "was", "are", "were", "did", "does", "do", "has", "have", "had", "can", "could", "will", "would"}

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from quipu.corpus.passages import sentence_at
 from quipu.generate.readback import Settled, settle
 from quipu.generate.scoring import FLOOR, MIDDLING, Evidence, chance
 from quipu.generate.wording import ANCHOR, anchored, fault, wording, written_fault
+from quipu.language.sentences import sentence_at
 from quipu.models.protocols import Reading, SupportsRead, SupportsReadMany
 from quipu.records import QAPair, Span, Verdict
 from quipu.text import token_f1

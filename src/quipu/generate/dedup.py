@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from quipu.language.english import FUNCTION_WORDS
 from quipu.records import QAPair, Verdict
-from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
+from quipu.text import normalize_answer, token_f1
 
 ALIKE = 0.93  # cosine of two questions' keys above which they are paraphrases
 NEAR = 1000  # characters, about a passage and a half

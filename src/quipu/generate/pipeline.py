@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
-from quipu.corpus.passages import asks, sentence_at, sentences_of
+from quipu.corpus.passages import asks, sentences_of
 from quipu.errors import SettingsError
 from quipu.generate.answers import LIMIT, candidates
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
@@ -14,6 +14,7 @@ from quipu.generate.dedup import deduplicate
 from quipu.generate.readback import Settled
 from quipu.generate.scoring import UNEXPECTED
 from quipu.generate.wording import anchored, subject_of, understood
+from quipu.language.sentences import sentence_at
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
     SupportsEncode,

@@ -12,47 +12,40 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from quipu.text import FUNCTION_WORDS, normalize_answer
+from quipu.language.english import FUNCTION_WORDS, MONTH, NUMBER_WORDS, word_set
+from quipu.text import normalize_answer
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_ASKS = _set("who whom whose what which when where why how")
-_AUXILIARY = _set("is are was were do does did can could will would has have had should may might must am")
+_ASKS = word_set("who whom whose what which when where why how")
+_AUXILIARY = word_set("is are was were do does did can could will would has have had should may might must am")
 _WORD = re.compile(r"\w+(?:[-.,:'’/]\w+)*")  # "7,000,000" and "man-made" are one word
-_PRONOUNS = _set("he she it they him her them his hers its their theirs himself herself itself themselves")
-_PERSONAL = _set("i me my mine myself we us our ours ourselves")
-_STANDS_FOR = _PRONOUNS | _set("this that these those such both former latter")
-_POINTING = _set("this these such")
+_PRONOUNS = word_set("he she it they him her them his hers its their theirs himself herself itself themselves")
+_PERSONAL = word_set("i me my mine myself we us our ours ourselves")
+_STANDS_FOR = _PRONOUNS | word_set("this that these those such both former latter")
+_POINTING = word_set("this these such")
 _ABOUT_TEXT = re.compile(
     r"\b(?:passage|paragraph|excerpt|according to the (?:text|author|article)|(?:in|from) (?:the|this) text|"
     r"the (?:writer|narrator|speaker|above|following))\b",
     re.I,
 )
-_LINKS = _set("of that who whom whose which where when in on at for to from with by about between called")
-_ORDINAL = _set("first second third fourth fifth last only same most least main largest smallest world current")
-_KINDS = _set(
+_LINKS = word_set("of that who whom whose which where when in on at for to from with by about between called")
+_ORDINAL = word_set("first second third fourth fifth last only same most least main largest smallest world current")
+_KINDS = word_set(
     "film films movie book novel story song album game series show episode documentary play poem band "
     "company group team city town village country state person man woman author director site website "
     "article"
 )  # a title that says "(1995 film)" does not say which film a question means
-_PARTS = _set(
+_PARTS = word_set(
     "introduction overview summary contents chapter part section page appendix notes manual readme index untitled "
     "document text file faq help home about background conclusion preface references"
 )  # what a title may be called without naming anything
 _STOPS = FUNCTION_WORDS | _LINKS
 _OPENERS = FUNCTION_WORDS | _ASKS | {"regarding", "according", "besides", "along", "how", "until", "within"}
-_SPELT = dict(enumerate(
-    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-     "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"], start=1,
-))  # fmt: skip
-_FUSED = _set("is are was were do does did has have had the of in on at to for who what how and")
+_SPELT = {number: word for number, word in enumerate(NUMBER_WORDS) if number}
+_FUSED = word_set("is are was were do does did has have had the of in on at to for who what how and")
 _DASHES = re.compile("[–—‐‑−]")
 _GENITIVE = re.compile(r"['’]s?(?!\w)")
 _DIGIT = re.compile(r"\d")
-_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_MONTHS = MONTH.lower()
 _MONTH = re.compile(_MONTHS)
 _TIME = re.compile(
     r"\d|century|decade|year|month|week|day|hour|night|morning|evening|spring|summer|autumn|fall|winter|season|"

@@ -10,11 +10,12 @@ from datetime import UTC, date, datetime
 from pathlib import PurePath
 from typing import Any, Literal
 
+from quipu.language.english import MONTHS
 from quipu.memory.store import Store
 from quipu.records import Dated
 
 _HEAD = 800  # characters of a document in which a line such as "Updated: 1 March 2024" is looked for
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = tuple(month[:3].lower() for month in MONTHS)
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
     r"nov(?:ember)?|dec(?:ember)?)"

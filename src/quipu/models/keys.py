@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from quipu.language.english import MONTH
 from quipu.text import normalize_answer
 
 KeyKind = Literal["both", "cloze", "question"]
 
-_MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december)"
 _WHEN = re.compile(
-    rf"\b(?:1[0-9]{{3}}|20[0-9]{{2}})s?\b|\b{_MONTH}\b|\bcentur(?:y|ies)\b|\b\d{{1,2}}(?:st|nd|rd|th)\b", re.I
+    rf"\b(?:1[0-9]{{3}}|20[0-9]{{2}})s?\b|\b{MONTH}\b|\bcentur(?:y|ies)\b|\b\d{{1,2}}(?:st|nd|rd|th)\b", re.I
 )
 _COUNT = re.compile(
     r"^(?:about |around |nearly |over |more than |less than |at least |approximately |some )?[$£€]?[\d.,]+\b|"

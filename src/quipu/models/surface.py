@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from quipu.text import FUNCTION_WORDS
+from quipu.language.english import FUNCTION_WORDS
 
 _MENDS = (
     (re.compile(r"\s+([,.;:?!%)\]}])"), r"\1"),

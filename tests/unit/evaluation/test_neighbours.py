@@ -12,8 +12,9 @@ import pytest
 from quipu.evaluation.metrics import passage_holds
 from quipu.evaluation.neighbours.suite import ANSWERABLE, KINDS, Neighbour, documents, suite
 from quipu.evaluation.tasks.neighbours import ask_all, evaluate, wrong
+from quipu.language.english import FUNCTION_WORDS
 from quipu.records import Answer
-from quipu.text import FUNCTION_WORDS, normalize_answer
+from quipu.text import normalize_answer
 
 MANUALS = Path(__file__).parents[3] / "recipes" / "small" / "manuals"
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from quipu.corpus.passages import sentences
 from quipu.generate.consistency import Question, local_filter, read_back, well_formed
+from quipu.language.sentences import sentences
 from quipu.models.protocols import Reading
 from quipu.records import QAPair, Span
 

@@ -15,6 +15,7 @@ from quipu.answering.features import names
 from quipu.answering.proposal import Context, Nearest, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
+from quipu.language.english import MONTHS
 from quipu.memory.store import Store
 from quipu.records import Hit, Route
 from quipu.text import normalize_answer
@@ -38,7 +39,7 @@ _OR = re.compile(
 _OF_THINGS = re.compile(r"^(?:both |the )*([a-z]+?)s? of ")
 _KIND = re.compile(r"^(?:[a-z][a-z-]*[,:]? )+(?=\S)")
 _AND = re.compile(r",? and (?=(?:[a-z]+ of [a-z ]*)?[A-Z0-9\"'])")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = tuple(month[:3].lower() for month in MONTHS)
 _YEAR = re.compile(r"(?<!\d)[12]?\d{3}(?!\d)")
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from quipu.evaluation.microworld import nature, people
 from quipu.evaluation.microworld.names import Chooser, NameMaker
 from quipu.evaluation.microworld.templates import VALUES, Kind, Relation
+from quipu.language.english import MONTHS
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (*people.KINDS, *nature.KINDS)}
 RELATIONS: dict[str, Relation] = {relation.id: relation for relation in (*people.RELATIONS, *nature.RELATIONS)}
 BY_KIND: dict[str, tuple[Relation, ...]] = {
     name: tuple(relation for relation in RELATIONS.values() if relation.kind == name) for name in KINDS
 }
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")  # fmt: skip
 
 STATED = 0.90  # share of a kind's relations that a document states; the rest are questions without an answer
 TWINS = 0.08  # share of entities whose name differs from another's by one letter or one word

@@ -58,8 +58,3 @@ PLACES: tuple[str, ...] = (
     "Europe", "Asia", "Africa", "Moscow", "Kyiv", "Budapest", "Bucharest", "Sofia", "Belgrade", "Zagreb", "Dublin",
     "Edinburgh", "Cardiff", "Liverpool", "Manchester", "Birmingham", "Leeds",
 )  # fmt: skip
-
-MONTHS: tuple[str, ...] = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip

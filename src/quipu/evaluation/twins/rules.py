@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from quipu.answering.opposites import OPPOSITES
-from quipu.evaluation.twins.lexicon import MAKERS, MONTHS, PLACES, ROLES, SYNONYMS
-from quipu.text import FUNCTION_WORDS
+from quipu.evaluation.twins.lexicon import MAKERS, PLACES, ROLES, SYNONYMS
+from quipu.language.english import FUNCTION_WORDS, MONTHS
+from quipu.language.opposites import OPPOSITES
 
 KINDS = (
     "negation", "antonym", "relation", "roles", "entity", "number", "date", "unit", "comparative", "tense", "place",

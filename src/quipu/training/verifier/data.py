@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from quipu.corpus.passages import sentences
 from quipu.datasets.contexts import Asked, Context, title_of
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase, twin
+from quipu.language.english import FUNCTION_WORDS
+from quipu.language.sentences import sentences
 from quipu.models.claims import Claim, evidence_of
 from quipu.models.encoder import Encoder
 from quipu.records import Span
-from quipu.text import FUNCTION_WORDS, normalize_answer, token_f1
+from quipu.text import normalize_answer, token_f1
 from quipu.training.reranker.data import Group, nearest
 
 NEAR = 4  # contexts before and after that count as neighbours

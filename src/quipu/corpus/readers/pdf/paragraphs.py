@@ -14,8 +14,8 @@ from quipu.corpus.readers.pdf.grids import Table
 from quipu.corpus.readers.pdf.hyphens import Hyphens
 from quipu.corpus.readers.pdf.layout import LED, Entry, Item, Line
 from quipu.corpus.table import rows as table_rows
+from quipu.language.english import FUNCTION_WORDS
 from quipu.records import BlockKind
-from quipu.text import FUNCTION_WORDS
 
 Paged = tuple[int, Sequence[Item], dict[str, int]]  # number, what stands on the page, the outline's titles on it
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from quipu.answering.inflection import base_of, every_form, forms_of
-from quipu.answering.opposites import OPPOSITES, opposed, turned
+from quipu.language.inflection import base_of, every_form, forms_of
+from quipu.language.opposites import OPPOSITES, opposed, turned
 
 
 @pytest.mark.parametrize(

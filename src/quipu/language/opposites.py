@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Literal
 
-from quipu.answering.deals import DEALING, asked_side
-from quipu.answering.inflection import forms_of
-from quipu.text import FUNCTION_WORDS, word_set
+from quipu.language.deals import DEALING, asked_side
+from quipu.language.english import FUNCTION_WORDS, word_set
+from quipu.language.inflection import forms_of
 
 Pairs = tuple[tuple[str, str], ...]
 _Forms = frozenset[str]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from quipu.corpus import FileRead, find_files, read_files
-from quipu.corpus.language import other_language
+from quipu.language.detection import other_language
 
 FOREIGN = {
     "German": "Die Versammlung findet am Montag statt. Der Vorstand wird für zwei Jahre gewählt und ist im Amt.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from quipu.answering.inflection import forms_of
+from quipu.language.inflection import forms_of
 
 # verb -> who does it, and who is named behind which word
 _DEALS: dict[str, tuple[str, dict[str, str]]] = {

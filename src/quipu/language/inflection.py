@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Literal
 
-from quipu.text import word_set
+from quipu.language.english import word_set
 
 # base, past, participle where it differs
 _IRREGULAR = """
