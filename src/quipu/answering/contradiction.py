@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from quipu.answering import deals
+from quipu.language import deals
 from quipu.language.opposites import turned
 from quipu.text import normalize_answer
 
