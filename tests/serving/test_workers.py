@@ -42,25 +42,27 @@ def running(canal: Path, tmp_path: Path) -> Iterator[Running]:
 def test_workers_share_an_address(running: Running) -> None:
     """One that dies takes no other along, and SIGTERM ends them all: a forgotten one keeps answering from old files."""
     url = running.url
-    wait(lambda: "\nquipu_ready 1.0" in httpx2.get(f"{url}/metrics").text, 600)
+    wait(lambda: "\nquipu_ready 1.0" in httpx2.get(f"{url}/metrics", timeout=120).text, 600)
     workers = children(running.process.pid)
     assert len(workers) == 2
 
     def ask() -> str:
         body = {"question": "Who signs the papers?", "method": "lookup", "min_probability": 0.0}
-        response = httpx2.post(f"{url}/api/v1/canal/ask", json=body)
+        response = httpx2.post(f"{url}/api/v1/canal/ask", json=body, timeout=120)
         assert response.status_code == 200, response.text
         return str(response.json()["text"])
 
     assert {ask() for _ in range(12)} == {"the harbour office"}
     counted = 'quipu_requests_total{route="/api/v1/{memory}/ask",status="200"} 12.0'
-    assert counted in httpx2.get(f"{url}/metrics").text  # whichever of them is asked
-    assert 'quipu_pairs{memory="canal"} 5.0' in httpx2.get(f"{url}/metrics").text
+    assert counted in httpx2.get(f"{url}/metrics", timeout=120).text  # whichever of them is asked
+    assert 'quipu_pairs{memory="canal"} 5.0' in httpx2.get(f"{url}/metrics", timeout=120).text
     pair = {"pairs": [{"question": "Who feeds the pilots?", "answer": "the cook"}]}
-    added = httpx2.post(
-        f"{url}/api/v1/canal/pairs", json=pair, headers={"authorization": f"Bearer {ADMIN}"}, timeout=600
-    )
-    assert added.status_code == 201, added.text
+    admin = {"authorization": f"Bearer {ADMIN}"}
+    added = httpx2.post(f"{url}/api/v1/canal/pairs", json=pair, headers=admin, timeout=120)
+    assert added.status_code in (201, 202), added.text
+    if added.status_code == 202:  # the machine is busy
+        job = f"{url}{added.headers['location']}"
+        wait(lambda: httpx2.get(job, headers=admin, timeout=120).json()["state"] == "done", 600)
     [victim, *_] = workers
     os.kill(victim, signal.SIGKILL)
     wait(lambda: len(children(running.process.pid) - {victim}) == 2, 300)
