@@ -1,6 +1,6 @@
 """Requests that the API's description allows, and requests that it does not: is every answer one that it describes?
 
-    python benchmarks/schemathesis_api.py --json benchmarks/results/schemathesis-api.json
+    python benchmarks/run.py schemathesis-api
 
 1,000 requests that schemathesis makes of docs/openapi.json, over all routes, with an admin's token, against a server
 that writes: half of them as the description has it, half with something wrong. An answer is a fault where its status is
@@ -26,7 +26,6 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from starlette.testclient import TestClient
 
-from common import finish, say
 from figures import Figure, Result
 from quipu.records import Score
 from quipu.serving.settings import ServeSettings
@@ -41,13 +40,14 @@ _ELSEWHERE = {404, 405}
 """What a path may get that a made name has turned into another route's."""
 
 
-def main() -> None:
-    """Ask, compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit", type=int, default=EXAMPLES, metavar="N", help="so many requests")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own options."""
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here")
-    options = parser.parse_args()
+    parser.set_defaults(limit=EXAMPLES)
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Ask and compare."""
     with tempfile.TemporaryDirectory(prefix="quipu-api-") as folder:
         path = made(Path(folder) / "harbour.quipu")
         limits = ServeSettings(writable=True, rate=1e9, burst=1_000_000_000)
@@ -59,9 +59,7 @@ def main() -> None:
         Figure(f"status {status}", Score("answers", count, asked)) for status, count in sorted(statuses.items())
     ]
     title = f"API: {asked:,} requests made of its description, right ones and wrong ones"
-    finish(Result.now("schemathesis-api", title, figures, details={"faults": faults}), options.json)
-    for line in faults:
-        say(f"  {line}")
+    return Result.now("schemathesis-api", title, figures, details={"faults": faults}, notes=faults)
 
 
 def fuzz(client: TestClient, examples: int, number: int = 0) -> tuple[Counter[int], list[str]]:
@@ -81,15 +79,15 @@ def fuzz(client: TestClient, examples: int, number: int = 0) -> tuple[Counter[in
     statuses: Counter[int] = Counter()
     faults: list[str] = []
     schema = schemathesis.openapi.from_dict(described)
-    operations = [found.ok() for found in schema.get_all_operations()]
+    operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
     each = max(1, round(examples / len(operations) / len(MODES)))
 
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: Any) -> None:
         for parameter in set(there) & set(case.path_parameters or ()):
             if chosen.random() < 0.9:
                 case.path_parameters[parameter] = chosen.choice(there[parameter])
-        told = requests.Request(**case.as_transport_kwargs(base_url="http://localhost")).prepare()
-        headers = {key: value for key, value in told.headers.items() if key.lower() != "content-length"}
+        told: Any = requests.Request(**case.as_transport_kwargs(base_url="http://localhost")).prepare()
+        headers: Any = {key: value for key, value in told.headers.items() if key.lower() != "content-length"}
         response = client.request(case.method, str(told.url), content=told.body, headers=headers)
         statuses[response.status_code] += 1
         fault = _fault(described, case, response)
@@ -107,7 +105,7 @@ def fuzz(client: TestClient, examples: int, number: int = 0) -> tuple[Counter[in
     return statuses, faults
 
 
-def _fault(described: dict[str, Any], case: schemathesis.Case, response: Any) -> str | None:
+def _fault(described: dict[str, Any], case: Any, response: Any) -> str | None:
     """What is wrong with an answer."""
     status = response.status_code
     operation = described["paths"][case.operation.path][case.method.lower()]
@@ -125,7 +123,3 @@ def _fault(described: dict[str, Any], case: schemathesis.Case, response: Any) ->
     validator = jsonschema_rs.validator_for({**kinds[content]["schema"], "components": described["components"]})
     wrong = next(iter(validator.iter_errors(response.json())), None)
     return None if wrong is None else f"the body is not as described: {wrong.message}"
-
-
-if __name__ == "__main__":
-    main()

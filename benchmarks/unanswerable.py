@@ -1,6 +1,6 @@
 """Which questions does a passage not answer? SQuAD's development half, each question over its own paragraph.
 
-    python benchmarks/unanswerable.py --data DATA --json benchmarks/results/unanswerable.json
+    python benchmarks/run.py unanswerable --data DATA
 
 Annotators wrote the unanswerable ones so that they look answerable. The language model has to answer ``--limit``
 questions of each kind (600, evenly spread; 0: all 2,910 and 3,168), and what says whether its answer holds is compared:
@@ -10,13 +10,14 @@ paragraph. AUROC, and the share of the unanswerable ones that is refused where 8
 
 from __future__ import annotations
 
+import argparse
 import time
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from common import arguments, finish, say
+from common import say
 from figures import Figure, Result, share
 from quipu.answering.steps.reading import log_odds
 from quipu.evaluation.tasks.open_domain import spread
@@ -65,11 +66,13 @@ def figures_of(system: str, values: NDArray[np.float64], answerable: NDArray[np.
     ]
 
 
-def main() -> None:
-    """Read, verify and print."""
-    parser = arguments(__doc__)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own defaults."""
     parser.set_defaults(limit=QUESTIONS)
-    options = parser.parse_args()
+
+
+def run(options: argparse.Namespace) -> Result:
+    """Read and verify."""
     known, unknown = (spread(rows, options.limit or len(rows)) for rows in questions(options.data))
     asked = [*known, *unknown]
     answerable = np.arange(len(asked)) < len(known)
@@ -90,8 +93,4 @@ def main() -> None:
         Figure("verifier", Score("ms a claim, in batches", each, len(claims), None, False)),
     ]  # fmt: skip
     title = f"Refusing: {len(known)} answerable and {len(unknown)} unanswerable questions of SQuAD half"
-    finish(Result.now("unanswerable", title, figures, goals=GOALS), options.json)
-
-
-if __name__ == "__main__":
-    main()
+    return Result.now("unanswerable", title, figures, goals=GOALS)

@@ -211,7 +211,7 @@ def test_the_server_is_asked_which_memory_it_has(memory: Path, tmp_path: Path) -
 def test_a_busy_server_is_asked_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten thousand questions of a file must not stop at the first 429; and no client may wait for good."""
     waited: list[float] = []
-    monkeypatch.setattr(client.time, "sleep", waited.append)
+    monkeypatch.setattr("time.sleep", waited.append)
     calls = iter([True, True])
     real = client.Service._exchange
 

@@ -165,9 +165,9 @@ def _number(value: float | None) -> float:
 
 def _direct(load: Load) -> float:
     """Milliseconds of a question in this process, the median; asked once before, as a server that is ready was."""
-    import quipu
+    from quipu import api
 
-    with quipu.open(load.memory, read_only=True) as memory:
+    with api.open(load.memory, read_only=True) as memory:
         memory.ask(load.questions[0], **dict(load.options))
         times = []
         for question in load.questions[:_DIRECT]:

@@ -24,7 +24,6 @@ from quipu.evaluation.microworld import World, make
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
 from quipu.training.reranker.data import held_out
 
-
 LEFT_OUT = 6  # of so many documents one is left out
 _WORDS = 90  # of a passage
 _SHORT = 150  # words of a SelQA section that is taken: more questions for a passage than longer ones have
