@@ -12,12 +12,12 @@ import numpy as np
 
 import common  # noqa: F401 (lets what is shared with tests be imported)
 import quipu
-from quipu.facade import Memory
-from quipu.memory.interchange import import_memory
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
-from quipu.models.loaded import Models
+from quipu.memory import Memory
+from quipu.models.bundle import Models
 from quipu.models.protocols import Keys
+from quipu.storage.interchange import import_memory
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 # isort: split
 from tests.full_memory import calibration

@@ -22,8 +22,8 @@ from pathlib import Path
 from common import say
 from figures import Figure, Result
 from quipu.errors import QuipuError
-from quipu.memory.verify import verify
 from quipu.records import Score
+from quipu.storage.verify import verify
 
 # isort: split
 from tests.full_memory import asked, made, stored

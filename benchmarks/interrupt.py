@@ -29,8 +29,8 @@ from common import say
 from disturbed import OPERATIONS, State, complete, prepare, state_of
 from figures import Figure, Result
 from quipu.errors import QuipuError
-from quipu.memory.verify import verify
 from quipu.records import Score
+from quipu.storage.verify import verify
 
 COUNTS = ("verify failed", "pairs lost", "half done", "wrong at end", "processes left")
 

@@ -23,6 +23,7 @@ from quipu.datasets.io import read_jsonl
 from quipu.evaluation.microworld import make
 from quipu.evaluation.tasks import spans
 from quipu.records import Score
+from quipu.training.jobs.self_labelling import write_context
 from quipu.training.quip.data import LabelledFiles
 from quipu.training.quip.states import TorchEncoder
 from quipu.training.quip.teacher import LabelRecipe, label_all
@@ -30,7 +31,6 @@ from quipu.training.quip.train import QuipRecipe
 from quipu.training.quip.train import run as train_quip
 from quipu.training.reader.train import ReaderRecipe
 from quipu.training.reader.train import run as train_reader
-from quipu.training.rounds import write_context
 
 
 def prepare(work: Path, documents: int) -> None:

@@ -17,11 +17,11 @@ from typing import Any
 import squad_half
 from common import ask, batches, language_model, milliseconds, quality, recall, say, size
 from figures import Figure, Result, share
+from quipu.building.answers import candidates
+from quipu.building.consistency import Question, read_back
+from quipu.building.pipeline import GenerateSettings
 from quipu.evaluation.metrics import mean_score, normalize_answer
 from quipu.evaluation.tasks.open_domain import spread
-from quipu.generate.answers import candidates
-from quipu.generate.consistency import Question, read_back
-from quipu.generate.pipeline import GenerateSettings
 from quipu.language.sentences import sentences
 from quipu.records import Example, Score, Span
 

@@ -22,10 +22,10 @@ import numpy as np
 
 from common import say
 from figures import Figure, Result
-from quipu.memory.index import Index
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Score, Span
+from quipu.storage.index import Index
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 32
 

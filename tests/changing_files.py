@@ -14,10 +14,10 @@ from unittest.mock import patch
 import quipu
 from quipu.corpus import FileRead, FoundFile, Skipped, reading
 from quipu.corpus.readers import Bad, Block, Extract, Reader, reader_for
-from quipu.facade import Memory
-from quipu.memory.provenance import support_of
-from quipu.memory.verify import verify
+from quipu.memory import Memory
 from quipu.records import Document
+from quipu.storage.provenance import support_of
+from quipu.storage.verify import verify
 from tests.handmade import models
 
 CHECKED = 10  # steps between two comparisons with a fresh build

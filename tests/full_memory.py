@@ -9,11 +9,11 @@ import numpy as np
 
 import quipu
 from quipu.answering.scoring import Calibration, bundled
-from quipu.facade import BUNDLED_CALIBRATION, Memory
-from quipu.memory.digests import TABLES
-from quipu.memory.provenance import add_support, mark_ambiguous
-from quipu.memory.store import Store
-from quipu.memory.tokens import PassageTokens, put, search_ids
+from quipu.memory import BUNDLED_CALIBRATION, Memory
+from quipu.storage.digests import TABLES
+from quipu.storage.passage_vectors import PassageTokens, put, search_ids
+from quipu.storage.provenance import add_support, mark_ambiguous
+from quipu.storage.store import Store
 from tests.handmade import WIDTH, WordEncoder, models
 
 ASKED = ["What number follows pier is?", "How long is pier 3?", "What of house 7?", "Which boats lie there?"]

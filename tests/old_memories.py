@@ -6,8 +6,8 @@ import json
 import sqlite3
 from pathlib import Path
 
-from quipu.memory import digests, schema
-from quipu.memory.manifest import replace_manifest
+from quipu.storage import digests, schema
+from quipu.storage.manifest import replace_manifest
 
 
 def as_format(path: Path, version: int) -> None:

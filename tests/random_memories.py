@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import quipu
-from quipu.memory.digests import TABLES
-from quipu.memory.interchange import export_memory, import_memory
-from quipu.memory.verify import verify
 from quipu.records import QAPair
+from quipu.storage.digests import TABLES
+from quipu.storage.interchange import export_memory, import_memory
+from quipu.storage.verify import verify
 from tests.handmade import WordEncoder, models
 
 WORDS = ["harbour", "Łódź", "pier", "ferry", "Zoë", "lamp", "🚢", "tide", "winter", "crane", "mayor", "bread"]

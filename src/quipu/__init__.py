@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 _HOMES = {
-    "build": "api", "open": "api", "Memory": "facade",
+    "build": "api", "open": "api", "Memory": "memory",
     "Passage": "records", "QAPair": "records", "Span": "records", "Hit": "records", "Evidence": "records",
     "Answer": "records",
     "Encoder": "models.encoder", "Extractor": "models.extractor", "Reader": "models.reader",
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from quipu.api import open as open
     from quipu.calibration.memory import calibrate as calibrate
     from quipu.errors import QuipuError as QuipuError
-    from quipu.facade import Memory as Memory
+    from quipu.memory import Memory as Memory
     from quipu.models.encoder import Encoder as Encoder
     from quipu.models.extractor import Extractor as Extractor
     from quipu.models.reader import Reader as Reader

@@ -13,11 +13,10 @@ from quipu.building.documents import add_documents
 from quipu.building.generated import make_pairs
 from quipu.building.outcome import BuildReport
 from quipu.building.pairs import add_pairs_file
+from quipu.building.pipeline import GenerateSettings
 from quipu.errors import InputError
-from quipu.facade import Memory
-from quipu.generate.pipeline import GenerateSettings
-from quipu.memory.store import Store
-from quipu.models.loaded import Models, sha256_of
+from quipu.memory import Memory
+from quipu.models.bundle import Models, sha256_of
 from quipu.models.protocols import (
     SupportsEncode,
     SupportsRead,
@@ -27,6 +26,7 @@ from quipu.models.protocols import (
     SupportsWrite,
 )
 from quipu.settings import from_mapping
+from quipu.storage.store import Store
 
 
 def build(

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 from quipu.corpus import SUFFIXES, FolderRead, FoundFile, Skipped, find_files, on_disk
 from quipu.errors import InputError, ReadError
-from quipu.memory.files import KnownFile, free_name, known_files
-from quipu.memory.store import Store
+from quipu.storage.files import KnownFile, free_name, known_files
+from quipu.storage.store import Store
 
 MAX_DELETE = "20%"
 _SETTLED = 2.0  # seconds between a change and a reading after which the same size and time mean the same bytes

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from quipu.errors import InputError, QuipuError
-from quipu.memory.index import Index
-from quipu.memory.interchange import export_memory, import_memory
-from quipu.memory.manifest import read_manifest
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
-from quipu.models.hub import resolve
+from quipu.models.folders import resolve
 from quipu.records import Document, Passage, QAPair, Span
+from quipu.storage.index import Index
+from quipu.storage.interchange import export_memory, import_memory
+from quipu.storage.manifest import read_manifest
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 8
 NASTY = [
@@ -59,8 +59,8 @@ import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 import numpy as np
-from quipu.memory.index import Index
-from quipu.memory.store import Store
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 for folder in sys.argv[1:]:
     with Store.open(Path(folder), read_only=True) as store:
         index = Index.load(store)

@@ -12,8 +12,8 @@ from tests.full_memory import asked, made, stored
 
 from quipu.cli.main import run
 from quipu.errors import FormatError, QuipuError
-from quipu.memory.verify import verify
-from quipu.models import hub
+from quipu.models import folders
+from quipu.storage.verify import verify
 
 FLIPS = int(os.environ.get("QUIPU_FLIPS", "25"))  # of each file; 300 takes minutes
 
@@ -93,13 +93,13 @@ def test_whoever_asks_a_damaged_memory_is_told(sound: Path, tmp_path: Path, caps
 
 def test_one_changed_byte_of_a_model(tmp_path: Path) -> None:
     """Every file that a model lists is compared with its hash before it is used."""
-    source = hub.bundled("quipu-small/encoder")
+    source = folders.bundled("quipu-small/encoder")
     if source is None:
         pytest.skip("the models do not travel with this checkout")
     folder = tmp_path / "model"
     shutil.copytree(source, folder)
     chance = random.Random(5)
-    for name in hub.resolve(folder, "encoder").settings["files"]:
+    for name in folders.resolve(folder, "encoder").settings["files"]:
         with (folder / name).open("r+b") as file:
             at = chance.randrange((folder / name).stat().st_size)
             file.seek(at)
@@ -108,6 +108,6 @@ def test_one_changed_byte_of_a_model(tmp_path: Path) -> None:
             file.write(bytes([byte[0] ^ 16]))
             file.flush()
             with pytest.raises(FormatError, match="sha256"):
-                hub.resolve(folder, "encoder")
+                folders.resolve(folder, "encoder")
             file.seek(at)
             file.write(byte)

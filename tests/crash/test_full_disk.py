@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 CHILD = """
 import resource, sys, signal
 from pathlib import Path
 import numpy as np
 from quipu.cli import main
-from quipu.memory.index import Index
-from quipu.memory.store import Store
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 from quipu.records import QAPair
 
 path, limit, batches = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])

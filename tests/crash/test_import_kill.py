@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from quipu.memory.interchange import export_memory, import_memory
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import QAPair
+from quipu.storage.interchange import export_memory, import_memory
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 KILLS = int(os.environ.get("QUIPU_KILLS", "6"))
 CHILD = """
 import sys
 from pathlib import Path
-from quipu.memory.interchange import import_memory
+from quipu.storage.interchange import import_memory
 print("begun", flush=True)
 import_memory(Path(sys.argv[1]), Path(sys.argv[2]))
 """

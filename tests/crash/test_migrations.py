@@ -16,12 +16,12 @@ from tests.old_memories import as_format
 
 import quipu
 from quipu.errors import FormatError, QuipuError
-from quipu.memory import schema
-from quipu.memory import store as store_module
-from quipu.memory.schema import FORMAT_VERSION, MIGRATIONS
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.storage import schema
+from quipu.storage import store as store_module
+from quipu.storage.schema import FORMAT_VERSION, MIGRATIONS
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 
 @pytest.fixture(scope="module")

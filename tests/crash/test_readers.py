@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from quipu.errors import QuipuError
-from quipu.memory.index import Index
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span
+from quipu.storage.index import Index
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 READER = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from quipu.memory.index import Index
-from quipu.memory.store import Store
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 
 store = Store.open(Path(sys.argv[1]), read_only=True)
 index = Index.load(store)

@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quipu.memory.index import Index
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
+from quipu.storage.index import Index
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 8
 BATCH = 5
 CHILD = """
 import sys, numpy as np
 from pathlib import Path
-from quipu.memory.index import Index
-from quipu.memory.store import Store
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 
 with Store.open(Path(sys.argv[1])) as store:

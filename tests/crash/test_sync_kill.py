@@ -14,9 +14,9 @@ import pytest
 from tests.handmade import models
 
 import quipu
-from quipu.memory.files import file_at
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
+from quipu.storage.files import file_at
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 ROOT = Path(__file__).parents[2]
 KILLS = int(os.environ.get("QUIPU_KILLS", "6"))
@@ -24,7 +24,7 @@ CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import quipu
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from tests.handmade import WordEncoder, models
 memory = quipu.open("m", encoder=WordEncoder())
 memory._models = Models(**models(slow=0.002))

@@ -150,7 +150,7 @@ def test_search_lists_ranks_in_order(quipu: Quipu, built: tuple[Path, object]) -
 
 def pairs_by_file(memory: Path) -> dict[str, set[str]]:
     """The pairs' ids by the name of their document's file."""
-    from quipu.memory.store import Store
+    from quipu.storage.store import Store
 
     with Store.open(memory, read_only=True) as store:
         found: dict[str, set[str]] = {Path(document.source).name: set() for document in store.documents()}
@@ -230,7 +230,7 @@ def test_rows_without_a_pair_are_named_and_the_others_imported(quipu: Quipu, tmp
 
 def test_a_second_writer_is_told_at_once(quipu: Quipu, memory: Path, documents: Path) -> None:
     """Two writers on one memory would overwrite each other's work."""
-    from quipu.memory.store import Store
+    from quipu.storage.store import Store
 
     (documents / "new.md").write_text("The bridge was opened in 1932.")
     store = Store.open(memory)

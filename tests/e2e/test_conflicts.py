@@ -15,9 +15,9 @@ from quipu.cli.ask import described
 from quipu.cli.main import run
 from quipu.cli.outcome import outcome_of, print_outcome
 from quipu.errors import InputError
-from quipu.facade import Memory
-from quipu.memory.verify import verify
+from quipu.memory import Memory
 from quipu.records import Dated, QAPair
+from quipu.storage.verify import verify
 
 ASKED = "What number follows hotel limit is?"
 OLD = "# Travel policy 2021\n\nThe hotel limit is 95 a night. The meal limit is 31 euros a day."

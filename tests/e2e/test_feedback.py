@@ -15,12 +15,12 @@ import quipu
 from quipu.cli import ask as cli_ask
 from quipu.cli.main import run
 from quipu.errors import InputError
-from quipu.facade import Memory
-from quipu.memory.interchange import import_memory
-from quipu.memory.schema import FORMAT_VERSION
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
+from quipu.memory import Memory
 from quipu.records import Answer, QAPair
+from quipu.storage.interchange import import_memory
+from quipu.storage.schema import FORMAT_VERSION
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 QUESTION = "Who keeps the key of the tower?"
 

@@ -13,7 +13,7 @@ from tests.handmade import NumberReader, NumberWriter, models
 import quipu
 from quipu.answering.scoring import Calibration, LinearScorer, Odds
 from quipu.answering.steps.lookup import Lookup
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.models.protocols import Reading
 
 QUESTION = "What number follows opened in?"

@@ -15,7 +15,7 @@ from tests.handmade import WordEncoder, models
 
 import quipu
 from quipu.errors import MemoryLocked
-from quipu.models import hub
+from quipu.models import folders
 
 QUESTIONS = [f"What number follows {word} {n}?" for n in range(6) for word in ("pier", "lamp", "ferry")]
 
@@ -85,7 +85,7 @@ def test_a_thread_may_write_while_others_ask(memory: quipu.Memory) -> None:
 
 def test_the_real_encoder_answers_alike_in_threads_and_children(tmp_path: Path) -> None:
     """ONNX Runtime, FAISS and the tokenizer have threads of their own, which do not live in a child."""
-    if hub.bundled("quipu-small/encoder") is None:
+    if folders.bundled("quipu-small/encoder") is None:
         pytest.skip("the models do not travel with this checkout")
     (tmp_path / "p.csv").write_text("question,answer\n" + "".join(f"How long is pier {n}?,{n}0 m\n" for n in range(30)))
     with quipu.build([], tmp_path / "m", pairs=tmp_path / "p.csv") as memory:

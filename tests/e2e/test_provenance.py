@@ -15,12 +15,12 @@ from tests.old_memories import as_format
 
 import quipu
 from quipu.errors import InputError
-from quipu.memory.index import Index
-from quipu.memory.interchange import import_memory
-from quipu.memory.schema import FORMAT_VERSION
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.models.protocols import Reading
+from quipu.storage.index import Index
+from quipu.storage.interchange import import_memory
+from quipu.storage.schema import FORMAT_VERSION
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 CANAL = "The canal was opened in 1869."
 ANOTHER = "Surely the canal was opened in 1914."

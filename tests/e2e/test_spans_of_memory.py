@@ -18,13 +18,13 @@ from quipu.answering.scoring import Calibration, LinearScorer, Odds
 from quipu.answering.steps.read_passages import FEATURES as PASSAGE
 from quipu.answering.steps.spans import FEATURES
 from quipu.errors import InputError
-from quipu.memory import tokens
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
+from quipu.models.bundle import Models
 from quipu.models.codebook import Codebook
-from quipu.models.loaded import Models
 from quipu.models.protocols import Keys, Reading
 from quipu.models.spans import Floats, TokenVectors
+from quipu.storage import passage_vectors
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 CANAL = "The canal was planned by Lesseps and opened with music by Verdi."
 TEA = "Fortune carried tea plants to Calcutta in glass cases."
@@ -95,7 +95,7 @@ def test_a_fact_without_a_pair_is_found_with_its_place(docs: Path, tmp_path: Pat
         assert best.quote == "Calcutta" and best.span is not None and best.document.endswith("tea.txt")
         assert TEA[best.span.start : best.span.end] == "Calcutta"
         assert encoder.encoded == before  # no passage was encoded to answer
-        assert tokens.count(memory.store) == (2, 23, 23 * (32 + 2))
+        assert passage_vectors.count(memory.store) == (2, 23, 23 * (32 + 2))
         with pytest.raises(InputError, match="is empty"):
             memory.ask(" ", method="span")
     with quipu.open(tmp_path / "m", read_only=True, encoder=SpanWords()) as memory:
@@ -181,8 +181,8 @@ def test_passages_follow_their_documents(docs: Path, tmp_path: Path) -> None:
         (docs / "glass.txt").write_text("Glass was blown in Murano for kings.")
         memory.add_documents([docs / "glass.txt"])
         assert memory.ask("Where was glass blown in?", method="span").text == "Murano"
-        assert [p.text for p, _ in tokens.search_passages(memory.store, "Calcutta tea", 5)] == []
-        assert tokens.count(memory.store)[0] == 2
+        assert [p.text for p, _ in passage_vectors.search_passages(memory.store, "Calcutta tea", 5)] == []
+        assert passage_vectors.count(memory.store)[0] == 2
     assert verify(tmp_path / "m").problems == []
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.handmade import NumberReader, NumberWriter, WordEncoder
 
 import quipu
-from quipu.facade import Memory
+from quipu.memory import Memory
 
 SHOP = """# Shop
 

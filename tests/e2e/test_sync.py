@@ -18,10 +18,10 @@ from quipu.cli.outcome import outcome_of, print_outcome
 from quipu.corpus import reading
 from quipu.corpus.readers import Bad, Block, Extract
 from quipu.errors import InputError, ReadError
-from quipu.facade import Memory
-from quipu.memory.verify import verify
-from quipu.models.loaded import Models
+from quipu.memory import Memory
+from quipu.models.bundle import Models
 from quipu.records import QAPair
+from quipu.storage.verify import verify
 
 CANAL = "The canal was opened in 1869. Its length is 193 kilometres."
 TEA = "Tea came to Japan in 1191. Tea came to India in 1848."

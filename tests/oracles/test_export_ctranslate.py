@@ -24,7 +24,7 @@ from quipu.errors import ExportMismatch, InputError, MissingExtra
 from quipu.models import load_writer
 from quipu.models.ctranslate import CTranslateWriter, prompt
 from quipu.records import Span
-from quipu.training.export_ctranslate import export_ctranslate_writer
+from quipu.training.export.ctranslate import export_ctranslate_writer
 
 pytestmark = pytest.mark.torch
 TEXTS = ["The canal was opened in 1869.", "Robert Fortune took tea plants to India in 1848.", "Glass is made of sand."]

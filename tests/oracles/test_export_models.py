@@ -15,9 +15,9 @@ from transformers import BertForQuestionAnswering, BertModel
 
 from quipu.errors import ExportMismatch, FormatError, InputError
 from quipu.models.encoder import Encoder
-from quipu.models.hub import resolve
+from quipu.models.folders import resolve
 from quipu.models.reader import Reader, best_spans
-from quipu.training import export
+from quipu.training.export import onnx
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -27,7 +27,7 @@ def float_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Export without quantising: what is left must then agree closely, and random weights bear no eight bits."""
     import shutil
 
-    monkeypatch.setattr(export, "to_int8", lambda source, target: shutil.copy(source, target))
+    monkeypatch.setattr(onnx, "to_int8", lambda source, target: shutil.copy(source, target))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def encoder(tmp_path: Path, float_weights: None) -> Path:
     torch.manual_seed(1)
     tokenizer = wordpieces(tmp_path / "hf")
     BertModel(config(tokenizer), add_pooling_layer=False).save_pretrained(tmp_path / "hf")
-    figures = export.export_encoder(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", texts=TEXTS)
+    figures = onnx.export_encoder(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", texts=TEXTS)
     assert figures["key_cosine_min"] > 0.9999
     return tmp_path / "out"
 
@@ -72,7 +72,7 @@ def test_the_reader_reads_as_torch_does(tmp_path: Path, float_weights: None) -> 
     tokenizer = wordpieces(tmp_path / "hf")
     BertForQuestionAnswering(config(tokenizer)).save_pretrained(tmp_path / "hf")
     asked = [("when was it opened?", TEXTS[0]), ("who took tea?", TEXTS[1]), ("what is glass?", TEXTS[2])]
-    figures = export.export_reader(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", asked=asked)
+    figures = onnx.export_reader(tmp_path / "hf", tmp_path / "out", name="tiny", version="1", asked=asked)
     assert figures["same_span"] == 1.0
     reader = Reader(tmp_path / "out")
     readings = reader.read(["who?", "when?"], [TEXTS[0], TEXTS[1]])
@@ -84,7 +84,7 @@ def test_a_failed_gate_leaves_nothing_that_loads(tmp_path: Path) -> None:
     """A half-exported folder would be taken for a model by the next command."""
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(ExportMismatch, match="refused"):
-        export.gate(tmp_path, False, "keys differ")
+        onnx.gate(tmp_path, False, "keys differ")
     assert not (tmp_path / "model.json").exists()
 
 

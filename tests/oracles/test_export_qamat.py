@@ -17,7 +17,7 @@ import quipu
 from quipu.errors import FormatError, InputError
 from quipu.models.encoder import Encoder
 from quipu.models.memory_reader import MemoryReader
-from quipu.training.export_qamat import export_memory_encoder, export_memory_reader
+from quipu.training.export.memory_reader import export_memory_encoder, export_memory_reader
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import CopyConfig, load_backbone
 from quipu.training.qamat.steps import Ways
@@ -90,7 +90,7 @@ def memory(folder: Path) -> Path:
 def test_ctranslate_says_what_torch_says(kind: str, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
     from quipu.models import load_memory_reader
-    from quipu.training.export_ctranslate import export_ctranslate_reader
+    from quipu.training.export.ctranslate import export_ctranslate_reader
 
     torch.manual_seed(0)
     reader = load_backbone(checkpoint(tmp_path / "base", kind))

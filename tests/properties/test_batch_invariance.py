@@ -17,7 +17,7 @@ import pytest
 
 from quipu.models.encoder import Encoder
 from quipu.models.extractor import Extractor
-from quipu.models.hub import is_bundled, resolve
+from quipu.models.folders import is_bundled, resolve
 from quipu.models.reranker import Reranker
 from quipu.models.spans import best_span, text_of
 

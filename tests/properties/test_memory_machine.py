@@ -11,10 +11,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from quipu.memory.index import Index
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.storage.index import Index
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 8
 NUMBERS = st.integers(0, 40)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import typing
 from dataclasses import fields
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from quipu.cli.train import trainable
+from quipu.cli.train import trainer
 from quipu.datasets.published import LAYOUT, PUBLISHED
 from quipu.settings import from_mapping, read_toml
 from quipu.training.lm.data import Drawing
@@ -28,7 +27,7 @@ pytestmark = pytest.mark.torch
 def test_recipe_fits_what_it_trains(path: Path) -> None:
     """An unknown key or a wrong type would otherwise surface only when the run starts, or never."""
     settings = read_toml(path)
-    run = importlib.import_module(f"quipu.training.{trainable()[settings.pop('train')]}").run
+    run = trainer(settings.pop("train"))
     recipe = from_mapping(typing.get_type_hints(run)["recipe"], settings, str(path))
     loop = getattr(recipe, "loop", {})
     assert set(loop) <= {item.name for item in fields(LoopSettings)}

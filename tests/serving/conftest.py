@@ -26,7 +26,7 @@ from tests.handmade import WordEncoder
 from quipu import build as build_memory
 from quipu import open as open_memory
 from quipu.cli.main import run
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.records import Answer
 from quipu.serving.app import Server
 from quipu.serving.settings import ServeSettings
@@ -37,9 +37,9 @@ READER = "a reader's token of a test"
 WRITER = """
 import sys
 from pathlib import Path
-from quipu.facade import Memory
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.memory import Memory
+from quipu.storage.store import Store
+from quipu.models.bundle import Models
 from quipu.serving.writer import work
 from tests.handmade import models
 def opened(path):

@@ -237,7 +237,7 @@ def test_what_was_not_foreseen_is_told_to_the_operator_alone(
 
 def test_a_failure_in_the_engine_is_one_clients_alone(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that answers must outlive every error."""
-    monkeypatch.setattr("quipu.facade.Memory.ask_many", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("quipu.memory.Memory.ask_many", lambda *_, **__: 1 / 0)
     assert client.post(f"{M}/ask", json={"question": "x"}).status_code == 500
     monkeypatch.undo()
     assert client.post(f"{M}/ask", json={"question": "x"}).status_code == 200
@@ -284,7 +284,7 @@ def test_a_new_calibration_and_a_new_folder_are_noticed(tmp_path: Path) -> None:
     from tests.full_memory import calibration, made
     from tests.handmade import WordEncoder
 
-    from quipu.facade import Memory
+    from quipu.memory import Memory
 
     path = made(tmp_path / "one" / "harbour.quipu")
     with serving(path) as client:

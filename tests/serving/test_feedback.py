@@ -14,11 +14,11 @@ from tests.full_memory import ASKED
 from tests.serving.conftest import ADMIN, READER, opened, refusing, serving, writer
 from tests.serving.test_api import strict
 
-from quipu.memory.verify import verify
 from quipu.serving import schemas
 from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.settings import ServeSettings
 from quipu.serving.tokens import Keyring
+from quipu.storage.verify import verify
 
 M = "/api/v1/harbour"
 HOUSE = "What of house 7?"
@@ -74,7 +74,7 @@ def test_what_marks_nothing_is_counted(client: TestClient, monkeypatch: pytest.M
     """A refusal is no answer: to mark it would write a mark of nothing."""
     before = marks(client)
     given = ask(client, ASKED[1])
-    monkeypatch.setattr("quipu.facade.Memory.ask_many", refusing)
+    monkeypatch.setattr("quipu.memory.Memory.ask_many", refusing)
     refused = ask(client, "Who was the king?")
     for answer, verdict in ((given, "useless"), (refused, "right"), (refused, "wrong")):
         assert say(client, answer, verdict).json() == {"verdict": verdict, "marks": 0}
@@ -136,7 +136,7 @@ def test_a_server_that_does_not_write_only_counts(
     with serving(memory, ServeSettings(question_log=log)) as client:
         answer = ask(client, HOUSE)
         assert say(client, answer, "useless").status_code == 200
-        monkeypatch.setattr("quipu.facade.Memory.ask_many", refusing)
+        monkeypatch.setattr("quipu.memory.Memory.ask_many", refusing)
         assert say(client, ask(client, "Who was the king?"), "useless").status_code == 200
         for verdict, more in (("wrong", {}), ("right", {}), ("useless", {"expected": "x"})):
             response = say(client, answer, verdict, **more)

@@ -18,15 +18,15 @@ from starlette.testclient import TestClient
 from tests.handmade import models
 from tests.serving.conftest import ADMIN, serving, wait, writer
 
-from quipu.facade import Memory
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
-from quipu.models.loaded import Models
+from quipu.memory import Memory
+from quipu.models.bundle import Models
 from quipu.serving import schemas
 from quipu.serving.app import Server
 from quipu.serving.jobs import ATTEMPTS, Journal
 from quipu.serving.settings import ServeSettings
 from quipu.serving.writer import drain
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 M = "/api/v1/harbour"
 HARBOUR = b"# Harbour\n\nThe harbour was dug in 1877 by many men.\n"

@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from tests.full_memory import ASKED, made
 from tests.serving.conftest import ADMIN, READER, opened, serving, wait, writer
 
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.records import Answer, NearestSentence
 from quipu.serving.app import Server
 from quipu.serving.context import Context

@@ -140,7 +140,7 @@ def test_only_the_last_question_counts(client: OpenAI) -> None:
 
 def test_a_refusal_says_so(client: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that reads like an answer is taken for one."""
-    monkeypatch.setattr("quipu.facade.Memory.ask_many", refusing)
+    monkeypatch.setattr("quipu.memory.Memory.ask_many", refusing)
     found = say(client, "Who was the king?")
     assert found.choices[0].message.content == "I do not know: nothing stored is near enough"
     assert found.quipu["abstained"] is True and found.quipu["text"] is None
@@ -320,7 +320,7 @@ def test_what_cannot_be_embedded_is_refused(client: OpenAI, given: dict[str, Any
 
 def test_tokens_are_counted_and_no_text_is_cut_off(memory: Path) -> None:
     """The end of a text that is too long would be missing from its vector without a sign."""
-    from quipu.models.loaded import Models
+    from quipu.models.bundle import Models
     from quipu.serving.openai_chat import Embedding
     from quipu.serving.problems import Problem
 

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file
 
 from quipu.errors import InputError, SettingsError
-from quipu.training.average.train import AverageRecipe, run
+from quipu.training.jobs.average import AverageRecipe, run
 
 pytestmark = pytest.mark.torch
 

@@ -13,8 +13,8 @@ pytest.importorskip("torch")
 from tests.training.test_qamat import checkpoint
 
 from quipu.errors import SettingsError
-from quipu.memory.store import Store
-from quipu.training.qamat.claims import ClaimSettings, Row, claims, prepare, verdict
+from quipu.storage.store import Store
+from quipu.training.experiments.qamat_claims import ClaimSettings, Row, claims, prepare, verdict
 from quipu.training.qamat.data import ExampleFiles
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

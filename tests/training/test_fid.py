@@ -17,7 +17,7 @@ from quipu.errors import SettingsError
 from quipu.evaluation.tasks.compare import compare
 from quipu.models.memory_reader import MemoryReader
 from quipu.records import Example
-from quipu.training.fid.train import FidRecipe, loss, run
+from quipu.training.experiments.fid import FidRecipe, loss, run
 from quipu.training.qamat.backbones import CopyConfig, load_backbone
 from quipu.training.qamat.data import MemoryExample, asked, write_examples
 

@@ -12,8 +12,8 @@ pytest.importorskip("torch")
 
 from quipu.datasets.multihop import read
 from quipu.errors import InputError
-from quipu.memory.store import Store
-from quipu.training.hops.train import HopsRecipe, run
+from quipu.storage.store import Store
+from quipu.training.jobs.hop_memory import HopsRecipe, run
 
 pytestmark = pytest.mark.torch
 WIKI = {

@@ -21,6 +21,7 @@ from quipu.datasets.contexts import Asked, Context
 from quipu.errors import FormatError, InputError, SettingsError
 from quipu.settings import from_mapping, read_toml
 from quipu.training.heldout import held_out
+from quipu.training.jobs.self_labelling import write_context
 from quipu.training.lm import base, label, ship, train, write
 from quipu.training.lm.base import BaseRecipe
 from quipu.training.lm.data import batch_of
@@ -29,7 +30,6 @@ from quipu.training.lm.model import load
 from quipu.training.lm.speaker import Answer, Speaker
 from quipu.training.lm.train import Ahead, LmRecipe
 from quipu.training.lm.write import Job, WriteRecipe, merged, written
-from quipu.training.rounds import write_context
 
 pytestmark = pytest.mark.torch
 

@@ -26,7 +26,7 @@ from transformers import (
 
 import quipu
 from quipu.errors import InputError, SettingsError
-from quipu.models.joined import copyable
+from quipu.models.memory_input import copyable
 from quipu.records import QAPair
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone, CopyBackbone, CopyConfig, load_backbone

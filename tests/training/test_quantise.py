@@ -14,8 +14,8 @@ onnx = pytest.importorskip("onnx")
 from onnx import TensorProto, helper, numpy_helper
 
 from quipu.errors import InputError
-from quipu.models.hub import session
-from quipu.training.quantise import columns_to_int8, to_int8, to_row_scales
+from quipu.models.folders import session
+from quipu.training.export.quantise import columns_to_int8, to_int8, to_row_scales
 
 RANDOM = np.random.default_rng(7)
 

@@ -24,9 +24,10 @@ from quipu.datasets.contexts import Asked, Context
 from quipu.errors import FormatError, InputError, SettingsError
 from quipu.evaluation.tasks import paraphrase
 from quipu.models.encoder import Encoder
-from quipu.training import export
 from quipu.training.base import load_tokenizer
-from quipu.training.quip import fewshot, tagger, teacher
+from quipu.training.experiments import few_shot, few_shot_ner
+from quipu.training.export import onnx
+from quipu.training.quip import teacher
 from quipu.training.quip.data import Labelled, LabelledFiles, Soft, batch_of, passages_of, read_labelled, write_labelled
 from quipu.training.quip.model import QuipModel, distillation, token_logits
 from quipu.training.quip.states import TorchEncoder
@@ -337,7 +338,7 @@ def test_two_processes_average_their_gradients(checkpoint: Path, tmp_path: Path)
 
 
 def test_exported_encoder_says_what_torch_says_and_can_be_unpacked(checkpoint: Path, tmp_path: Path) -> None:
-    export.export_encoder(checkpoint, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
+    onnx.export_encoder(checkpoint, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
     shipped, twin = Encoder(tmp_path / "e"), TorchEncoder(str(checkpoint))
     keys, start, end = shipped.queries(TEXTS)
     np.testing.assert_array_equal(keys, shipped.encode(TEXTS))
@@ -358,7 +359,7 @@ def test_an_encoder_without_heads_says_so(checkpoint: Path, tmp_path: Path) -> N
     plain = tmp_path / "plain"
     wordpieces(plain)
     BertModel.from_pretrained(checkpoint, add_pooling_layer=False).save_pretrained(plain)
-    export.export_encoder(plain, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
+    onnx.export_encoder(plain, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
     with pytest.raises(InputError, match="not trained with QuIP"):
         Encoder(tmp_path / "e").questions(TEXTS)
     start, end = TorchEncoder(str(plain)).questions(TEXTS)
@@ -369,12 +370,12 @@ def test_an_encoder_without_heads_says_so(checkpoint: Path, tmp_path: Path) -> N
 
 
 def test_codebook_is_listed_and_loaded(checkpoint: Path, tmp_path: Path) -> None:
-    export.export_encoder(checkpoint, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
-    figures = export.add_codebook(tmp_path / "e", TEXTS * 12, TEXTS * 12, 8)
+    onnx.export_encoder(checkpoint, tmp_path / "e", name="t/encoder", version="1", texts=TEXTS, max_length=60)
+    figures = onnx.add_codebook(tmp_path / "e", TEXTS * 12, TEXTS * 12, 8)
     book = Encoder(tmp_path / "e").codebook
     assert book is not None and book.parts == 8 and figures["codebook_lost"] < 0.05
     before = Encoder(tmp_path / "e").sha256
-    export.change_listing(tmp_path / "e", window=99)
+    onnx.change_listing(tmp_path / "e", window=99)
     assert json.loads((tmp_path / "e" / "model.json").read_text())["window"] == 99
     assert Encoder(tmp_path / "e").sha256 == before  # settings may change, files may not
 
@@ -385,7 +386,7 @@ def test_few_shot_tuning_and_tagging_run_and_learn(checkpoint: Path) -> None:
     pairs = [sentences.SentencePair(text, text, True) for text in TEXTS] + [
         sentences.SentencePair(TEXTS[at], TEXTS[at - 1], False) for at in range(3)
     ]
-    values = fewshot.tune(checkpoint, pairs, pairs, seed=1, epochs=5)
+    values = few_shot.tune(checkpoint, pairs, pairs, seed=1, epochs=5)
     labels = np.array([pair.same for pair in pairs])
     assert paraphrase.decisions(values, labels)["auroc"] == 1.0
     items = [
@@ -393,8 +394,8 @@ def test_few_shot_tuning_and_tagging_run_and_learn(checkpoint: Path) -> None:
         conll.Tagged(("by", "Ferdinand", "de", "Lesseps"), ("O", "B-PER", "I-PER", "I-PER")),
     ]
     for heads in ("question", "random"):
-        said = tagger.tag(checkpoint, items, items, heads, 1, epochs=60, rate=3e-3)
+        said = few_shot_ner.tag(checkpoint, items, items, heads, 1, epochs=60, rate=3e-3)
         assert said == [list(item.tags) for item in items], heads
     with pytest.raises(InputError, match="question or random"):
-        tagger.tag(checkpoint, items, items, "best", 1)
+        few_shot_ner.tag(checkpoint, items, items, "best", 1)
     assert (checkpoint / "model.safetensors").read_bytes() == before

@@ -10,14 +10,14 @@ import pytest
 pytest.importorskip("torch")
 
 import quipu
-from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
 from quipu.records import Document, Passage, QAPair, Span
+from quipu.storage.store import Store
 from quipu.text import exact_match
-from quipu.training.compose.train import ComposeRecipe
-from quipu.training.compose.train import run as compose
+from quipu.training.jobs.compose import ComposeRecipe
+from quipu.training.jobs.compose import run as compose
+from quipu.training.jobs.question_memory import RememberRecipe, run
 from quipu.training.qamat.data import ExampleFiles
-from quipu.training.remember.train import RememberRecipe, run
 from quipu.training.reranker.data import held_out
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]

@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertModel
 from quipu.errors import FormatError, InputError
 from quipu.models import reranker as inference
 from quipu.models.reranker import CrossEncoder, Reranker, load_reranker
-from quipu.training.export_reranker import export_cross_encoder, export_reranker
+from quipu.training.export.reranker import export_cross_encoder, export_reranker
 from quipu.training.reranker import model as network
 from quipu.training.reranker.data import Candidate, Group, _group, collate, held_out, twin_groups
 from quipu.training.reranker.model import (
@@ -158,7 +158,7 @@ def test_the_exported_reranker_answers_as_the_trained_one(
     save_reranker(model, tmp_path / "checkpoint")
     wordpieces(tmp_path / "checkpoint")
     monkeypatch.setattr(
-        "quipu.training.export_reranker.to_int8", lambda source, target: target.write_bytes(source.read_bytes())
+        "quipu.training.export.reranker.to_int8", lambda source, target: target.write_bytes(source.read_bytes())
     )
     figures = export_reranker(
         tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked(), max_length=32

@@ -15,9 +15,9 @@ pytest.importorskip("torch")
 from quipu.datasets import published
 from quipu.models.protocols import Written
 from quipu.records import Candidate, Span
-from quipu.training.questions import train as questions
-from quipu.training.questions.train import QuestionsRecipe
-from quipu.training.rounds import AskRecipe, ask_spans
+from quipu.training.jobs import questions as questions
+from quipu.training.jobs.questions import QuestionsRecipe
+from quipu.training.jobs.self_labelling import AskRecipe, ask_spans
 
 pytestmark = pytest.mark.torch
 TEXT = (
@@ -49,7 +49,7 @@ class Rules:
 
 def test_every_span_that_a_person_asked_about_is_asked_about(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pair with another span's question would bring keys together that have nothing in common."""
-    monkeypatch.setattr("quipu.training.rounds.Models", lambda writer: Rules())
+    monkeypatch.setattr("quipu.training.jobs.self_labelling.Models", lambda writer: Rules())
     for name in ("qamr", "fairytaleqa", "policyqa"):
         monkeypatch.setattr(published, name, lambda data: [])
     at, dug = TEXT.index("1869"), TEXT.index("dug")

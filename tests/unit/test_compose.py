@@ -11,8 +11,8 @@ import pytest
 from tests.handmade import NumberReader, models
 
 import quipu
-from quipu.generate.compose import Composed, bridges, clause_of, comparisons, compose, phrased, split
 from quipu.records import QAPair
+from quipu.training.jobs.composing import Composed, bridges, clause_of, comparisons, compose, phrased, split
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from quipu.errors import FormatError, InputError, MemoryLocked
-from quipu.memory import codes
-from quipu.memory.index import Index
-from quipu.memory.interchange import export_memory, import_memory
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.storage import codes
+from quipu.storage.index import Index
+from quipu.storage.interchange import export_memory, import_memory
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 8
 TEXT = "The Suez Canal was opened in 1869. It is 193 kilometres long."

@@ -9,8 +9,8 @@ import pytest
 from tests.handmade import models
 
 import quipu
-from quipu.memory.dates import SourceDates, compared, date_in, dates_of
 from quipu.records import Dated, QAPair
+from quipu.storage.dates import SourceDates, compared, date_in, dates_of
 
 
 @pytest.mark.parametrize(

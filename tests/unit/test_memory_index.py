@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quipu.memory import codes
-from quipu.memory.coded import Runs
-from quipu.memory.codes import choose
-from quipu.memory.index import Index, Rebuilding
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, QAPair
+from quipu.storage import codes
+from quipu.storage.coded import Runs
+from quipu.storage.codes import choose
+from quipu.storage.index import Index, Rebuilding
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 16
 
@@ -265,13 +265,13 @@ def test_new_rows_join_the_trained_cells(tmp_path: Path, monkeypatch: pytest.Mon
         add(store, keys[:3000], 16_000)
         index = Index.bring_up_to_date(store)
         assert index._uncovered() == 3000  # too few to be worth it
-        monkeypatch.setattr("quipu.memory.index._TAIL", 100)
+        monkeypatch.setattr("quipu.storage.index._TAIL", 100)
         index = Index.bring_up_to_date(store)
         assert index._uncovered() == 0 and index.size == 19_000 and not index.exact
         listing = json.loads((path / "index.json").read_text())
         assert listing["trained_on"] == trained == 16_000 and listing["rows"] == 19_000
         assert (path / "vectors.f16").stat().st_size == 19_000 * WIDTH * 2
-        monkeypatch.setattr("quipu.memory.index._OUTGROWN", 1)
+        monkeypatch.setattr("quipu.storage.index._OUTGROWN", 1)
         add(store, keys[:3000], 19_000)
         Index.bring_up_to_date(store)
         assert json.loads((path / "index.json").read_text())["trained_on"] == 22_000
@@ -290,7 +290,7 @@ def test_a_reader_takes_the_files_that_a_writer_replaced(tmp_path: Path, monkeyp
             index.refresh()
             assert index._uncovered() == 3000
             rebuilding = Rebuilding(path)
-            monkeypatch.setattr("quipu.memory.index._TAIL", 100)
+            monkeypatch.setattr("quipu.storage.index._TAIL", 100)
             rebuilding.start()
             rebuilding.start()  # once is enough
             rebuilding.wait()

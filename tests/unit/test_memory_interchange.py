@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 from quipu.errors import InputError, MemoryLocked, MissingExtra
-from quipu.memory import interchange
-from quipu.memory.digests import TABLES
-from quipu.memory.files import KnownFile, keep_file
-from quipu.memory.index import Index
-from quipu.memory.interchange import export_memory, import_memory
-from quipu.memory.provenance import add_support, mark_ambiguous
-from quipu.memory.rows import exported
-from quipu.memory.store import Store
-from quipu.memory.tokens import PassageTokens, put, search_ids
-from quipu.memory.verify import verify
 from quipu.records import Document, Mark, Passage, QAPair, Span, Verdict
+from quipu.storage import interchange
+from quipu.storage.digests import TABLES
+from quipu.storage.files import KnownFile, keep_file
+from quipu.storage.index import Index
+from quipu.storage.interchange import export_memory, import_memory
+from quipu.storage.passage_vectors import PassageTokens, put, search_ids
+from quipu.storage.provenance import add_support, mark_ambiguous
+from quipu.storage.rows import exported
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 8
 Change = Callable[[list[dict[str, Any]]], None]
@@ -136,7 +136,7 @@ def test_the_last_row_number_of_an_export_may_be_missing_or_be_nonsense(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: Any, gone: int | None
 ) -> None:
     """Exports of an earlier quipu must stay readable, and no number in one may fill the disk with rows."""
-    monkeypatch.setattr("quipu.memory.rows._GAPS", 1000)
+    monkeypatch.setattr("quipu.storage.rows._GAPS", 1000)
     monkeypatch.setattr(interchange, "last_rows", lambda _: {} if last is None else {"pair": last})
     with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
         export_memory(store, tmp_path / "a.jsonl")

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from quipu.errors import FormatError, InputError, MemoryLocked, QuipuError
-from quipu.memory.index import Index
-from quipu.memory.store import Store
-from quipu.memory.verify import verify
 from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.storage.index import Index
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 WIDTH = 8
 SECRETS = ("kilometres", "Lesseps", "1869")
@@ -216,7 +216,7 @@ def test_the_lock_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
         with pytest.raises(MemoryLocked, match=rf"process {os.getpid()};"):
             other.journal_mark("x")
     code = (
-        "import sys, time; from pathlib import Path; from quipu.memory.store import Store\n"
+        "import sys, time; from pathlib import Path; from quipu.storage.store import Store\n"
         "store = Store.open(Path(sys.argv[1])); store.begin_writing(); print('open', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as child:

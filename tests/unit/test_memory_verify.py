@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from quipu.errors import FormatError
-from quipu.memory import digests
-from quipu.memory.feedback import Feedback, keep_feedback
-from quipu.memory.provenance import add_support, mark_ambiguous
-from quipu.memory.store import Store
-from quipu.memory.tokens import PassageTokens, put
-from quipu.memory.verify import verify
 from quipu.records import Document, Mark, Passage, QAPair, Span, Verdict
+from quipu.storage import digests
+from quipu.storage.feedback import Feedback, keep_feedback
+from quipu.storage.passage_vectors import PassageTokens, put
+from quipu.storage.provenance import add_support, mark_ambiguous
+from quipu.storage.store import Store
+from quipu.storage.verify import verify
 
 
 @pytest.fixture(scope="module")

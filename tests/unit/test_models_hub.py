@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from quipu.errors import FormatError, InputError
-from quipu.models import hub, load_writer
+from quipu.models import folders, load_writer
+from quipu.models.bundle import Models
 from quipu.models.encoder import Encoder
-from quipu.models.hub import bundled, bundled_sha256, cores, is_bundled, kind_of, parallel, resolve, shared_words
-from quipu.models.loaded import Models
+from quipu.models.folders import bundled, bundled_sha256, cores, is_bundled, kind_of, parallel, resolve, shared_words
 
 
 def folder(path: Path, **changes: Any) -> Path:
@@ -136,7 +136,7 @@ def test_only_names_of_models_are_looked_up_in_the_packages(name: str) -> None:
 
 def test_missing_packages_of_models_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """quipu without its models must say what to install, not that a path is wrong."""
-    monkeypatch.setattr(hub, "_package", lambda name: None)
+    monkeypatch.setattr(folders, "_package", lambda name: None)
     with pytest.raises(InputError, match=r"quipu-small/encoder: .* run: pip install quipu-qa-small$"):
         resolve("quipu-small/encoder", "encoder")
     with pytest.raises(InputError, match=r"run: pip install quipu-qa-small-lm$"):

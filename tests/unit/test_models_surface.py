@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from quipu.models.surface import casing_of, written
+from quipu.models.detokenize import casing_of, written
 
 PIECES = (
     "[UNK] who what when how is was of the in by ' s t - / ( ) , . ? $ 5 000 % fer ##din ##and canal suez o brien "

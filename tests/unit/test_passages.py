@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from quipu.corpus.passages import sentences_of, split, statements_of, structured
 from quipu.errors import InputError
 from quipu.language.sentences import sentence_at, sentences
-from quipu.memory.store import Store
 from quipu.records import BlockKind, Document, Mark, Passage, Span
+from quipu.storage.store import Store
 
 
 def test_sentences_end_where_a_reader_would_end_them() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quipu.errors import FormatError
-from quipu.memory.tokens import _packed, _unpacked
 from quipu.models.codebook import Codebook, _groups, _water_filled
 from quipu.models.spans import best_span, stitched, text_of, windows
+from quipu.storage.passage_vectors import _packed, _unpacked
 
 
 def test_windows_of_the_paper() -> None:

@@ -28,11 +28,11 @@ from quipu.answering.steps.spans import Spans
 from quipu.answering.verifying import Verification
 from quipu.answering.where import Where
 from quipu.errors import InputError
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.models.protocols import Keys, SupportsAsk
-from quipu.models.words import WordSimilarity
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Answer, Hit, NearestSentence, QAPair, Route, Span
+from quipu.storage.store import Store
 
 Method = Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"]
 METHODS: tuple[Method, ...] = ("cascade", "lookup", "passage", "read", "hops", "chain", "span")

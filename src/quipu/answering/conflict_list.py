@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from quipu.answering.conflicts import Conflicts, Told
 from quipu.answering.proposal import place_of
 from quipu.answering.sameness import without_editions
-from quipu.memory.dates import compared
-from quipu.memory.index import Index
-from quipu.memory.store import Store
 from quipu.records import Dated, Evidence, Hit, content_id
+from quipu.storage.dates import compared
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]

@@ -16,9 +16,9 @@ from quipu.answering.marked import Wrong
 from quipu.answering.proposal import place_of
 from quipu.answering.sameness import LEAST, asks_the_same, differs, editions, stated_otherwise, subject
 from quipu.corpus.passages import sentences_of
-from quipu.memory.dates import SourceDates, compared, dates_of
-from quipu.memory.store import Store
 from quipu.records import Answer, Elsewhere, Evidence, Hit, Passage, QAPair, Span
+from quipu.storage.dates import SourceDates, compared, dates_of
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 Prefer = Literal["newest", "both", "first"]

@@ -17,9 +17,9 @@ from quipu.answering.proposal import Proposal, evidence_of
 from quipu.answering.saying import OBJECTED, objection
 from quipu.answering.scoring import LinearScorer
 from quipu.language.inflection import every_form
-from quipu.memory import tokens
-from quipu.memory.store import Store
 from quipu.records import Answer, Evidence, Hit, Route, StepTrace
+from quipu.storage import passage_vectors
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 _NOTHING_PAIRS, _NOTHING_PASSAGES = "the memory holds nothing like it", "no passage is like the question"
@@ -235,4 +235,4 @@ def _stored(phrase: str, store: Store) -> bool:
     """Whether any pair or passage holds one of the words in any of its forms."""
     words = phrase.lower().split()
     forms = " ".join(dict.fromkeys(form for word in words for form in (word, *every_form(word))))
-    return bool(tokens.search_ids(store, forms, 1)) or bool(store.search_words(forms, 1)[0][0] >= 0)
+    return bool(passage_vectors.search_ids(store, forms, 1)) or bool(store.search_words(forms, 1)[0][0] >= 0)

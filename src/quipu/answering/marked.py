@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from quipu.answering.features import NAME, content_words, numbers
 from quipu.answering.sameness import same_form
-from quipu.memory.feedback import Feedback, wrong_feedback
-from quipu.memory.store import Store
 from quipu.models.protocols import Keys, SupportsEncode
 from quipu.records import Hit
+from quipu.storage.feedback import Feedback, wrong_feedback
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 NEAR = 0.92  # cosine of two questions' keys from which on they ask the same, where form, names and numbers agree

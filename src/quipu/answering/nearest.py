@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from quipu.answering.features import content_words
 from quipu.corpus.passages import sentences_of, statements_of
-from quipu.memory.store import Store
 from quipu.records import NearestSentence, Passage, Place, Span
+from quipu.storage.store import Store
 
 
 def nearest_sentence(

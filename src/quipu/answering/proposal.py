@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from quipu.answering.marked import Wrong
 from quipu.answering.scoring import LinearScorer
-from quipu.memory.provenance import support_of
-from quipu.memory.store import Store
 from quipu.models.claims import Claim
 from quipu.records import Evidence, Hit, QAPair, Route, Span
+from quipu.storage.provenance import support_of
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from quipu.errors import InputError
-from quipu.memory.index import Index
-from quipu.memory.store import Store
 from quipu.models.protocols import Keys
 from quipu.records import Hit, Via
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 
 Method = Literal["vector", "words", "both"]
 SEARCH: Method = "vector"  # how answering retrieves

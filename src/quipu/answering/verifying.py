@@ -13,11 +13,11 @@ from typing import NamedTuple
 from quipu.answering.accounted import Similar, unaccounted
 from quipu.answering.proposal import Proposal, place_of
 from quipu.corpus.passages import sentences_of
-from quipu.memory.store import Store
+from quipu.models.bundle import Models
 from quipu.models.claims import Claim, evidence_of
-from quipu.models.loaded import Models
-from quipu.models.words import WordSimilarity
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Hit, Passage
+from quipu.storage.store import Store
 
 # The verifier's log-odds that the answer is right (0 where there is none); how many of the question's words of content
 # neither the pair nor its sentence, headings and title account for, and how many not even the passage does.

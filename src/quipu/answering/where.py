@@ -16,10 +16,10 @@ from quipu.answering.features import NAME, content_words, numbers
 from quipu.answering.proposal import Context, PassageSpan, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
-from quipu.memory import tokens
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.records import Hit, Passage
+from quipu.storage import passage_vectors
+from quipu.storage.store import Store
 
 # Of a passage: its place by words, by its vector and by the pairs found (3 / (2 + rank), 0 where it was not found so);
 # BM25 over 10 and as a share of the best one's, its cosine, the score of the best pair that stands in it, how many of
@@ -57,7 +57,7 @@ class PassageVectors:
         """The best ``k`` passages of each key (Q, D) with their cosines; exact."""
         version = self._store.version()
         if self._version != version:
-            found = list(tokens.vectors(self._store))
+            found = list(passage_vectors.vectors(self._store))
             every = [passage for some, _ in found for passage in some]
             self._kept = every, np.concatenate([self._kept[1][:0], *(vectors for _, vectors in found)])
             self._version = version
@@ -88,7 +88,7 @@ class Where:
 
     def ready(self) -> str:
         """Needs passages."""
-        if tokens.available(self._store) and self._store.passages_where("ORDER BY p.row LIMIT 1", ()):
+        if passage_vectors.available(self._store) and self._store.passages_where("ORDER BY p.row LIMIT 1", ()):
             return ""
         return f"{self._store.path} holds no passages, only pairs"
 
@@ -120,7 +120,7 @@ class Where:
         found = []
         for at, question in enumerate(questions):
             left_out = context.nearest.document_left_out(question)
-            words = dict(tokens.search_ids(self._store, question, by if left_out is None else 2 * by))
+            words = dict(passage_vectors.search_ids(self._store, question, by if left_out is None else 2 * by))
             pairs = self._of_pairs(hits[at])
             ids = list(dict.fromkeys([*words, *list(nearest[at])[:by], *list(pairs)[:by]]))
             places = [
@@ -135,7 +135,7 @@ class Where:
     def _by_vectors(self, questions: Sequence[str]) -> list[dict[str, float]]:
         """Passages by cosine, best first; none where no encoder made vectors."""
         encoder = self._models.span_encoder()
-        if encoder is None or not tokens.made_by(self._store, encoder):
+        if encoder is None or not passage_vectors.made_by(self._store, encoder):
             return [{} for _ in questions]
         keys = encoder.queries(questions)[0]
         return [dict(row) for row in self.vectors.nearest(keys, 4 * self._settings.passages_by)]
@@ -145,7 +145,7 @@ class Where:
         found: dict[str, tuple[float, int]] = {}
         for hit in hits:
             if hit.pair.document_id is not None and hit.pair.span is not None:
-                place = tokens.id_at(self._store, hit.pair.document_id, hit.pair.span.start)
+                place = passage_vectors.id_at(self._store, hit.pair.document_id, hit.pair.span.start)
                 if place is not None:
                     best, count = found.get(place, (hit.score, 0))
                     found[place] = best, count + 1

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 
 from quipu.building.outcome import BuildReport
+from quipu.building.pipeline import GenerateSettings
 from quipu.errors import FormatError, InputError
-from quipu.generate.pipeline import GenerateSettings
-from quipu.memory.index import Rebuilding, bound
-from quipu.memory.store import Store
-from quipu.models.loaded import Models, sha256_of
+from quipu.models.bundle import Models, sha256_of
 from quipu.models.protocols import SupportsEncode
 from quipu.settings import from_mapping
+from quipu.storage.index import Rebuilding, bound
+from quipu.storage.store import Store
 
 Progress = Callable[[dict[str, int | float | str]], None]
 ADDING = "adding"

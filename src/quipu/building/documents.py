@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from quipu.building.builder import ADDING, Builder
 from quipu.building.pairs import read_again
+from quipu.building.pipeline import key_texts
 from quipu.building.removal import forget_file, remove_documents
 from quipu.corpus import FileRead, FolderRead, Skipped, read_files
 from quipu.corpus.passages import split, structured
 from quipu.corpus.readers.plain import title_of
 from quipu.corpus.ready import ready_pairs
-from quipu.generate.pipeline import key_texts
-from quipu.memory import files, tokens
-from quipu.memory.files import KnownFile, alike, documents_of, keep_file, move_file, restate, with_free_id
-from quipu.memory.provenance import add_support
 from quipu.records import Document, Passage, QAPair, Span
+from quipu.storage import files, passage_vectors
+from quipu.storage.files import KnownFile, alike, documents_of, keep_file, move_file, restate, with_free_id
+from quipu.storage.provenance import add_support
 from quipu.syncing import Changes, Moved, survey
 from quipu.text import normalize_answer
 
@@ -178,14 +178,14 @@ def code_passages(builder: Builder) -> None:
     encoder = builder.models.span_encoder()
     if encoder is None:
         return
-    if not tokens.made_by(builder.store, encoder):
-        tokens.forget(builder.store, encoder)
+    if not passage_vectors.made_by(builder.store, encoder):
+        passage_vectors.forget(builder.store, encoder)
     done = 0
-    while batch := tokens.waiting(builder.store, _CODED):
+    while batch := passage_vectors.waiting(builder.store, _CODED):
         found = encoder.passages([passage.text for passage in batch])
         vectors = np.array([_unit(item.vectors.mean(axis=0)) for item in found])
-        made = [tokens.PassageTokens(encoder.codebook.encode(item.vectors), item.offsets) for item in found]
-        tokens.put(builder.store, batch, vectors, made)
+        made = [passage_vectors.PassageTokens(encoder.codebook.encode(item.vectors), item.offsets) for item in found]
+        passage_vectors.put(builder.store, batch, vectors, made)
         done += len(batch)
         builder.tell(stage="code", done=done, total=0)
 

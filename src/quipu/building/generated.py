@@ -8,12 +8,12 @@ from typing import cast
 
 from quipu.answering.answerer import Answerer
 from quipu.building.builder import ADDING, Builder
+from quipu.building.global_consistency import PASSAGES, global_filter
 from quipu.building.judging import judged
-from quipu.generate.globally import PASSAGES, global_filter
-from quipu.generate.pipeline import Generated, generate, targeted
-from quipu.memory import tokens
-from quipu.memory.provenance import add_support, count_unchecked, drop, mark_ambiguous, unchecked
+from quipu.building.pipeline import Generated, generate, targeted
 from quipu.records import Passage, Span, Verdict
+from quipu.storage import passage_vectors
+from quipu.storage.provenance import add_support, count_unchecked, drop, mark_ambiguous, unchecked
 
 _CHECKED = 64  # pairs that the global filter checks in a transaction
 _AT_LEAST, _PARTS = 8, 16  # passages per transaction where pairs are made: a memory comes in so many parts at least
@@ -122,4 +122,4 @@ def _count(builder: Builder, made: Generated, added: int, passages: int) -> None
 
 
 def _near(builder: Builder, question: str) -> list[Passage]:
-    return [passage for passage, _ in tokens.search_passages(builder.store, question, PASSAGES)]
+    return [passage for passage, _ in passage_vectors.search_passages(builder.store, question, PASSAGES)]

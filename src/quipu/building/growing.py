@@ -13,10 +13,10 @@ from pathlib import Path
 from quipu.answering.answerer import Answerer
 from quipu.building.builder import Builder
 from quipu.building.generated import add_targeted
+from quipu.building.global_consistency import PASSAGES
 from quipu.errors import InputError
-from quipu.generate.globally import PASSAGES
-from quipu.memory.tokens import search_passages
 from quipu.records import Answer, Span
+from quipu.storage.passage_vectors import search_passages
 from quipu.text import from_json
 
 LEAST = 0.3  # probability of the reader's span

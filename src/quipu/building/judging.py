@@ -13,9 +13,9 @@ from dataclasses import replace
 from quipu.answering.accounted import phrases, unaccounted
 from quipu.answering.answerer import Answerer
 from quipu.building.builder import Builder
-from quipu.generate.pipeline import Generated
+from quipu.building.pipeline import Generated
 from quipu.models.protocols import Keys, SupportsReadMany
-from quipu.models.words import WordSimilarity
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Passage, QAPair, Verdict
 from quipu.text import normalize_answer, token_f1
 

@@ -12,8 +12,8 @@ from quipu.building.removal import forget_file
 from quipu.corpus import FoundFile, Skipped, find_files
 from quipu.corpus.pairs import read_pairs
 from quipu.errors import FormatError, InputError
-from quipu.memory.files import KnownFile, Renewal, begin_pairs, file_at, keep_file
 from quipu.records import QAPair
+from quipu.storage.files import KnownFile, Renewal, begin_pairs, file_at, keep_file
 from quipu.syncing import sha256_of_file
 
 _PAIRS = 512  # ready pairs per transaction

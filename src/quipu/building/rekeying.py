@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quipu.building.builder import Progress
-from quipu.memory.index import Index
-from quipu.memory.store import Store
-from quipu.models.loaded import sha256_of
+from quipu.models.bundle import sha256_of
 from quipu.models.protocols import Keys, SupportsEncode
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 
 
 def rekey(store: Store, encoder: SupportsEncode, progress: Progress | None) -> int:

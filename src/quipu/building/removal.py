@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from quipu.building.builder import Builder
-from quipu.generate.pipeline import key_texts
-from quipu.memory import files
-from quipu.memory.feedback import forget_feedback
-from quipu.memory.files import documents_of
-from quipu.memory.provenance import add_support, supported_elsewhere
+from quipu.building.pipeline import key_texts
 from quipu.records import QAPair, Span, Verdict
+from quipu.storage import files
+from quipu.storage.feedback import forget_feedback
+from quipu.storage.files import documents_of
+from quipu.storage.provenance import add_support, supported_elsewhere
 
 
 def forget_file(builder: Builder, name: str) -> None:

@@ -14,7 +14,7 @@ from quipu.calibration.questions import Asked, labelled, marked
 from quipu.calibration.scorers import Goals, fit, fit_ordering, possible
 from quipu.calibration.self_questions import self_questions
 from quipu.errors import InputError
-from quipu.facade import BUNDLED_CALIBRATION, Memory
+from quipu.memory import BUNDLED_CALIBRATION, Memory
 from quipu.records import Example
 
 

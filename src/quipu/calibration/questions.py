@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from quipu.errors import InputError
 from quipu.evaluation.metrics import passage_holds
-from quipu.facade import Memory
-from quipu.memory.feedback import count_feedback
+from quipu.memory import Memory
 from quipu.records import Example, QAPair
+from quipu.storage.feedback import count_feedback
 from quipu.text import exact_match, normalize_answer
 
 MARKS = 20

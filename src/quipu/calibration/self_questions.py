@@ -13,7 +13,7 @@ from typing import Literal
 from quipu.calibration.questions import Asked, Labelled
 from quipu.errors import InputError
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase
-from quipu.facade import Memory
+from quipu.memory import Memory
 
 Kind = Literal["reworded", "twin", "left out"]
 _KINDS: tuple[Kind, ...] = ("reworded", "left out", "reworded", "left out", "twin")

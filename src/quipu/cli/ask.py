@@ -317,7 +317,7 @@ def dated(date: Dated) -> str:
 
 def _asked_as(evidence: Evidence, label: str) -> list[str]:
     """The stored question with its pair's id; a written one that only its passage explains is not shown."""
-    from quipu.generate.wording import understood
+    from quipu.building.wording import understood
 
     if evidence.pair is None:
         return []

@@ -13,7 +13,7 @@ from quipu.errors import InputError
 
 if TYPE_CHECKING:
     from quipu.client import Service
-    from quipu.facade import Memory
+    from quipu.memory import Memory
     from quipu.records import Answer
 
 Told = tuple["Answer", int]

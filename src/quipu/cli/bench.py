@@ -14,7 +14,7 @@ from quipu.cli.terminal import duration, print_json, print_table, progress
 from quipu.errors import InputError
 
 if TYPE_CHECKING:
-    from quipu.facade import Memory
+    from quipu.memory import Memory
 
 Figures = dict[str, float | int]
 

@@ -191,7 +191,7 @@ def probe(
 
 def _load(name: str) -> Any:
     """An encoder, or a reader: what ships and exported folders by ONNX Runtime, the rest by torch."""
-    from quipu.models.hub import kind_of
+    from quipu.models.folders import kind_of
 
     try:
         kind = kind_of(name)
@@ -211,7 +211,7 @@ def _folder(name: str) -> Iterator[str]:
     """A Hugging Face folder of the encoder, for as long as it is needed."""
     import tempfile
 
-    from quipu.models.hub import kind_of
+    from quipu.models.folders import kind_of
 
     try:
         kind_of(name)

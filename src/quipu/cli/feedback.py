@@ -13,7 +13,7 @@ from quipu.cli.terminal import print_json, print_table, shortened, show
 from quipu.errors import InputError
 
 if TYPE_CHECKING:
-    from quipu.memory.feedback import Feedback
+    from quipu.storage.feedback import Feedback
 
 
 def feedback(

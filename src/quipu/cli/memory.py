@@ -105,7 +105,7 @@ def coverage(
     made = kept + all dropped. With --json every passage, one a line.
     """
     import quipu
-    from quipu.memory.provenance import barest
+    from quipu.storage.provenance import barest
 
     with quipu.open(memory, read_only=True) as opened:
         if as_json:
@@ -190,7 +190,7 @@ def verify(
 
     The exit code is 1 where a problem remains.
     """
-    from quipu.memory.verify import verify as verify_memory
+    from quipu.storage.verify import verify as verify_memory
 
     with progress() as report:
         found = verify_memory(memory, repair=repair, progress=report)
@@ -245,7 +245,7 @@ def import_(
 
     Ready pairs in other formats come in by `quipu build --pairs`.
     """
-    from quipu.memory.interchange import import_memory
+    from quipu.storage.interchange import import_memory
 
     count = import_memory(file, memory)
     if as_json:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from quipu.cli.terminal import duration, print_json, print_table, remark, show
 
 if TYPE_CHECKING:
-    from quipu.facade import Memory
+    from quipu.memory import Memory
 
 _NAMED = 5  # files in a remark
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,16 @@ from quipu.cli.options import AsJson
 from quipu.cli.terminal import log, print_json, show
 from quipu.errors import MissingExtra, SettingsError
 
-_STEPS = ("lm.base", "lm.label", "lm.write", "lm.ship")  # steps of a training that are modules of their own
+# What a recipe can train: the module of ``quipu.training`` that does it, and its function where that is not ``run``.
+TRAINABLE: Mapping[str, str] = {
+    "ask": "jobs.self_labelling:ask_spans", "average": "jobs.average", "calibration": "calibration.train",
+    "compose": "jobs.compose", "extractor": "extractor.train", "fid": "experiments.fid", "hops": "jobs.hop_memory",
+    "label": "quip.teacher:label_all", "lm": "lm.train", "lm.base": "lm.base", "lm.label": "lm.label",
+    "lm.ship": "lm.ship", "lm.write": "lm.write", "qamat": "qamat.train", "questions": "jobs.questions",
+    "quip": "quip.train", "reader": "reader.train", "remember": "jobs.question_memory", "reranker": "reranker.train",
+    "retriever": "retriever.train", "ship": "export.ship", "verifier": "verifier.train",
+    "wellformed": "wellformed.train",
+}  # fmt: skip
 
 
 def train(
@@ -28,11 +38,10 @@ def train(
     from quipu.settings import from_mapping, read_toml
 
     settings = read_toml(recipe)
-    known = trainable()
     thing = settings.pop("train", None)
-    if thing not in known:
-        raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(known)}, not {thing!r}')
-    run = training(known[thing]).run
+    if thing not in TRAINABLE:
+        raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(TRAINABLE)}, not {thing!r}')
+    run = trainer(thing)
     kind = typing.get_type_hints(run)["recipe"]
     out = run(from_mapping(kind, settings, str(recipe)), log())
     if as_json:
@@ -41,16 +50,10 @@ def train(
         show(str(out))
 
 
-def trainable() -> dict[str, str]:
-    """What a recipe can train, and the module of ``quipu.training`` whose ``run`` does it.
-
-    Rooms that hold a ``train`` module, found by their files, so that torch is not loaded; and steps beside one.
-    """
-    import quipu.training
-
-    root = Path(quipu.training.__file__).parent
-    rooms = {file.parent.name: f"{file.parent.name}.train" for file in root.glob("*/train.py")}
-    return dict(sorted({**rooms, **{step: step for step in _STEPS}}.items()))
+def trainer(name: str) -> Any:
+    """What does the training of this name."""
+    module, _, function = TRAINABLE[name].partition(":")
+    return getattr(training(module), function or "run")
 
 
 def training(module: str) -> Any:

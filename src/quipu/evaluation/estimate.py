@@ -11,7 +11,7 @@ from pathlib import Path
 
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import split, structured
-from quipu.memory.codes import choose
+from quipu.storage.codes import choose
 
 RECORD_BYTES = 2600.0  # of a generated pair with its words, vector, verdicts and share of the document
 IMPORTED_BYTES = 1900.0  # of a ready pair

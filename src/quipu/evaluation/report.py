@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from quipu.models.hub import cores
+from quipu.models.folders import cores
 from quipu.records import Score
 
 

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.evaluation.twins.rules import paraphrase
-from quipu.memory.coded import Coded
-from quipu.memory.index import Index
-from quipu.memory.store import Store
 from quipu.records import QAPair
+from quipu.storage.coded import Coded
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 
 JITTER = 0.5  # length of the noise, where a key has length 1
 BATCH = 20_000

@@ -9,7 +9,7 @@ from quipu.models.protocols import SupportsReadMemory, SupportsWrite
 
 def load_writer(name_or_path: str | Path) -> SupportsWrite:
     """The language model, or a BART or T5 converted to CTranslate2, by what the folder says it is."""
-    from quipu.models.hub import kind_of
+    from quipu.models.folders import kind_of
 
     if kind_of(name_or_path) == "language-model":
         from quipu.models.lm.model import LanguageModel
@@ -22,7 +22,7 @@ def load_writer(name_or_path: str | Path) -> SupportsWrite:
 
 def load_memory_reader(name_or_path: str | Path) -> SupportsReadMemory:
     """The copying reader of memories, or a BART or T5 converted to CTranslate2, by what the folder says it is."""
-    from quipu.models.hub import kind_of
+    from quipu.models.folders import kind_of
 
     if kind_of(name_or_path) == "ctranslate-memory-reader":
         from quipu.models.ctranslate_reader import CTranslateMemoryReader

@@ -1,4 +1,4 @@
-"""A question writer of any BART or T5 checkpoint, converted to CTranslate2 (``quipu.training.export_ctranslate``).
+"""A question writer of any BART or T5 checkpoint, converted to CTranslate2 (``quipu.training.export.ctranslate``).
 
 The input is PAQ's: "answer: A | title: T | context: the passage with ** around ** the answer" (Lewis et al. 2021).
 """
@@ -12,7 +12,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from quipu.errors import MissingExtra
-from quipu.models.hub import cores, resolve
+from quipu.models.folders import cores, resolve
 from quipu.models.protocols import Written
 from quipu.records import Span
 

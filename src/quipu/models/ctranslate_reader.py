@@ -1,7 +1,7 @@
 """A reader of memories of any T5 or BART checkpoint that QAMAT trained, converted to CTranslate2.
 
 The whole reader is a plain encoder-decoder over [m_K; ..; m_1; X] (Chen et al. 2023, section 3.4): the neural path was
-dropped after training. ``quipu.training.export_ctranslate`` makes the folder.
+dropped after training. ``quipu.training.export.ctranslate`` makes the folder.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from quipu.errors import MissingExtra
-from quipu.models.hub import cores, resolve
-from quipu.models.joined import Marks, joined, value_text
+from quipu.models.folders import cores, resolve
+from quipu.models.memory_input import Marks, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.text import normalize_answer
 

@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 
 from quipu.errors import InputError
 from quipu.models.codebook import Codebook
-from quipu.models.hub import parallel, resolve, session
+from quipu.models.folders import parallel, resolve, session
 from quipu.models.protocols import Keys
 from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched
-from quipu.models.words import WordTable
+from quipu.models.word_table import WordTable
 
 TOKENS_PER_BATCH = 2048  # beyond this a larger batch is no faster on two cores
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from quipu.models.encoder import TOKENS_PER_BATCH, length_batches
-from quipu.models.hub import parallel, resolve, session
+from quipu.models.folders import parallel, resolve, session
 from quipu.models.spans import windows
-from quipu.models.words import WordTable
+from quipu.models.word_table import WordTable
 from quipu.records import Candidate, Span
 from quipu.text import normalize_answer
 

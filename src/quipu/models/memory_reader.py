@@ -1,7 +1,7 @@
 """The reader of memories (QAMAT's discrete path, Chen et al. 2023) by ONNX Runtime: a question and pairs to an answer.
 
 The encoder reads the question with all pairs, in blocks; a shallow decoder says or copies the answer, piece by piece.
-It was trained by ``quipu.training.qamat`` and exported by ``quipu.training.export_qamat``.
+It was trained by ``quipu.training.qamat`` and exported by ``quipu.training.export.memory_reader``.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from quipu.errors import InputError
-from quipu.models.hub import parallel, resolve, session
-from quipu.models.joined import Ids, Marks, copyable, joined, value_text
+from quipu.models.detokenize import casing_of, written
+from quipu.models.folders import parallel, resolve, session
+from quipu.models.memory_input import Ids, Marks, copyable, joined, value_text
 from quipu.models.protocols import MemoryReading
-from quipu.models.surface import casing_of, written
-from quipu.models.words import WordTable
+from quipu.models.word_table import WordTable
 from quipu.text import normalize_answer
 
 QUESTIONS_PER_BATCH = 8

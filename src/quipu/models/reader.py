@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from quipu.models.hub import parallel, resolve, session
+from quipu.models.folders import parallel, resolve, session
 from quipu.models.protocols import Reading
-from quipu.models.words import WordTable
+from quipu.models.word_table import WordTable
 
 TOKENS_PER_BATCH = 3072
 LONGEST = 24  # word pieces of an answer

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from quipu.models.hub import kind_of, parallel, resolve, session
+from quipu.models.folders import kind_of, parallel, resolve, session
 from quipu.models.protocols import SupportsRerank
-from quipu.models.words import WordTable
+from quipu.models.word_table import WordTable
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from quipu.models.claims import Claim
 from quipu.models.encoder import length_batches
-from quipu.models.hub import parallel, resolve, session
-from quipu.models.words import WordTable
+from quipu.models.folders import parallel, resolve, session
+from quipu.models.word_table import WordTable
 
 QUESTION, ANSWER, STORED, EVIDENCE = 48, 24, 40, 96  # tokens of each part at most
 _TOKENS_PER_BATCH = 1024

@@ -17,10 +17,10 @@ import os
 import secrets
 from dataclasses import dataclass
 
-from quipu.memory.feedback import Feedback
 from quipu.records import Answer
 from quipu.serving.problems import Problem
 from quipu.serving.tokens import Keyring
+from quipu.storage.feedback import Feedback
 
 KEY = "QUIPU_ANSWER_KEY"
 """The environment variable by which a process is given the key that it shares with others."""

@@ -17,7 +17,7 @@ from quipu.answering.answerer import Method
 from quipu.answering.conflicts import Prefer
 from quipu.answering.proposal import place_of
 from quipu.answering.retrieve import Method as SearchMethod
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.records import Answer
 from quipu.serving.bodies import AskRequest, SearchRequest
 from quipu.serving.context import Context, Readable, context_of, json_response

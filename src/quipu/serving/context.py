@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quipu.errors import InputError
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.serving.answer_ids import AnswerIds
 from quipu.serving.engine import Engine
 from quipu.serving.frame import exchange_of

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from quipu.errors import QuipuError
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.serving.problems import Problem, retry
 from quipu.serving.served import Served
 

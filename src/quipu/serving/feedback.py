@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from quipu.memory.feedback import feedback_id
 from quipu.serving.answer_ids import Answered
 from quipu.serving.bodies import Verdict
 from quipu.serving.changes import outcome
@@ -16,6 +15,7 @@ from quipu.serving.context import Readable, context_of, json_response
 from quipu.serving.openapi import JUDGED, answered
 from quipu.serving.problems import Problem
 from quipu.serving.schemas import FeedbackKept, JobName
+from quipu.storage.feedback import feedback_id
 
 router = APIRouter(tags=["answers"])
 

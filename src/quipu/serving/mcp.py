@@ -42,7 +42,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 import quipu
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.serving.context import Context, read
 from quipu.serving.frame import exchange_of
 from quipu.serving.mcp_texts import INSTRUCTIONS, resource

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quipu.answering.answerer import METHODS, Method
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.models.protocols import SupportsCount
 from quipu.serving.answering import GONE, Asking, answers_to, wait
 from quipu.serving.context import Context, context_of, json_response, read, readable

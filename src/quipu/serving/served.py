@@ -8,7 +8,7 @@ from pathlib import Path
 
 import quipu
 from quipu.errors import InputError
-from quipu.facade import Memory
+from quipu.memory import Memory
 
 RESERVED = frozenset({"memories", "jobs"})
 """Names that stand in the API's paths for something else."""

@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from quipu.answering.answerer import METHODS
-from quipu.facade import Memory
-from quipu.memory.provenance import barest
+from quipu.memory import Memory
 from quipu.serving import schemas
 from quipu.serving.context import Context, Readable, context_of, json_response, read
 from quipu.serving.frame import exchange_of
 from quipu.serving.openapi import READ, answered
 from quipu.serving.problems import Problem
 from quipu.serving.served import Served
+from quipu.storage.provenance import barest
 from quipu.text import is_unicode
 
 router = APIRouter(tags=["memories"])

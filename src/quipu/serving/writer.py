@@ -18,11 +18,11 @@ from typing import Any
 import quipu
 from quipu.building.builder import Progress
 from quipu.errors import FormatError, InputError, MemoryLocked, QuipuError
-from quipu.facade import Memory
-from quipu.memory.feedback import Feedback
-from quipu.memory.files import file_of, known_files
+from quipu.memory import Memory
 from quipu.records import QAPair, content_id
 from quipu.serving.jobs import Job, Journal
+from quipu.storage.feedback import Feedback
+from quipu.storage.files import file_of, known_files
 
 Opener = Callable[[Path], Memory]
 LINGER = 30.0

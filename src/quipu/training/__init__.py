@@ -1,1 +1,1 @@
-"""Training: the only room that imports torch. Every trainable thing has model.py, data.py and train.py."""
+"""Training: the only room that imports torch. A model has data.py, model.py and train.py."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from quipu.answering.accounted import phrases, unaccounted
-from quipu.models.words import WordSimilarity
+from quipu.models.word_table import WordSimilarity
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from quipu.answering.decision import Bar, decide, held
 from quipu.answering.features import FEATURES, features
 from quipu.answering.proposal import PassageSpan, Proposal
 from quipu.answering.scoring import LinearScorer, Odds, unfitted
-from quipu.memory.store import Store
 from quipu.records import Document, Hit, Passage, QAPair, Span, StepTrace
+from quipu.storage.store import Store
 
 SUEZ = QAPair.make("When was the Suez Canal opened?", "1869", filter_score=0.75)
 SIMILAR = LinearScorer(FEATURES, (10.0, *[0.0] * (len(FEATURES) - 1)), Odds(1.0, -5.0), 0.9)  # half sure of .5

@@ -17,11 +17,11 @@ from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.lookup import RERANK_FEATURES, Lookup
 from quipu.answering.verifying import Verification
 from quipu.errors import InputError
-from quipu.memory.index import Index
-from quipu.memory.store import Store
+from quipu.models.bundle import Models
 from quipu.models.keys import cloze, key_text, question_word
-from quipu.models.loaded import Models
 from quipu.records import Hit, QAPair, Span
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 
 
 def test_fusion_adds_the_reciprocal_ranks_and_settles_ties_by_row() -> None:

@@ -11,8 +11,8 @@ from quipu.answering.decision import Bar, decide
 from quipu.answering.proposal import PassageSpan, Proposal
 from quipu.answering.saying import OBJECTED, complete, objection
 from quipu.answering.scoring import LinearScorer, Odds
-from quipu.memory.store import Store
 from quipu.records import Answer, Document, Elsewhere, Evidence, Passage, QAPair, Span
+from quipu.storage.store import Store
 
 TEXT = (
     "The lamp was made by Nora Quill. The gate opens at 6:00 and closes at 21:30. Crane A must not lift more than "

@@ -26,11 +26,11 @@ from quipu.answering.steps.read_passages import ReadPassages
 from quipu.answering.verifying import Verification
 from quipu.answering.where import FEATURES as WHERE
 from quipu.answering.where import Where
-from quipu.memory.store import Store
+from quipu.models.bundle import Models
 from quipu.models.claims import Claim
-from quipu.models.loaded import Models
 from quipu.models.protocols import MemoryReading, Reading
 from quipu.records import Document, Hit, Passage, QAPair, Span
+from quipu.storage.store import Store
 
 TEXTS = {
     "Tea": "Fortune carried tea plants to India in 1848. The plants grew well.",

@@ -12,10 +12,10 @@ from tests.handmade import WIDTH, WordEncoder
 
 from quipu.answering.proposal import PassageSpan, Proposal
 from quipu.answering.verifying import NOTHING, Verification
-from quipu.memory.store import Store
+from quipu.models.bundle import Models
 from quipu.models.claims import Claim
-from quipu.models.loaded import Models
 from quipu.records import Document, Hit, Passage, QAPair, Span
+from quipu.storage.store import Store
 
 TEXT = "The well is old. It is 31 metres deep and was dug by Nora Quill. The barn is of oak."
 QUESTION = "How deep is the barn?"

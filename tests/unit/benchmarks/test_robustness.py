@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.full_memory import asked, made, stored
 
-from quipu.memory.verify import verify
+from quipu.storage.verify import verify
 
 ROOT = Path(__file__).parents[3]
 

@@ -16,10 +16,10 @@ import pytest
 from quipu.cli import terminal
 from quipu.cli.main import run
 from quipu.cli.terminal import print_json, print_table, remark, show, visible
-from quipu.memory.index import Index
-from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
 from quipu.records import Document, Passage, QAPair, Span, Verdict
+from quipu.storage.index import Index
+from quipu.storage.store import Store
 
 ANSWERS = [
     "\x1b]52;c;AGVsbG8=\x07copied", "\x1b]0;owned\x07done", "\x1b]8;;http://x.example\x07here\x1b]8;;\x07",

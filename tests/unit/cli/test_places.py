@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from quipu.building.wording import understood
 from quipu.cli.ask import described
 from quipu.cli.places import located
-from quipu.generate.wording import understood
 from quipu.records import Answer, Document, Evidence, Mark, NearestSentence, Passage, QAPair, Span
 
 TEXT = "Safety\n\nValves\n\nClose them at night."

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from tests.handmade import NumberReader, NumberWriter, WordEncoder
 
-from quipu.generate.answers import by_rule
-from quipu.generate.consistency import local_filter, well_formed
-from quipu.generate.dedup import deduplicate
-from quipu.generate.pipeline import GenerateSettings, generate
+from quipu.building.answers import by_rule
+from quipu.building.consistency import local_filter, well_formed
+from quipu.building.dedup import deduplicate
+from quipu.building.pipeline import GenerateSettings, generate
 from quipu.models.protocols import Reading
 from quipu.records import Document, Passage, QAPair, Span
 from quipu.text import normalize_answer

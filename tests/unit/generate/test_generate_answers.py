@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from quipu.building.answers import by_rule, candidates, choose
 from quipu.corpus.passages import statements_of
-from quipu.generate.answers import by_rule, candidates, choose
 from quipu.records import Candidate, Document, Passage, Span
 
 

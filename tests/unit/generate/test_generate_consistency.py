@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from quipu.generate.consistency import Question, local_filter, read_back, well_formed
+from quipu.building.consistency import Question, local_filter, read_back, well_formed
 from quipu.language.sentences import sentences
 from quipu.models.protocols import Reading
 from quipu.records import QAPair, Span

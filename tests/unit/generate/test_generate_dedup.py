@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quipu.generate.dedup import ALIKE, deduplicate
+from quipu.building.dedup import ALIKE, deduplicate
 from quipu.records import QAPair, Span, Verdict
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tests.handmade import NumberModel, NumberReader, NumberWriter, WordEncoder
 
+from quipu.building.pipeline import Generated, GenerateSettings, generate, key_texts
 from quipu.errors import SettingsError
-from quipu.generate.pipeline import Generated, GenerateSettings, generate, key_texts
 from quipu.models.protocols import Written
 from quipu.records import Candidate, Document, Mark, Passage, QAPair, Span
 

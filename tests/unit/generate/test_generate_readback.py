@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quipu.generate.readback import settle
+from quipu.building.readback import settle
 from quipu.models.protocols import Reading
 from quipu.records import Span
 

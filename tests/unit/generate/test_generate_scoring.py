@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from quipu.generate.scoring import WEIGHTS, Evidence, chance, features
-from quipu.generate.wording import wording
+from quipu.building.scoring import WEIGHTS, Evidence, chance, features
+from quipu.building.wording import wording
 
 TEXT = "Lesseps dug the Suez Canal in ten years. Verdi wrote Aida."
 GOOD = Evidence(

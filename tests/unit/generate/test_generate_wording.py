@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quipu.generate.wording import anchored, fault, says_something, wording, written_fault
+from quipu.building.wording import anchored, fault, says_something, wording, written_fault
 
 PASSAGE = (
     "Karl Drais, a forester from Mannheim, rode the first machine on 12 June 1817. It had no pedals. "

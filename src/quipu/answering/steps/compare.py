@@ -16,8 +16,8 @@ from quipu.answering.proposal import Context, Nearest, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.language.english import MONTHS
-from quipu.memory.store import Store
 from quipu.records import Hit, Route
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 FEATURES = ("similarity",)  # of the pair that is least alike

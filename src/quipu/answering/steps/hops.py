@@ -23,10 +23,10 @@ from quipu.answering.steps.reading import log_odds, log_probability, read_passag
 from quipu.answering.verifying import FEATURES as VERIFIED
 from quipu.answering.verifying import Verification
 from quipu.answering.where import Place, Where
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.models.protocols import Reading
 from quipu.records import Hit, Route
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 # Of an answer over two passages: its log-probability, log-odds that something answers, the same of the bridge in the

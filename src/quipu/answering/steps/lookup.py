@@ -18,10 +18,10 @@ from quipu.answering.scoring import LinearScorer, unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.verifying import FEATURES as VERIFIED
 from quipu.answering.verifying import Verification
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.models.protocols import SupportsRerank
 from quipu.records import Hit, Route
+from quipu.storage.store import Store
 
 FEATURES = (*OF_PAIRS, *VERIFIED)
 # Of a pair found: 10 times what the retriever's score is above .5, and the reranker's log-odds that it answers.

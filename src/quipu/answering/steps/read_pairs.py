@@ -15,11 +15,11 @@ from quipu.answering.settings import AnswerSettings
 from quipu.answering.steps.reading import LOWEST, Agreement, log_odds, says_the_same
 from quipu.answering.verifying import FEATURES as VERIFIED
 from quipu.answering.verifying import Verification
-from quipu.memory.reading import given
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.models.protocols import MemoryReading, SupportsReadMemory, SupportsReadPairs
 from quipu.records import Hit, Route
+from quipu.storage.reading import given
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 # Of an answer: its log-probability; log-odds that something answers; what ``Agreement`` names; the share of the

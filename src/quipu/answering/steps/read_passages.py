@@ -16,10 +16,10 @@ from quipu.answering.steps.reading import Agreement, log_odds, log_probability, 
 from quipu.answering.verifying import FEATURES as VERIFIED
 from quipu.answering.verifying import Verification
 from quipu.answering.where import Place, Where
-from quipu.memory.store import Store
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.models.protocols import Reading
 from quipu.records import Hit, Route
+from quipu.storage.store import Store
 
 # Of what one passage says: its log-probability; log-odds that something answers; the same less those of the question's
 # surest passage; the passage's score by ``where``, and less that of the first; whether it is the first; the share of

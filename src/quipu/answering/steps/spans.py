@@ -16,12 +16,12 @@ from quipu.answering.proposal import Context, PassageSpan, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
 from quipu.answering.where import PassageVectors
-from quipu.memory import tokens
-from quipu.memory.store import Store
+from quipu.models.bundle import Models
 from quipu.models.codebook import Codebook
-from quipu.models.loaded import Models
 from quipu.models.spans import best_span
 from quipu.records import Hit, Route
+from quipu.storage import passage_vectors
+from quipu.storage.store import Store
 
 # Of a candidate: log-odds of its span against "no answer", log-probability of the span in its passage, its logits less
 # the best candidate's, cosine of the question with the tokens around the span, BM25 as a share of the best passage's,
@@ -47,7 +47,7 @@ class Spans:
         if encoder is None:
             name = self._models.encoder().name
             return f"the encoder {name} reads no spans; use one that was trained with QuIP"
-        if not tokens.made_by(self._store, encoder):
+        if not passage_vectors.made_by(self._store, encoder):
             path = self._store.path
             return f"{path} holds no token vectors by {encoder.name}; run: quipu rekey {path}"
         return ""
@@ -79,7 +79,7 @@ class Spans:
         by = self._settings.passages_by
         words, pairs, cosines = self._by_words(question), self._of_pairs(hits), dict(nearest)
         wanted = list(dict.fromkeys([*words, *[passage for passage, _ in nearest[:by]], *pairs]))
-        known = tokens.get(self._store, wanted)
+        known = passage_vectors.get(self._store, wanted)
         if not known:
             return []
         both = codebook.scores(tables, np.concatenate([item.codes for item in known.values()]))
@@ -111,7 +111,7 @@ class Spans:
 
     def _by_words(self, question: str) -> dict[str, float]:
         """Passages by BM25, as a share of the best one's score."""
-        words = dict(tokens.search_ids(self._store, question, self._settings.passages_by))
+        words = dict(passage_vectors.search_ids(self._store, question, self._settings.passages_by))
         most = max(words.values(), default=1.0)
         return {passage: score / most for passage, score in words.items()}
 
@@ -120,7 +120,7 @@ class Spans:
         found: dict[str, float] = {}
         for hit in hits:
             if hit.pair.document_id is not None and hit.pair.span is not None:
-                place = tokens.id_at(self._store, hit.pair.document_id, hit.pair.span.start)
+                place = passage_vectors.id_at(self._store, hit.pair.document_id, hit.pair.span.start)
                 if place is not None:
                     found[place] = max(found.get(place, 0.0), hit.score)
         return found

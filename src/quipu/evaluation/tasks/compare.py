@@ -28,13 +28,13 @@ from quipu.evaluation.report import Report
 from quipu.evaluation.scale import private_and_mapped
 from quipu.evaluation.task import Prediction, System, run
 from quipu.evaluation.tasks.open_domain import LATENCY_SAMPLE, Lookup, OpenDomain, spread, timing
-from quipu.facade import Memory
-from quipu.memory.reading import given
+from quipu.memory import Memory
 from quipu.models.encoder import Encoder
-from quipu.models.joined import value_text
 from quipu.models.lm.model import LanguageModel
+from quipu.models.memory_input import value_text
 from quipu.models.memory_reader import MemoryReader
 from quipu.records import Example, Score
+from quipu.storage.reading import given
 
 READ = 3  # passages that the rivals read
 FUSED = (20, 100)  # passages that FiD reads
@@ -78,7 +78,7 @@ class Controlled:
 
 
 class Fused:
-    """A reader of passages by ``quipu.training.fid``: the best by BM25, as many as ``best``; 0: closed book."""
+    """A reader of passages by ``training.experiments.fid``: the best by BM25, as many as ``best``; 0: closed book."""
 
     def __init__(self, name: str, memory: Memory, folder: Path, best: int) -> None:
         self.name, self._best = name, best

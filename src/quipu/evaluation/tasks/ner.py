@@ -1,6 +1,6 @@
 """Few-shot named entities: files, k-shot samples by entity type, questions of the types, entity F1 (QuIP section 5.3).
 
-The tagger itself is trained in ``quipu.training.quip.tagger``; here is what it is given and how it is judged.
+The tagger is trained in ``quipu.training.experiments.few_shot_ner``; here is what it is given and how it is judged.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from quipu.evaluation.metrics import (
     risk_coverage,
 )
 from quipu.evaluation.report import Report
-from quipu.facade import Memory
+from quipu.memory import Memory
 from quipu.records import Example, Score
 
 Method = Literal["lookup", "cascade"]

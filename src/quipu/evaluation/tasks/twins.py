@@ -18,13 +18,13 @@ from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.report import Report, show
 from quipu.evaluation.twins.suite import TwinItem
-from quipu.facade import BUNDLED_CALIBRATION
+from quipu.memory import BUNDLED_CALIBRATION
 from quipu.models.claims import Claim
 from quipu.models.encoder import Encoder
 from quipu.models.protocols import SupportsAsk, SupportsEncode, SupportsRerank, SupportsVerify
 from quipu.models.reranker import load_reranker
 from quipu.models.verifier import Verifier
-from quipu.models.words import WordSimilarity
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Hit, QAPair, Score
 from quipu.text import token_f1
 

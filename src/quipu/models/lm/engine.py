@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quipu.models.hub import session_options
+from quipu.models.folders import session_options
 from quipu.models.lm.shape import DecoderShape
 from quipu.models.lm.weights import load_weights
 

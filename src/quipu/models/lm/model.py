@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from quipu.models.hub import cores, parallel, resolve
+from quipu.models.folders import cores, parallel, resolve
 from quipu.models.lm.cache import PrefixCache
 from quipu.models.lm.decoding import Branch, Decoding
 from quipu.models.lm.engine import Engine, Prefix

@@ -17,7 +17,7 @@ import quipu.api as api
 from quipu.calibration.questions import Asked
 from quipu.calibration.shipped import fit_shipped
 from quipu.errors import SettingsError
-from quipu.models.loaded import Models
+from quipu.models.bundle import Models
 from quipu.training.calibration.data import HELD, SETS, Wanted
 
 Report = Callable[[dict[str, Any]], None]

@@ -13,9 +13,9 @@ from torch import nn
 from quipu.models.extractor import Extractor, allowed, select, shapes
 from quipu.text import normalize_answer
 from quipu.training.base import load_tokenizer
-from quipu.training.export import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
+from quipu.training.export.onnx import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
+from quipu.training.export.quantise import to_int8
 from quipu.training.extractor.model import STYLES, ExtractorModel
-from quipu.training.quantise import to_int8
 
 WINDOW, STRIDE = 320, 256  # word pieces of a long passage that are looked at together
 COMPARED = 14  # candidates a text at the gate

@@ -20,7 +20,7 @@ from quipu.errors import InputError
 from quipu.models.lm.prompts import MARKERS, Prompts
 from quipu.models.lm.shape import DecoderShape
 from quipu.models.lm.weights import save_weights
-from quipu.training.export import write_listing
+from quipu.training.export.onnx import write_listing
 from quipu.training.lm.checkpoint import load_checkpoint
 from quipu.training.lm.graph import GraphBuilder, GraphOptions
 from quipu.training.lm.rotation import Tensors, down_block, folded, hadamard, rotated

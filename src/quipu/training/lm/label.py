@@ -9,9 +9,9 @@ from typing import Any
 
 from quipu.datasets import published
 from quipu.datasets.contexts import Asked, Context, title_of
+from quipu.training.jobs.self_labelling import write_context
 from quipu.training.lines import whole_lines
 from quipu.training.lm.speaker import Answer, Speaker
-from quipu.training.rounds import write_context
 
 
 @dataclass(frozen=True, slots=True)

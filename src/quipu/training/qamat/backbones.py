@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM, BertConfig, BertMode
 from transformers.modeling_outputs import BaseModelOutput
 
 from quipu.errors import FormatError, InputError
-from quipu.models.joined import Marks, copyable
+from quipu.models.memory_input import Marks, copyable
 from quipu.training.base import load_tokenizer
 
 UNKNOWN = ("<unk>", "[UNK]")
@@ -276,7 +276,7 @@ class CopyBackbone(Backbone):
 
         words (B, U, D): rows of the word table of the piece before each position (the first row is not looked at);
         match (B, U, S) float: 1 where that piece stands, before the first the separator; states (B, S, D); mask (B, S);
-        copyable (B, S): ``quipu.models.joined.copyable``'s; the rest is ``memory``'s.
+        copyable (B, S): ``quipu.models.memory_input.copyable``'s; the rest is ``memory``'s.
         """
         blocked = (1 - mask.float()).unsqueeze(1) * _LOWEST  # (B, 1, S)
         words = self.adapter(words)

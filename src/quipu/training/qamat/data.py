@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from quipu.errors import FormatError
-from quipu.memory.store import Store
 from quipu.records import Passage, QAPair
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 from quipu.training.lines import Lines
 from quipu.training.qamat.backbones import Backbone

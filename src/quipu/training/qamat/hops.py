@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quipu.language.english import FUNCTION_WORDS
-from quipu.memory.store import Store
 from quipu.records import QAPair
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 LOOKED_AT = 100  # pairs by BM25 that are looked through for either hop

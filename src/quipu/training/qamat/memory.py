@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from quipu.errors import FormatError
-from quipu.memory.reading import given
-from quipu.memory.store import Store
-from quipu.models.joined import value_text
+from quipu.models.memory_input import value_text
 from quipu.records import QAPair
+from quipu.storage.reading import given
+from quipu.storage.store import Store
 from quipu.training.base import half_precision
 from quipu.training.qamat.backbones import Backbone
 from quipu.training.qamat.model import first_states, unit

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from quipu.models.joined import Ids, joined
+from quipu.models.memory_input import Ids, joined
 from quipu.training.qamat.backbones import Backbone
 
 
@@ -94,7 +94,7 @@ def neural(states: torch.Tensor, mask_at: torch.Tensor, mixed: torch.Tensor) -> 
 
 
 def join(backbone: Backbone, entries: Sequence[Sequence[Ids]], xs: Sequence[Ids], per_block: int = 0) -> Joined:
-    """``quipu.models.joined`` as tensors; ``per_block``: see there."""
+    """``quipu.models.memory_input`` as tensors; ``per_block``: see there."""
     rows, places, blocks = joined(backbone.marks, entries, xs, per_block)
     ids, mask = padded(rows, backbone.pad)
     return Joined(ids, mask, torch.tensor(places), blocks)

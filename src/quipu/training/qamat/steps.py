@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from quipu.memory.store import Store
-from quipu.models.joined import Ids
+from quipu.models.memory_input import Ids
 from quipu.records import QAPair
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import torch
 
 from quipu.errors import InputError, SettingsError
-from quipu.memory.store import Store
 from quipu.models.encoder import Encoder
 from quipu.settings import from_mapping
+from quipu.storage.store import Store
 from quipu.training.base import base_folder, device, half_precision, keep_layers
 from quipu.training.lines import Order
 from quipu.training.loop import LoopSettings, fit

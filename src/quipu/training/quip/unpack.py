@@ -13,8 +13,8 @@ import torch
 from transformers import AutoConfig, AutoModel
 
 from quipu.errors import FormatError
-from quipu.models.hub import resolve
-from quipu.models.words import WordTable
+from quipu.models.folders import resolve
+from quipu.models.word_table import WordTable
 from quipu.training.quip.model import QuipModel
 
 
@@ -23,7 +23,7 @@ def unpack(name_or_path: str | Path, out: Path) -> Path:
     folder = resolve(name_or_path, "encoder")
     config = folder.settings.get("config")
     if not isinstance(config, dict):
-        raise FormatError(f"{folder.path} does not say how it is built; export it again with quipu.training.export")
+        raise FormatError(f"{folder.path} does not say how it is built; export it again")
     settings = AutoConfig.for_model(**config)
     extra = {"add_pooling_layer": False} if config["model_type"] in ("bert", "roberta", "xlm-roberta") else {}
     model = QuipModel(AutoModel.from_config(settings, **extra), int(settings.hidden_size), folder.settings["pooling"])

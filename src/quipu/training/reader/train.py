@@ -43,7 +43,7 @@ class ReaderRecipe:
 
 
 def read_pseudo(path: Path) -> list[ReaderExample]:
-    """Examples written by ``quipu.training.rounds``: JSONL with question, passage, start, end."""
+    """Examples written by ``quipu.training.jobs.self_labelling``: JSONL with question, passage, start, end."""
     return [ReaderExample(row["question"], row["passage"], row["start"], row["end"]) for row in read_jsonl(path)]
 
 

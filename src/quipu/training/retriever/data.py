@@ -38,7 +38,7 @@ class Keyed:
 
 
 def read_keyed(path: Path) -> list[list[Keyed]]:
-    """Passages as written by ``quipu.training.rounds.ask_spans``: one list of pairs each."""
+    """Passages as written by ``quipu.training.jobs.self_labelling.ask_spans``: one list of pairs each."""
     return [[Keyed(**item) for item in row["pairs"]] for row in read_jsonl(path) if row["pairs"]]
 
 

@@ -12,8 +12,8 @@ import torch
 from quipu.models.claims import Claim
 from quipu.models.verifier import Verifier, encode_claims
 from quipu.training.base import load_tokenizer
-from quipu.training.export import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
-from quipu.training.quantise import to_int8
+from quipu.training.export.onnx import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
+from quipu.training.export.quantise import to_int8
 from quipu.training.verifier.model import VerifierModel
 
 

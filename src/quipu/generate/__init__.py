@@ -1,1 +1,0 @@
-"""Passages to pairs: answers, questions, the filters and deduplication."""

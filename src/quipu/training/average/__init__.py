@@ -1,1 +1,0 @@
-"""Mean weights of several trainings of one network."""

@@ -1,1 +1,0 @@
-"""Composed multi-hop questions over a memory, split by entity."""

@@ -1,0 +1,1 @@
+"""Claims of the papers tested again, and the baselines beside them."""

@@ -1,0 +1,1 @@
+"""A trained checkpoint to the folder of files that runs without torch."""

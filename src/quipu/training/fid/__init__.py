@@ -1,1 +1,0 @@
-"""Readers of passages of a memory reader's size: the rivals of QAMAT."""

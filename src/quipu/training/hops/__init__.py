@@ -1,1 +1,0 @@
-"""People's questions of two hops, to fit chains on."""

@@ -1,1 +1,0 @@
-"""Questions over any passages, by the question writer."""

@@ -1,1 +1,0 @@
-"""A trained checkpoint to the folder of files that the product runs on."""
