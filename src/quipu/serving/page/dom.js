@@ -47,7 +47,7 @@ export function duration(milliseconds) {
 // The last part of a document's source; records of one file are told apart by what follows "#".
 export function fileName(source) {
   const [path, ...record] = (source ?? "").split("#");
-  return [path.split(/[/\\]/).filter(Boolean).pop() ?? path, ...record].join("#");
+  return [path.split("/").filter(Boolean).pop() ?? path, ...record].join("#");
 }
 
 // Title, headings, file, page and line of a place, as the head of a card; `extra`: what else is said of it.
