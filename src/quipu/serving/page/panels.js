@@ -47,7 +47,7 @@ function documentRow(memory, document) {
   return make(
     "li", { class: "evidence entry" },
     placed({ title: document.title, document: document.source }, count(document.characters, "character"), count(document.passages, "passage")),
-    showButton(memory, { id: document.id, source: document.source, title: document.title }, "Read"),
+    document.characters > 0 && showButton(memory, { id: document.id, source: document.source, title: document.title }, "Read"),
     opened,
   );
 }
