@@ -111,7 +111,8 @@ def shown(kind: str, **changed: Any) -> dict[str, Any]:
         "elsewhere": [{**place, "text": "Monday", "pair": "cd", "date": {"text": kind, "by": "added"}, "newer": True}],
         "tried": [step], "asked_together": 1, "memory": "harbour", **changed,
     }  # fmt: skip
-    kinds = [(schemas.AnswerShown, answer), (schemas.PairName, place["stored_pair"]), (schemas.Tried, step)]
+    kinds: list[tuple[Any, Any]] = [(schemas.AnswerShown, answer), (schemas.Tried, step)]
+    kinds += [(schemas.PairName, place["stored_pair"])]
     kinds += [(schemas.PlaceShown, item) for item in answer["evidence"]]
     kinds += [(schemas.Elsewhere, item) for item in answer["elsewhere"]]
     for schema, given in kinds:  # fields may be added to the API; one that is named here must be there
