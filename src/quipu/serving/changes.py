@@ -218,14 +218,16 @@ async def outcome(request: Request, served: Served, kind: Kind, given: Mapping[s
     return _begun(request, job) if job.report is None else json_response(dict(job.report), status)
 
 
-async def perform(context: Context, served: Served, kind: Kind, given: Mapping[str, Any], seconds: float = WAIT) -> Job:
-    """A job, done, with its report; as it is after so many seconds, where others are before it.
+async def perform(
+    context: Context, served: Served, kind: Kind, given: Mapping[str, Any], seconds: float | None = None
+) -> Job:
+    """A job, done, with its report; as it is after so many seconds (``WAIT``), where others are before it.
 
     Problem where it could not be done.
     """
     job = await _add(context, served, kind, given)
     journal = context.writers.journals[served.name]
-    until = time.monotonic() + seconds
+    until = time.monotonic() + (WAIT if seconds is None else seconds)
     while job.state not in ENDED and time.monotonic() < until and not context.engine.draining:
         await asyncio.sleep(_LOOK)
         job = await asyncio.to_thread(journal.again, job)
