@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 def test_ten_kills(tmp_path: Path) -> None:
     """Whoever pulls the plug must find everything that was committed, and end where the others end."""
     out = tmp_path / "interrupt.json"
-    command = [sys.executable, ROOT / "benchmarks" / "interrupt.py", "--kills", "10", "--json", out]
+    command = [sys.executable, ROOT / "benchmarks" / "run.py", "interrupt", "--kills", "10", "--results", tmp_path,
+               "--work", tmp_path / "work"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text(encoding="utf-8"))["figures"]

@@ -46,7 +46,7 @@ def test_ask_prints_one_object_with_the_promised_keys(quipu: Quipu, built: tuple
     (answer,) = objects(done.stdout)
     assert set(answer) >= ANSWER_KEYS
     assert answer["question"] == QUESTION
-    assert set(answer["pair"]) == {"id", "question", "answer"}
+    assert set(answer["pair"]) == {"id", "question", "answer", "origin"}
     assert set(answer["evidence"][0]) >= EVIDENCE_KEYS
     assert 0.0 < answer["probability"] <= 1.0
 

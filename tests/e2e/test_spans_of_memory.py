@@ -18,8 +18,9 @@ from quipu.answering.scoring import Calibration, LinearScorer, Odds
 from quipu.answering.steps.read_passages import FEATURES as PASSAGE
 from quipu.answering.steps.spans import FEATURES
 from quipu.errors import InputError
-from quipu.models.bundle import Models
+from quipu.models.bundle import VERIFIER, Models
 from quipu.models.codebook import Codebook
+from quipu.models.folders import bundled_sha256
 from quipu.models.protocols import Keys, Reading
 from quipu.models.spans import Floats, TokenVectors
 from quipu.storage import passage_vectors
@@ -28,7 +29,8 @@ from quipu.storage.verify import verify
 
 CANAL = "The canal was planned by Lesseps and opened with music by Verdi."
 TEA = "Fortune carried tea plants to Calcutta in glass cases."
-OWN = {"span words": "span words", "city": "city"}  # models without files go by their names
+# models without files go by their names
+OWN = {"span words": "span words", "city": "city", "verifier": str(bundled_sha256(VERIFIER))}
 
 
 def fitted(name: str, features: Sequence[str], weight: str, odds: Odds, threshold: float, *models: str) -> Calibration:
@@ -142,7 +144,9 @@ def test_the_best_passages_are_read_and_the_surest_answers(docs: Path, tmp_path:
     for at in range(4):
         (docs / f"{at}.txt").write_text(f"Number {at} is without a name and without tea plants to speak of.")
     with quipu.build([docs], tmp_path / "m", **models(SpanWords())) as memory:
-        memory.keep_calibration(fitted("passage", PASSAGE, "log_p", Odds(2.0, 1.0), 0.6, "span words", "city"))
+        memory.keep_calibration(
+            fitted("passage", PASSAGE, "log_p", Odds(2.0, 1.0), 0.6, "span words", "city", "verifier")
+        )
     reader = CityReader()
     known = Models(SpanWords(), NumberWriter(), NumberReader(), language_model=reader)
     with quipu.Memory(Store.open(tmp_path / "m", read_only=True), known) as memory:

@@ -10,12 +10,14 @@ import pytest
 from tests.handmade import WordEncoder, models
 
 import quipu
-from quipu.answering.features import FEATURES
 from quipu.answering.scoring import Calibration, LinearScorer, Odds
 from quipu.answering.steps import chain, read_pairs
 from quipu.answering.steps.chain import rewritten
+from quipu.answering.steps.lookup import FEATURES
 from quipu.errors import InputError, SettingsError
 from quipu.evaluation.tasks.compare import compare
+from quipu.models.bundle import VERIFIER
+from quipu.models.folders import bundled_sha256
 from quipu.models.protocols import MemoryReading
 from quipu.records import Example
 
@@ -28,7 +30,7 @@ PAIRS = [
 ]
 TWO_HOPS = "What is the capital of the land where Fortune took tea plants?"
 BRIDGED = {"bridged": 4.0, "in_first": 2.0, "in_last": 2.0, "alone": 1.0}
-MODELS = {"words": "words", "second": "second"}
+MODELS = {"words": "words", "second": "second", "verifier": str(bundled_sha256(VERIFIER))}
 
 
 def scorer(names: Sequence[str], weights: dict[str, float], shift: float, *models: str) -> LinearScorer:
@@ -39,9 +41,9 @@ def scorer(names: Sequence[str], weights: dict[str, float], shift: float, *model
 
 
 SCORERS = {
-    "lookup": scorer(FEATURES, {"similarity": 10.0}, -9.0, "words"),
+    "lookup": scorer(FEATURES, {"similarity": 10.0}, -9.0, "words", "verifier"),
     "chain": scorer(chain.FEATURES, BRIDGED, -5.0, "words"),
-    "read": scorer(read_pairs.FEATURES, {"stored": 4.0}, -2.0, "words", "second"),
+    "read": scorer(read_pairs.FEATURES, {"stored": 4.0}, -2.0, "words", "second", "verifier"),
 }
 
 
@@ -137,7 +139,7 @@ def test_without_fitted_weights_nothing_is_held_back(path: Path) -> None:
 
 
 def test_weights_for_other_models_do_not_serve(path: Path) -> None:
-    foreign = {name: scorer(item.features, {}, 0.0, "words") for name, item in SCORERS.items()}
+    foreign = {name: scorer(item.features, {}, 0.0, "words", "verifier") for name, item in SCORERS.items()}
     with opened(path, foreign) as memory:
         assert memory.ask("When was the canal opened?", method="lookup").probability == 0.5
         assert memory.ask("When was the canal opened?", method="read").probability is None

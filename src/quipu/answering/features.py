@@ -23,6 +23,7 @@ FEATURES = (
     "answer_asked", "opposites", "order",
 )  # fmt: skip
 _CLIP = 8.0
+_MARGIN = 0.5  # a greater distance to other answers says no more: in a memory of few pairs there is nothing else
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+")
 _WORD = re.compile(r"[^\W_]+")
@@ -51,7 +52,7 @@ def features(
     score = hit.pair.filter_score
     return (
         hit.score,
-        hit.score - max((hits[place].score for place in others), default=0.0),
+        min(_MARGIN, hit.score - max((hits[place].score for place in others), default=0.0)),
         float(weights[same].sum() / weights.sum()),
         float(np.clip(logits[best], -_CLIP, _CLIP)),
         float(np.clip(logits[best] - max((logits[place] for place in others), default=-_CLIP), -_CLIP, _CLIP)),

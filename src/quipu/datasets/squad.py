@@ -80,7 +80,7 @@ def _question(row: dict[str, Any], context: str) -> Question:
         if start >= 0 and context[start:end] == answer["text"]:
             marked = (start, end)
     texts = () if impossible else tuple(dict.fromkeys(answer["text"] for answer in answers))
-    return Question(str(row["id"]), row["question"], texts, marked, impossible)
+    return Question(str(row.get("id", "")), row["question"], texts, marked, impossible)
 
 
 def examples(found: Iterable[Paragraph]) -> Iterator[Example]:
