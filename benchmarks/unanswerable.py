@@ -22,7 +22,7 @@ from figures import Figure, Result, share
 from quipu.answering.steps.reading import log_odds
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.language.sentences import sentences
-from quipu.models.claims import Claim, evidence_of
+from quipu.models.claims import Claim, evidence_at
 from quipu.models.encoder import Encoder
 from quipu.models.lm.model import LanguageModel
 from quipu.models.protocols import Reading
@@ -39,14 +39,8 @@ GOALS = {(BOTH, "unanswerable refused, %"): 60.0, (BOTH, "AUROC"): 0.85}
 def claim_of(example: Example, reading: Reading) -> Claim:
     """What the reader says of a question, with the sentence of it."""
     title, text = example.passages[0], example.passages[1]
-    bounds = sentences(text)
-    at = next((at for at, span in enumerate(bounds) if span.start <= reading.start < span.end), None)
-    if at is None:
-        return Claim(example.question, reading.text, "", evidence_of(title, "", text))
-    before = text[bounds[at - 1].start : bounds[at - 1].end] if at else ""
-    return Claim(
-        example.question, reading.text, "", evidence_of(title, before, text[bounds[at].start : bounds[at].end])
-    )
+    shown = evidence_at(title, text, sentences(text), reading.start, reading.start + 1)
+    return Claim(example.question, reading.text, "", shown)
 
 
 def cosines(examples: list[Example]) -> NDArray[np.float64]:

@@ -67,7 +67,8 @@ class Answerer:
         self._store, self._models, self._search = store, models, search
         given = store, models, self.settings
         self._conflicts, self._marked = Conflicts(store), Marked(store, models.encoder)
-        verification = Verification(store, models)
+        self._similar = WordSimilarity()
+        verification = Verification(store, models, self._similar)
         self.lookup, self.where = Lookup(*given, verification), Where(*given)
         passages, compare = ReadPassages(*given, self.where, verification), Compare(store, self.settings)
         steps: tuple[Step, ...] = (
@@ -76,7 +77,6 @@ class Answerer:
             Chain(self.settings, compare), Spans(*given, self.where.vectors),
         )  # fmt: skip
         self._step_ms = dict(STEP_MS)
-        self._similar = WordSimilarity()
         self._steps: dict[Route, Step] = {step.NAME: step for step in steps}
         self._ordered: Mapping[str, Callable[[Sequence[str], Context], list[list[Proposal]]]] = {
             "where": self.where.propose, "rerank": self.lookup.propose_reranked,

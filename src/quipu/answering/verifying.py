@@ -14,8 +14,7 @@ from quipu.answering.accounted import Similar, unaccounted
 from quipu.answering.proposal import Proposal, place_of
 from quipu.corpus.passages import sentences_of
 from quipu.models.bundle import Models
-from quipu.models.claims import Claim, evidence_of
-from quipu.models.word_table import WordSimilarity
+from quipu.models.claims import Claim, evidence_at
 from quipu.records import Hit, Passage
 from quipu.storage.store import Store
 from quipu.text import normalize_answer
@@ -38,8 +37,9 @@ class Shown(NamedTuple):
 class Verification:
     """Describes proposals; the verifier is loaded when it is first asked."""
 
-    def __init__(self, store: Store, models: Models) -> None:
-        self._store, self._models, self._similar = store, models, WordSimilarity()
+    def __init__(self, store: Store, models: Models, similar: Similar) -> None:
+        """``similar``: which words mean the same."""
+        self._store, self._models, self._similar = store, models, similar
 
     def proposals(
         self, questions: Sequence[str], rows: Sequence[Sequence[Proposal]], known: MutableMapping[Claim, float]
@@ -97,13 +97,5 @@ def described(item: Shown, odds: float, similar: Similar) -> tuple[float, float,
 
 
 def shown_at(passage: Passage, start: int, end: int) -> str:
-    """What stands behind characters of a passage: title and headings, their sentence, and the one before it.
-
-    Where they stand in several sentences, or nowhere (a negative start), the whole passage.
-    """
-    bounds = sentences_of(passage)
-    at = next((at for at, span in enumerate(bounds) if span.start <= start and end <= span.end), None)
-    if at is None:
-        return evidence_of(passage.about(), "", passage.text)
-    before = passage.text[bounds[at - 1].start : bounds[at - 1].end] if at else ""
-    return evidence_of(passage.about(), before, passage.text[bounds[at].start : bounds[at].end])
+    """What stands behind characters of a passage: title and headings, their sentence, and the one before it."""
+    return evidence_at(passage.about(), passage.text, sentences_of(passage), start, end)

@@ -19,6 +19,7 @@ from quipu.answering.verifying import Verification
 from quipu.errors import InputError
 from quipu.models.bundle import Models
 from quipu.models.keys import cloze, key_text, question_word
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Hit, QAPair, Span
 from quipu.storage.index import Index
 from quipu.storage.store import Store
@@ -46,7 +47,7 @@ def test_retrieval_ranks_by_the_inner_product(tmp_path: Path) -> None:
 
 def lookup(store: Store, reranker: object = None) -> Lookup:
     models = Models(WordEncoder(), reranker=reranker)  # type: ignore[arg-type]
-    return Lookup(store, models, AnswerSettings(), Verification(store, models))
+    return Lookup(store, models, AnswerSettings(), Verification(store, models, WordSimilarity()))
 
 
 def context(hits: Sequence[Hit], scorer: LinearScorer = Lookup.UNFITTED, rerank: bool = False) -> Context:

@@ -29,6 +29,7 @@ from quipu.answering.where import Where
 from quipu.models.bundle import Models
 from quipu.models.claims import Claim
 from quipu.models.protocols import MemoryReading, Reading
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Document, Hit, Passage, QAPair, Span
 from quipu.storage.store import Store
 
@@ -126,7 +127,7 @@ def steps(store: Store, reader: Pattern, **settings: int) -> tuple[Where, ReadPa
     models = Models(WordEncoder(), language_model=reader, verifier=Sure())
     made = AnswerSettings(**settings)
     where = Where(store, models, made)
-    verification = Verification(store, models)
+    verification = Verification(store, models, WordSimilarity())
     passages = ReadPassages(store, models, made, where, verification)
     return (
         where,

@@ -14,6 +14,7 @@ from quipu.answering.proposal import PassageSpan, Proposal
 from quipu.answering.verifying import NOTHING, Verification
 from quipu.models.bundle import Models
 from quipu.models.claims import Claim
+from quipu.models.word_table import WordSimilarity
 from quipu.records import Document, Hit, Passage, QAPair, Span
 from quipu.storage.store import Store
 
@@ -61,7 +62,9 @@ def place(store: Store, words: str) -> PassageSpan:
 
 def features_of(store: Store, source: Hit | PassageSpan, verifier: Constant, text: str = "31 metres") -> list[float]:
     item = Proposal("passage", text, (0.5,), (source,))
-    ((made,),) = Verification(store, Models(WordEncoder(), verifier=verifier)).proposals([QUESTION], [[item]], {})
+    ((made,),) = Verification(store, Models(WordEncoder(), verifier=verifier), WordSimilarity()).proposals(
+        [QUESTION], [[item]], {}
+    )
     assert made.features[0] == 0.5
     return list(made.features[1:])
 
@@ -95,7 +98,7 @@ def test_an_answer_of_a_passage_is_shown_in_its_sentence(store: Store) -> None:
 def test_a_claim_is_verified_once_and_nothing_is_claimed_of_no_answer(store: Store) -> None:
     """Steps share what was verified; an empty answer is no claim."""
     verifier, known = Constant(-2.0), dict[Claim, float]()
-    verification = Verification(store, Models(WordEncoder(), verifier=verifier))
+    verification = Verification(store, Models(WordEncoder(), verifier=verifier), WordSimilarity())
     item = Proposal("read", "31 metres", (), (stored(store),))
     for _ in range(2):
         ((made, empty),) = verification.proposals([QUESTION], [[item, Proposal("read", "", (), ())]], known)

@@ -18,8 +18,8 @@ from functools import cache
 from quipu.datasets.contexts import Asked, Context, title_of
 from quipu.evaluation.twins.rules import any_twin, names_of, paraphrase, twin
 from quipu.language.english import FUNCTION_WORDS
-from quipu.language.sentences import sentences
-from quipu.models.claims import Claim, evidence_of
+from quipu.language.sentences import sentence_at, sentences
+from quipu.models.claims import Claim, evidence_at
 from quipu.models.encoder import Encoder
 from quipu.records import Span
 from quipu.text import normalize_answer, token_f1
@@ -147,12 +147,7 @@ def _places(context: Context) -> list[_Place]:
 
 def _evidence(text: str, bounds: Sequence[Span], about: str, start: int) -> tuple[str, str]:
     """The sentence at ``start``, and the evidence with it."""
-    at = next((at for at, span in enumerate(bounds) if span.start <= start < span.end), None)
-    if at is None:
-        return text, evidence_of(about, "", text)
-    sentence = text[bounds[at].start : bounds[at].end]
-    before = text[bounds[at - 1].start : bounds[at - 1].end] if at else ""
-    return sentence, evidence_of(about, before, sentence)
+    return sentence_at(text, bounds, start), evidence_at(about, text, bounds, start, start + 1)
 
 
 def _neighbours(contexts: Sequence[Context], at: int, known: Callable[[int], list[_Place]]) -> list[_Place]:
