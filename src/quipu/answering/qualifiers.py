@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from quipu.language.english import MONTHS
+from quipu.language.english import SHORT_MONTHS
 
 Kind = Literal["upper", "lower", "about"]
 
@@ -53,7 +53,7 @@ _NUMBER_WORD = (
     r"twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|half|"
     r"(?:a|an|every) (?:quarter|week|day|month|year|hour|minute)"
 )
-_MONTH = "|".join(month[:3].lower() for month in MONTHS)
+_MONTH = "|".join(SHORT_MONTHS)
 _DAY = r"mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun"
 _AMOUNT = re.compile(rf"[$€£¥]?\s?\d|(?:{_NUMBER_WORD}|{_MAGNITUDE})\b", re.I)
 _TIME = re.compile(

@@ -25,6 +25,7 @@ MONTHS = (
 )  # fmt: skip
 MONTH = "(?:" + "|".join(MONTHS) + ")"
 """As a regular expression."""
+SHORT_MONTHS = tuple(month[:3].lower() for month in MONTHS)
 
 NUMBER_WORDS = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",

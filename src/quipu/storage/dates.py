@@ -10,12 +10,11 @@ from datetime import UTC, date, datetime
 from pathlib import PurePath
 from typing import Any, Literal
 
-from quipu.language.english import MONTHS
+from quipu.language.english import SHORT_MONTHS
 from quipu.records import Dated
 from quipu.storage.store import Store
 
 _HEAD = 800  # characters of a document in which a line such as "Updated: 1 March 2024" is looked for
-_MONTHS = tuple(month[:3].lower() for month in MONTHS)
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
     r"nov(?:ember)?|dec(?:ember)?)"
@@ -135,4 +134,4 @@ def _dates(text: str) -> Iterator[str]:
 
 
 def _number(month: str) -> int:
-    return int(month) if month.isdigit() else _MONTHS.index(month[:3].lower()) + 1
+    return int(month) if month.isdigit() else SHORT_MONTHS.index(month[:3].lower()) + 1

@@ -15,7 +15,7 @@ from quipu.answering.features import names
 from quipu.answering.proposal import Context, Nearest, Proposal
 from quipu.answering.scoring import unfitted
 from quipu.answering.settings import AnswerSettings
-from quipu.language.english import MONTHS
+from quipu.language.english import SHORT_MONTHS
 from quipu.records import Hit, Route
 from quipu.storage.store import Store
 from quipu.text import normalize_answer
@@ -39,7 +39,6 @@ _OR = re.compile(
 _OF_THINGS = re.compile(r"^(?:both |the )*([a-z]+?)s? of ")
 _KIND = re.compile(r"^(?:[a-z][a-z-]*[,:]? )+(?=\S)")
 _AND = re.compile(r",? and (?=(?:[a-z]+ of [a-z ]*)?[A-Z0-9\"'])")
-_MONTHS = tuple(month[:3].lower() for month in MONTHS)
 _YEAR = re.compile(r"(?<!\d)[12]?\d{3}(?!\d)")
 _BRACKETS = re.compile(r"\s*\([^)]*\)")
 
@@ -248,7 +247,7 @@ def date_of(text: str) -> Date | None:
     if year is None:
         return None
     rest = (text[: year.start()] + " " + text[year.end() :]).lower()
-    month = next((number for number, name in enumerate(_MONTHS, start=1) if re.search(rf"\b{name}", rest)), 0)
+    month = next((number for number, name in enumerate(SHORT_MONTHS, start=1) if re.search(rf"\b{name}", rest)), 0)
     day = re.search(r"(?<!\d)[0-3]?\d(?!\d)", rest)
     return int(year[0]), month, int(day[0]) if day and month else 0
 
