@@ -17,7 +17,6 @@ from quipu.models.bundle import Models
 from quipu.models.claims import Claim, evidence_at
 from quipu.records import Hit, Passage
 from quipu.storage.store import Store
-from quipu.text import normalize_answer
 
 # The verifier's log-odds that the answer is right (0 where there is none); how many of the question's words of content
 # neither the pair nor its sentence, headings and title account for, and how many not even the passage does.
@@ -91,9 +90,14 @@ def described(item: Shown, odds: float, similar: Similar) -> tuple[float, float,
     question, *texts = item.claim
     missing = unaccounted(question, texts, similar)
     unspoken = unaccounted(question, [*texts, item.around], similar) if missing and item.around else missing
-    if normalize_answer(question) == normalize_answer(item.claim.stored):
+    if _bare(question) == _bare(item.claim.stored):
         odds = _CLIP  # the stored question itself
     return max(-_CLIP, min(_CLIP, odds)), float(min(_MOST, len(missing))), float(min(_MOST, len(unspoken)))
+
+
+def _bare(question: str) -> str:
+    """Without case, white space and closing marks; other marks tell C from C++."""
+    return " ".join(question.lower().split()).rstrip("?!. ")
 
 
 def shown_at(passage: Passage, start: int, end: int) -> str:

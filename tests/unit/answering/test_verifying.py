@@ -103,3 +103,15 @@ def test_a_claim_is_verified_once_and_nothing_is_claimed_of_no_answer(store: Sto
     for _ in range(2):
         ((made, empty),) = verification.proposals([QUESTION], [[item, Proposal("read", "", (), ())]], known)
     assert made.features == (-2.0, 1.0, 0.0) and empty.features == NOTHING and len(verifier.claims) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "odds"), [("what is  C++", 8.0), ("What is C++?", 8.0), ("What is C?", -2.0), ("What is a C++?", -2.0)]
+)
+def test_the_stored_question_itself_is_certain(store: Store, asked: str, odds: float) -> None:
+    """Asked word for word it was refused in a memory of one pair; and what asks for another letter is another one."""
+    hit = Hit(QAPair.make("What is C++?", "a language", origin="imported"), 0.9, 1, "vector")
+    item = Proposal("lookup", "a language", (), (hit,))
+    verification = Verification(store, Models(WordEncoder(), verifier=Constant(-2.0)), WordSimilarity())
+    ((made,),) = verification.proposals([asked], [[item]], {})
+    assert made.features[0] == odds
