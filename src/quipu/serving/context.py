@@ -23,7 +23,7 @@ from quipu.serving.metrics import Metrics
 from quipu.serving.problems import Problem
 from quipu.serving.served import Opener, Served, named_memories, open_memory
 from quipu.serving.settings import ServeSettings
-from quipu.serving.tokens import Keyring
+from quipu.serving.tokens import Keyring, Token
 from quipu.serving.writing import Writers
 from quipu.text import finite
 
@@ -83,6 +83,10 @@ class Context:
         if self.log is not None:
             self.log.close()
 
+    def allowed(self, token: Token | None) -> dict[str, Served]:
+        """The memories that a token is for, by name; without one all."""
+        return {name: served for name, served in self.memories.items() if token is None or token.allows(name)}
+
     def shown(self, text: str) -> str:
         """A text for clients: the folders of the memories are named as the memories are."""
         for name, served in self.memories.items():
@@ -103,9 +107,8 @@ def readable(
     memory: Annotated[str, Path(description="A memory's name, as `/api/v1/memories` lists it.", examples=["canal"])],
 ) -> Served:
     """The memory of the path; Problem where there is none, or the token is not for it, which is not told apart."""
-    found = context_of(request).memories.get(memory)
-    token = exchange_of(request.scope).token
-    if found is None or not (token is None or token.allows(memory)):
+    found = context_of(request).allowed(exchange_of(request.scope).token).get(memory)
+    if found is None:
         raise Problem("not_found", "there is no memory of this name; see /api/v1/memories")
     return found
 

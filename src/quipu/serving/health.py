@@ -65,4 +65,4 @@ def _names(request: Request) -> list[str]:
     context, token = context_of(request), exchange_of(request.scope).token
     if token is None and not context.keyring.reading_is_open(context.settings.loopback):
         return []
-    return [name for name in context.memories if token is None or token.allows(name)]
+    return list(context.allowed(token))

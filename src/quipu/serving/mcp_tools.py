@@ -40,9 +40,7 @@ class Caller:
     @property
     def memories(self) -> Mapping[str, Served]:
         """Those that the caller's token is for."""
-        known = self.context.memories
-        token = None if self.request is None else exchange_of(self.request.scope).token
-        return {name: served for name, served in known.items() if token is None or token.allows(name)}
+        return self.context.allowed(None if self.request is None else exchange_of(self.request.scope).token)
 
     def served(self, name: str | None) -> Served:
         """The memory of this name, or the only one; Problem where there is none, or one must be named."""

@@ -56,9 +56,8 @@ class Embedding:
 @router.get("/models")
 def models(request: Request) -> Response:
     """Every memory that the token is for."""
-    context, token = context_of(request), exchange_of(request.scope).token
-    found = [_model(name, served) for name, served in context.memories.items() if token is None or token.allows(name)]
-    return json_response({"object": "list", "data": found})
+    allowed = context_of(request).allowed(exchange_of(request.scope).token)
+    return json_response({"object": "list", "data": [_model(name, served) for name, served in allowed.items()]})
 
 
 @router.get("/models/{model}")

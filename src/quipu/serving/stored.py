@@ -50,9 +50,9 @@ _DOCUMENTS = """SELECT d.row, d.id, d.source, d.file, d.title, letters(d.text),
 )  # fmt: skip
 def memories(request: Request) -> Response:
     """Those that the token is for."""
-    context, token = context_of(request), exchange_of(request.scope).token
-    allowed = [served for name, served in context.memories.items() if token is None or token.allows(name)]
-    return json_response({"memories": [facts(context, served) for served in allowed]})
+    context = context_of(request)
+    allowed = context.allowed(exchange_of(request.scope).token)
+    return json_response({"memories": [facts(context, served) for served in allowed.values()]})
 
 
 @router.get(
