@@ -177,7 +177,7 @@ def test_a_reader_that_fails_half_way_removes_nothing(
     report = memory.sync(["docs"], delete=True)
     assert sources(memory) == known and [item.reason for item in report.skipped] == ["Input/output error"]
     monkeypatch.undo()
-    os.chdir(docs.parent)
+    monkeypatch.chdir(docs.parent)
     (docs / "rows.jsonl").write_text('{"id": 1, "text": "Row 1 weighs 7 grams."}\n')
     memory.sync(["docs"])
     assert len(sources(memory)) == 6 and sources(memory)["1"] == "docs/rows.jsonl#1"
@@ -333,7 +333,7 @@ def test_an_unfinished_build_says_so(docs: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(KeyboardInterrupt):
         quipu.build(["docs"], "m", **models())
     monkeypatch.undo()
-    os.chdir(docs.parent)
+    monkeypatch.chdir(docs.parent)
     with quipu.open("m", read_only=True, encoder=WordEncoder()) as memory:
         assert "3 passages have no pairs yet" in memory.ask("What number follows came to India in?").reason
         assert not memory.info()["finished"]
@@ -364,7 +364,7 @@ def test_watch_syncs_what_changes_and_stops(
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["files"] == 1 and json.loads(line)["pairs"] == 1
     monkeypatch.undo()
-    os.chdir(docs.parent)
+    monkeypatch.chdir(docs.parent)
     with real("m", read_only=True) as again:
         assert "1867" in sources(again)
 

@@ -18,8 +18,8 @@ from quipu.serving.protocol import BoundedProtocol
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = os.environ.get("QUIPU_CHROMIUM") or next((found for name in _NAMES if (found := shutil.which(name))), None)
 WITHOUT = "there is no Chromium: install one, or name it by QUIPU_CHROMIUM"
-PATIENCE = 180_000
-"""Milliseconds that a step may take: on a machine that is busy a browser needs a minute to start."""
+PATIENCE = 60_000
+"""Milliseconds that a step may take: on a machine that is busy a browser needs long to start."""
 _WATCH = """
 window.reports = [];
 addEventListener("securitypolicyviolation", (event) => reports.push(event.violatedDirective + " " + event.blockedURI));

@@ -136,8 +136,9 @@ def test_the_probability_is_that_of_the_stored_pair_alone() -> None:
     item = TwinItem("date", "t", "When was the canal opened?", "1869", (), ())
 
     def verified(asked: Sequence[str], stored: Sequence[TwinItem]) -> np.ndarray:
-        return np.array([3.0 if text == item.question else -20.0 for text, item in zip(asked, stored, strict=True)])
+        return np.array([-20.0 if text == "Who sank?" else 3.0 for text in asked])
 
     score = by_probability(calibration, by_retriever(WordEncoder()), verified)
-    same, other = score([item.question, "Who sank?"], [item, item])
-    assert same == pytest.approx(1.3) and other < 0.6 - 0.8  # log-odds count as -8 at least
+    same, reworded, other = score([item.question, "The canal was opened when?", "Who sank?"], [item] * 3)
+    assert same == pytest.approx(1.8)  # the stored question itself counts as 8, whatever the verifier says
+    assert reworded == pytest.approx(1.3) and other < 0.6 - 0.8  # log-odds count as -8 at least
