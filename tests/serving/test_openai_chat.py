@@ -74,6 +74,7 @@ def listening(path: Path, settings: ServeSettings | None = None, reader: str = "
 
 
 def client_of(server: Listening, key: str = "none") -> OpenAI:
+    """To be closed: a connection that is left open is told of in the test that runs when it is collected."""
     return OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0, timeout=120)
 
 
@@ -84,8 +85,9 @@ def server(memory: Path) -> Iterator[Listening]:
 
 
 @pytest.fixture(scope="module")
-def client(server: Listening) -> OpenAI:
-    return client_of(server, READER)
+def client(server: Listening) -> Iterator[OpenAI]:
+    with client_of(server, READER) as found:
+        yield found
 
 
 def say(client: OpenAI, text: Any, model: str = LOOKUP, **more: Any) -> Any:
@@ -223,8 +225,8 @@ def test_what_is_not_done_is_refused_by_name(client: OpenAI, more: dict[str, Any
 
 def test_errors_are_those_of_the_client(server: Listening, client: OpenAI, memory: Path) -> None:
     """A client that does not know an error tries again without an end, or shows the bytes."""
-    with pytest.raises(openai.AuthenticationError) as wrong:
-        client_of(server, "wrong").models.list()
+    with client_of(server, "wrong") as stranger, pytest.raises(openai.AuthenticationError) as wrong:
+        stranger.models.list()
     assert wrong.value.code == "unauthorized" and wrong.value.request_id
     with pytest.raises(openai.NotFoundError) as unknown:
         say(client, PIER, model="nothing")
@@ -239,8 +241,7 @@ def test_errors_are_those_of_the_client(server: Listening, client: OpenAI, memor
     assert bad.status_code == 400 and bad.json()["error"]["code"] == "not_json"
     get = httpx2.get(f"{server.url}/v1/chat/completions", headers={"authorization": f"Bearer {READER}"})
     assert get.status_code == 405 and get.json()["error"]["code"] == "method_not_allowed"
-    with listening(memory, ServeSettings(rate=0.001, burst=1), reader=READER) as slow:
-        once = client_of(slow, READER)
+    with listening(memory, ServeSettings(rate=0.001, burst=1), reader=READER) as slow, client_of(slow, READER) as once:
         once.models.list()
         with pytest.raises(openai.RateLimitError) as limited:
             once.models.list()
@@ -250,8 +251,7 @@ def test_errors_are_those_of_the_client(server: Listening, client: OpenAI, memor
 def test_prompts_of_programs_are_no_questions(memory: Path, tmp_path: Path) -> None:
     """Open WebUI asks for titles and tags of every conversation: answered, they spoil its menus and what grow reads."""
     log = tmp_path / "asked.jsonl"
-    with listening(memory, ServeSettings(question_log=log)) as server:
-        client = client_of(server)
+    with listening(memory, ServeSettings(question_log=log)) as server, client_of(server) as client:
         assert json.loads(say(client, TITLE).choices[0].message.content) == {}
         assert list(say(client, TITLE, stream=True))[1].choices[0].delta.content == "{}"
         assert log.read_text() == ""
@@ -267,8 +267,9 @@ def test_citations_point_into_the_content(memory: Path) -> None:
     """An index that is one off marks the wrong words as cited; the address must be that of the very span."""
     settings = ServeSettings(public_url="https://answers.example.org/q/")
     for sources, marked in (("append", 'Source: Pier 3, "22 metres"'), ("none", "22 metres")):
-        with listening(memory, replace(settings, chat_sources=sources), reader=READER) as server:
-            message = say(client_of(server, READER), PIER).choices[0].message
+        served = replace(settings, chat_sources=sources)
+        with listening(memory, served, reader=READER) as server, client_of(server, READER) as client:
+            message = say(client, PIER).choices[0].message
             [found] = message.annotations
             cited = found.url_citation
             assert message.content[cited.start_index : cited.end_index] == marked
