@@ -1,6 +1,6 @@
-"""Make BENCHMARKS.md and the README's demo, printed lines and table from benchmarks/results/*.json.
+"""Make BENCHMARKS.md, docs/compare.svg and the README's demo, printed lines and table from benchmarks/results/*.json.
 
-python benchmarks/report.py            # write both
+python benchmarks/report.py            # write them
 python benchmarks/report.py --check    # exit code 1 if they are stale, or a page has a figure that nothing measured
 
 What counts as a figure of a page, see ``figures_of``.
@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from chart import Point, chart
 from figures import RESULTS, Result, markdown
 from quipu.errors import InputError
 from quipu.evaluation.report import number, show
@@ -26,6 +27,7 @@ ORDER = (
     "text-kept", "fuzz-readers", "t5-speed", "quip", "claims",
 )  # fmt: skip
 WAYS = ("cascade", "run-a", "fid")  # these were asked the same questions
+DEMO_HEAD = ("question", "answer", "probability", "source")
 COMPARED = ("EM", "F1", "answered, %", "right among these, %", "p50 ms", "p95 ms")
 HEAD = """# Benchmarks
 
@@ -33,6 +35,8 @@ Made by `python benchmarks/report.py` from `benchmarks/results/*.json`; do not e
 commands stand at the end: `DATA` is a folder with the public data sets that [NOTICE](NOTICE) lists, `WORK` one for
 memories. What was tried, and how it went, is in [docs/log.md](docs/log.md).
 """
+PICTURE = "docs/compare.svg"
+SIDE_BY_SIDE = ("cascade", "run-a")  # those of WAYS that the README shows: measured on one machine
 DIARY = "docs/log.md"  # experiments as they went, most of them before there were result files
 _NUMBER = re.compile(r"(?<![\w.@,-])\d[\d,]*(?:\.\d+)?(?![\w]|[.,]\d)")
 _UNIT = re.compile(r"\s?(?:%|(?:ms|s|MB|GB)\b)")
@@ -53,6 +57,8 @@ def benchmarks(found: Sequence[Result]) -> str:
     parts = [
         HEAD, f"Unless said otherwise: {usual}\n", "## Goals\n", goals(found),
         "\n## Ways to answer: questions of SQuAD over a memory of 1,216 paragraphs\n", ways(found),
+        f"\n![EM of these ways over their time]({PICTURE})\n",
+        "## The demo\n", demo_table(found),
         "\n## More figures\n", others(rest, found),
         "\n## Commands\n", commands(found, usual),
     ]  # fmt: skip
@@ -113,24 +119,49 @@ def commands(found: Sequence[Result], usual: str) -> str:
     return markdown(rows)
 
 
-def demo(found: dict[str, Result]) -> str:
-    """What the demo prints."""
-    rows = found["demo"].details["rows"]
-    return markdown([["question", "answer", "probability", "source"], *rows])
+def demo_table(found: Sequence[Result]) -> str:
+    """Every answer of the demo."""
+    rows = [row for item in found if item.name == "demo" for row in item.details["rows"]]
+    return markdown([[*DEMO_HEAD], *rows])
 
 
-def printed(found: dict[str, Result]) -> str:
+def demo(found: Mapping[str, Result]) -> str:
+    """What the demo prints, shortened: its first and its last questions, and how many it answered rightly."""
+    result = found["demo"]
+    rows = result.details["rows"]
+    rows = [DEMO_HEAD, *rows[:5], ["..."] * len(DEMO_HEAD), *rows[-2:]]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    counts = [result.get("demo", metric) for metric in ("answered rightly", "others refused")]
+    right, refused = (f"{item.score.value:.0f} of {item.score.n}" for item in counts if item is not None)
+    said = f"{right} questions answered rightly, {refused} refused that no document answers"
+    return "\n".join(["```text", *lines, said, "```"])
+
+
+def printed(found: Mapping[str, Result]) -> str:
     """What the README's lines of Python print."""
     return "```text\n" + "\n".join(found["demo"].details["python"]) + "\n```"
 
 
-def small_table(found: dict[str, Result]) -> str:
-    """The README's results: every way to answer on the same questions."""
-    head = "Questions of SQuAD over a memory of 1,216 paragraphs:"
-    return f"{head}\n\n{ways([found['cascade']], COMPARED[:-1])}"
+def small_table(found: Mapping[str, Result]) -> str:
+    """The README's results: ways to answer on the same questions and machine, and the commands that measure them."""
+    shown = [found[name] for name in SIDE_BY_SIDE if name in found]
+    made = "\n".join(f"- `{item.command}`" for item in shown)
+    return f"{ways(shown, COMPARED[:-1])}\n\n{made}"
 
 
-REGIONS: dict[str, tuple[str, Callable[[dict[str, Result]], str]]] = {
+def picture(found: Sequence[Result]) -> str:
+    """The ways of the README's table, drawn."""
+    points = []
+    for item in (item for item in found if item.name in SIDE_BY_SIDE):
+        for system in dict.fromkeys(figure.system for figure in item.figures):
+            right, time = item.get(system, "EM"), item.get(system, "p50 ms")
+            if right is not None and time is not None:
+                points.append(Point(system, time.score.value, right.score.value, right.score.stderr or 0.0))
+    return chart(points)
+
+
+REGIONS: dict[str, tuple[str, Callable[[Mapping[str, Result]], str]]] = {
     "demo": ("demo", demo),
     "printed": ("demo", printed),
     "results": ("cascade", small_table),
@@ -200,7 +231,10 @@ def main() -> int:
     """Write, or with --check compare."""
     found = results()
     page = ROOT / "README.md"
-    wanted = {ROOT / "BENCHMARKS.md": benchmarks(found), page: readme(page.read_text(encoding="utf-8"), found)}
+    wanted = {
+        ROOT / "BENCHMARKS.md": benchmarks(found), ROOT / PICTURE: picture(found),
+        page: readme(page.read_text(encoding="utf-8"), found),
+    }  # fmt: skip
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv[1:]:
         problems = [f"{path.name} is stale; run: make docs" for path in stale] + unmeasured()

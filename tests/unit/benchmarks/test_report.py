@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from quipu.cli.demo import Question, tally
 from quipu.errors import InputError
-from quipu.records import Score
+from quipu.records import Answer, Score
 
 ROOT = Path(__file__).parents[3]
 
@@ -86,6 +88,37 @@ def test_the_readme_changes_between_its_marks_alone(figures: ModuleType, report:
     assert made.count("before") == made.count("after") == len(report.REGIONS)
     with pytest.raises(InputError, match="no region"):
         report.readme("nothing", [result(figures)])
+
+
+def test_the_readme_counts_the_demo_as_the_demo_does(figures: ModuleType, report: ModuleType) -> None:
+    """The README would show another last line than the command prints; and a left-out row must be seen to be one."""
+    rows = [[f"Q{n}?", "yes", "0.90", "a.md"] for n in range(12)]
+    made = [
+        figures.Figure("demo", Score("answered rightly", 1, 2)),
+        figures.Figure("demo", Score("others refused", 1, 1)),
+    ]
+    found = figures.Result("demo", "", "", "", {}, {}, tuple(made), details={"rows": rows})
+    lines = report.demo({"demo": found}).splitlines()
+    assert [line.split()[0] for line in lines[2:-2]] == ["Q0?", "Q1?", "Q2?", "Q3?", "Q4?", "...", "Q10?", "Q11?"]
+    asked = [Question("Q0?", ("yes",)), Question("Q1?", ("yes",)), Question("Q2?", ())]
+    texts = ("yes", "no", None)
+    said = [Answer(item.text, text, 1.0, 0.9, (), "lookup", "", 1.0) for item, text in zip(asked, texts, strict=True)]
+    assert lines[-2] == tally(asked, said)
+
+
+def test_the_picture_places_by_logarithm_and_draws_one_standard_error(report: ModuleType) -> None:
+    """A point beside its figure would be seen by nobody. By hand: 100 ms is half way between 10 and 1,000."""
+    from chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Point, chart
+
+    made = chart([Point("a < b", 100.0, 50.0, 10.0), Point("slow", 1000.0, 100.0, 0.0), Point("quick", 10.0, 0.0, 0.0)])
+    circles = re.findall(r"<circle cx='([\d.]+)' cy='([\d.]+)'", made)
+    middle, high = (LEFT + WIDTH - RIGHT) / 2, (HEIGHT - BOTTOM - TOP) / 10
+    assert [(float(x), float(y)) for x, y in circles] == [
+        (middle, (TOP + HEIGHT - BOTTOM) / 2), (WIDTH - RIGHT, TOP), (LEFT, HEIGHT - BOTTOM),
+    ]  # fmt: skip
+    y = (TOP + HEIGHT - BOTTOM) / 2
+    assert f"M{middle:.1f} {y - high:.1f}V{y + high:.1f}" in made
+    assert "a &lt; b" in made and "a < b" not in made
 
 
 def test_a_figure_that_nothing_measured_is_found(figures: ModuleType, report: ModuleType, tmp_path: Path) -> None:
