@@ -48,6 +48,7 @@ docs: $(STAMP)
 # What the commands on the pages print, written into them: some minutes.
 pages: $(STAMP)
 	$(BIN)/python docs/run_pages.py
+	$(BIN)/python docs/run_notebook.py
 
 # The documentation as a site, in build/site.
 site: $(STAMP)

@@ -29,7 +29,7 @@ def gather(folder: Path) -> None:
         if path.suffix == ".md":
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(turned(path.read_text(encoding="utf-8"), path, target, folder), encoding="utf-8")
-        elif path.suffix in (".svg", ".png", ".json"):
+        elif path.suffix in (".svg", ".png", ".json", ".ipynb"):
             shutil.copy(path, target)
     for name, here in AT_ROOT.items():
         text = (ROOT / name).read_text(encoding="utf-8")

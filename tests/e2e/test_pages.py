@@ -5,6 +5,7 @@ One memory is built, by the first page; the others ask it, in the order of ``run
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from difflib import SequenceMatcher, unified_diff
@@ -15,6 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
+import run_notebook
 from make_site import gather
 from run_pages import PAGES, comparable, prepare, run_page
 
@@ -41,6 +43,18 @@ def test_a_page_runs_and_prints_what_it_shows(folder: Path, page: str) -> None:
     shown = [line for run in runs for line in comparable(run.shown or "")]
     alike = SequenceMatcher(None, printed, shown, autojunk=False).ratio() if shown else 1.0
     assert alike >= ALIKE, "\n".join(unified_diff(shown, printed, "shown", "printed", lineterm=""))
+
+
+@pytest.mark.slow
+def test_the_notebook_prints_what_it_shows(tmp_path: Path) -> None:
+    """Nobody runs a notebook again before it is published: a cell that fails, or an old answer, would stay in it."""
+    notebook = json.loads(run_notebook.NOTEBOOK.read_text(encoding="utf-8"))
+    cells = run_notebook.code_cells(notebook)
+    shown = [line for cell in cells for line in comparable(run_notebook.shown(cell))]
+    printed = [line for text in run_notebook.printed(notebook, tmp_path) for line in comparable(text)]
+    alike = SequenceMatcher(None, printed, shown, autojunk=False).ratio()
+    assert alike >= 0.9, "\n".join(unified_diff(shown, printed, "shown", "printed", lineterm=""))  # all but one line
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
 
 
 def test_what_differs_between_machines_is_not_compared() -> None:
