@@ -21,8 +21,8 @@ from quipu.evaluation.baselines.systems import PassageReader
 from quipu.records import Example
 
 QUESTIONS = 600
-BEST = 3  # passages that the rival reads
-RIVAL = f"BM25, {BEST} passages, the same language model"
+BEST = 3  # passages that the baseline reads
+BASELINE = f"BM25, {BEST} passages, the same language model"
 GOALS = {
     ("cascade", "EM"): 68.0,
     ("cascade", "F1"): 76.0,
@@ -33,16 +33,16 @@ GOALS = {
 }
 
 
-def rival_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:
+def baseline_figures(memory: Any, examples: Sequence[Example]) -> list[Figure]:
     """The same language model over the passages that BM25 puts first; the surest of its answers."""
     texts = [f"{passage.title}\n{passage.text}" for passage in memory.store.passages()]
-    rival = PassageReader(RIVAL, BM25(texts), texts, language_model(), BEST, "probability")
+    baseline = PassageReader(BASELINE, BM25(texts), texts, language_model(), BEST, "probability")
     questions = [example.question for example in examples]
-    say(f"{RIVAL} ...")
-    said = [prediction for some in batches(questions) for prediction in rival.predict(some)]
+    say(f"{BASELINE} ...")
+    said = [prediction for some in batches(questions) for prediction in baseline.predict(some)]
     return [
-        *quality(RIVAL, [prediction.text for prediction in said], examples),
-        *milliseconds(RIVAL, lambda question: rival.predict([question]), questions),
+        *quality(BASELINE, [prediction.text for prediction in said], examples),
+        *milliseconds(BASELINE, lambda question: baseline.predict([question]), questions),
     ]
 
 
@@ -66,6 +66,6 @@ def run(options: argparse.Namespace) -> Result:
                 return memory.ask(question, method=step, min_probability=0.0)
 
             figures += milliseconds(step, one, questions)
-        figures += rival_figures(memory, examples)
+        figures += baseline_figures(memory, examples)
     title = f"SQuAD half, {len(examples)} of 2,910 questions: every way to answer"
     return Result.now("cascade", title, figures, goals=GOALS)

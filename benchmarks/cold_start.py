@@ -3,7 +3,7 @@
     python benchmarks/run.py cold-start [--runs 9] [--venv FOLDER]
 
 Makes a fresh virtual environment, installs this checkout and its model packages without extras, builds a memory of the
-example documents, and starts the installed command ``--runs`` times for each figure: for a question that look-up alone
+example documents, and starts the installed command ``--runs`` times for each figure: for a question that lookup alone
 answers, for the same by every step, and for one that nothing answers. ``--venv`` keeps and reuses an environment; then
 the install is not measured. Peak memory is the kernel's figure for each process (its largest resident set).
 """
@@ -29,13 +29,13 @@ ROOT = Path(__file__).parents[1]
 ASKED = "Who won the first Tour de France?"
 STARTS = {
     "--help": ("--help",),
-    "first answer by look-up": ("ask", "MEMORY", ASKED, "--method", "lookup"),
+    "first answer by lookup": ("ask", "MEMORY", ASKED, "--method", "lookup"),
     "first answer by the cascade": ("ask", "MEMORY", ASKED),
     "first refusal by the cascade": ("ask", "MEMORY", "Who is the president of Argentina?"),
 }
 GOALS = {
     ("--help", "seconds"): 0.15,
-    ("first answer by look-up", "seconds"): 1.0,
+    ("first answer by lookup", "seconds"): 1.0,
     ("first refusal by the cascade", "peak MB"): 600.0,
     ("build", "peak MB"): 2000.0,
 }

@@ -209,9 +209,9 @@ def _migrated(_: Path, memory: Path) -> None:
     Store.open(memory).close()
 
 
-def _rekeyed(_: Path, memory: Path) -> None:
+def _reencoded(_: Path, memory: Path) -> None:
     with _open(memory, OtherEncoder()) as opened:
-        opened.rekey()
+        opened.reencode()
 
 
 def _calibrated(_: Path, memory: Path) -> None:
@@ -236,7 +236,7 @@ OPERATIONS = {
     "sync": Operation(_synced, arrange=_changed),
     "import": Operation(_imported, None, True),
     "migration": Operation(_migrated, "old", True),
-    "rekey": Operation(_rekeyed),
+    "reencode": Operation(_reencoded),
     "calibrate": Operation(_calibrated),
     "remove": Operation(_removed, in_one_step=True),
     "verify --repair": Operation(_repaired, in_one_step=True),

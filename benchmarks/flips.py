@@ -4,7 +4,7 @@
 
 300 copies of a small memory with rows in every table, in each one bit of records.sqlite, manifest.json, index.faiss or
 index.json changed, rarely among the zeros that fill a record's pages. A change is noticed where ``verify`` finds a
-problem or the memory does not open; all rows, the manifest, look-ups and searches are compared with those of the sound
+problem or the memory does not open; all rows, the manifest, lookups and searches are compared with those of the sound
 memory. Counted are changes that ``verify`` does not notice, and exceptions that are not quipu's own, of ``verify`` and
 of whoever asks the changed memory. ``--seed``: other bits.
 """

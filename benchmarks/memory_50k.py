@@ -102,6 +102,6 @@ def run(options: argparse.Namespace) -> Result:
                 return memory.search(question, 10, method=method)
 
             figures += milliseconds(f"search by {method}", search, asked)
-        figures += milliseconds("look-up", lambda question: memory.ask(question, method="lookup"), asked)
+        figures += milliseconds("lookup", lambda question: memory.ask(question, method="lookup"), asked)
         figures += one_document(memory, encoder)
     return Result.now("memory-50k", f"A memory of {count:,} real pairs (OpenTriviaQA)", figures, goals=GOALS)

@@ -3,7 +3,7 @@
     python benchmarks/run.py microworld --work WORK
 
 Makes the world of the seed and the memory of its ``--limit`` documents (1,000), unless they are in WORK, judges every
-kept pair by the table, and asks unseen phrasings: all by look-up, some by the cascade. Then near-twins, and what is
+kept pair by the table, and asks unseen phrasings: all by lookup, some by the cascade. Then near-twins, and what is
 still said of documents that were removed.
 """
 
@@ -30,7 +30,7 @@ DOCUMENTS = 1000
 GOALS = {
     ("pairs", "facts covered, %"): 85.0,
     ("pairs", "precision, %"): 92.0,
-    ("look-up", "EM"): 60.0,
+    ("lookup", "EM"): 60.0,
     ("cascade", "ECE"): 0.05,
 }
 Rows = Sequence[Mapping[str, Any]]
@@ -39,14 +39,14 @@ Rows = Sequence[Mapping[str, Any]]
 def pair_figures(world: World, memory: Any, seconds: float | None) -> list[Figure]:
     """What the kept pairs cover, and how many of them are right, by the table of facts."""
     pairs = [pair for _, pair in memory.store.pairs()]
-    covered, precision, double = coverage(world, pairs), pair_precision(world, pairs), duplicates(pairs)
+    covered, precision, repeated = coverage(world, pairs), pair_precision(world, pairs), duplicates(pairs)
     decided = precision.right + precision.wrong
     figures = [
         share("pairs", "facts covered, %", round(covered.share * covered.facts), covered.facts),
         share("pairs", "facts covered rightly, %", covered.covered_right, covered.facts),
         share("pairs", "precision, %", precision.right, decided),
         share("pairs", "precision, nameless questions wrong, %", round(precision.named * decided), decided),
-        share("pairs", "duplicates, %", round(double.share * len(pairs)), len(pairs), higher_is_better=False),
+        share("pairs", "duplicates, %", round(repeated.share * len(pairs)), len(pairs), higher_is_better=False),
     ]
     if seconds is not None:
         passages = memory.info()["counts"]["passages"]
@@ -57,12 +57,12 @@ def pair_figures(world: World, memory: Any, seconds: float | None) -> list[Figur
 
 
 def forced(memory: Any, rows: Rows, label: str) -> list[Answer]:
-    """What look-up says to the questions of rows, nothing held back."""
+    """What lookup says to the questions of rows, nothing held back."""
     return ask(memory, [row["question"] for row in rows], label, method="lookup", min_probability=0.0)
 
 
 def refused(memory: Any, rows: Rows, label: str) -> Score:
-    """Share of questions that look-up refuses at its threshold, in per cent."""
+    """Share of questions that lookup refuses at its threshold, in per cent."""
     answers = ask(memory, [row["question"] for row in rows], label, method="lookup")
     return mean_score("refused, %", [float(answer.text is None) for answer in answers], scale=100)
 
@@ -124,7 +124,7 @@ def examples_of(rows: Rows) -> list[Example]:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Its own options."""
     parser.set_defaults(limit=DOCUMENTS)
-    parser.add_argument("--questions", type=int, default=1500, help="unseen phrasings for look-up")
+    parser.add_argument("--questions", type=int, default=1500, help="unseen phrasings for lookup")
     parser.add_argument("--cascade", type=int, default=500, help="unseen phrasings for the cascade")
 
 
@@ -143,10 +143,10 @@ def run(options: argparse.Namespace) -> Result:
         world.bind(memory.store.documents())
         figures = pair_figures(world, memory, seconds)
         answers = forced(memory, rows, "unseen phrasings")
-        figures += quality("look-up", [answer.text for answer in answers], examples)
-        figures += recall("look-up", memory, examples)
+        figures += quality("lookup", [answer.text for answer in answers], examples)
+        figures += recall("lookup", memory, examples)
         figures += milliseconds(
-            "look-up", lambda question: memory.ask(question, method="lookup"), [e.question for e in examples]
+            "lookup", lambda question: memory.ask(question, method="lookup"), [e.question for e in examples]
         )
         figures += whole_way("cascade", memory, spread(examples, options.cascade))
         hops = examples_of(list(world.questions("two-hop"))[: options.cascade])

@@ -1,8 +1,8 @@
-"""Run A: SQuAD's development half built into a memory, and look-up asked all of its 2,910 answerable questions.
+"""Run A: SQuAD's development half built into a memory, and lookup asked all of its 2,910 answerable questions.
 
     python benchmarks/run.py run-a --data DATA --work WORK
 
-Measured: the build, what it keeps, the span extractor, the writer on people's answers, and look-up: EM, F1, recall@50
+Measured: the build, what it keeps, the span extractor, the writer on people's answers, and lookup: EM, F1, recall@50
 and the time of one question.
 """
 
@@ -29,9 +29,9 @@ CANDIDATES = 14  # a passage
 GOLD = 300  # questions whose answers the model asks about
 PASSED = "questions that pass the filter, %"
 GOALS = {
-    ("look-up", "EM"): 52.0,
-    ("look-up", "recall@50"): 80.0,
-    ("look-up", "p50 ms"): 20.0,
+    ("lookup", "EM"): 52.0,
+    ("lookup", "recall@50"): 80.0,
+    ("lookup", "p50 ms"): 20.0,
     ("build", "passages/s"): 2.0,
     ("build", PASSED): 60.0,
     ("people's answers", PASSED): 60.0,
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace) -> Result:
         figures += extractor_figures(memory, examples)
         say("questions about people's answers ...")
         figures.append(gold_figures(rows, examples))
-        for system, rerank in (("look-up", True), ("look-up, retriever alone", False)):
+        for system, rerank in (("lookup", True), ("lookup, retriever alone", False)):
             answers = ask(memory, questions, system, method="lookup", rerank=rerank, min_probability=0.0)
             figures += quality(system, [answer.text for answer in answers], examples)
             if rerank:
@@ -131,5 +131,5 @@ def run(options: argparse.Namespace) -> Result:
                 return memory.ask(question, method="lookup", rerank=rerank, min_probability=0.0)
 
             figures += milliseconds(system, one, questions)
-    title = f"SQuAD half: {len(rows):,} paragraphs, {len(examples):,} questions, by look-up"
+    title = f"SQuAD half: {len(rows):,} paragraphs, {len(examples):,} questions, by lookup"
     return Result.now("run-a", title, figures, goals=GOALS)

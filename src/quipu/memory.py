@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from quipu.building.generated import make_pairs
 from quipu.building.growing import grow, refused_in
 from quipu.building.outcome import BuildReport
 from quipu.building.pairs import add_pairs, add_pairs_file
-from quipu.building.rekeying import rekey
+from quipu.building.reencoding import reencode
 from quipu.building.removal import remove_documents
 from quipu.corpus.files import named
 from quipu.errors import InputError, QuipuError
@@ -394,7 +395,7 @@ class Memory:
     def grow(self, log: str | Path, *, progress: Progress | None = None) -> dict[str, int]:
         """Make pairs for the refused questions of a log (JSONL of ``quipu ask --json``) that the passages answer.
 
-        A pair is kept only if the reader gives it back from its passage and look-up answers with it.
+        A pair is kept only if the reader gives it back from its passage and lookup answers with it.
         """
         return grow(self._builder(progress), self.ask, self.answerer, refused_in(Path(log)))
 
@@ -429,17 +430,22 @@ class Memory:
     def _coded(self) -> tuple[int, int, int]:
         return passage_vectors.count(self._store) if passage_vectors.available(self._store) else (0, 0, 0)
 
-    def rekey(self, *, progress: Progress | None = None) -> int:
+    def reencode(self, *, progress: Progress | None = None) -> int:
         """Make every key anew with this memory's encoder, where it was built with another (version); how many.
 
         Token vectors of passages too, where they are missing or another encoder made them.
 
         Pairs stay as they are. A calibration of the memory is forgotten: it was for other scores.
         """
-        done = rekey(self._store, self._models.encoder(), progress)
+        done = reencode(self._store, self._models.encoder(), progress)
         code_passages(self._builder(progress))  # where the keys were its own, the tokens may not be
         self._index = self._encoder = self._answerer = None
         return done
+
+    def rekey(self, *, progress: Progress | None = None) -> int:
+        """The former name of ``reencode``, in this version still."""
+        warnings.warn("Memory.rekey is called Memory.reencode now", DeprecationWarning, stacklevel=2)
+        return self.reencode(progress=progress)
 
     def verify(self, *, repair: bool = False) -> VerifyReport:
         """Check everything (see ``quipu.storage.verify``); ``repair`` closes and reopens this memory."""

@@ -222,7 +222,7 @@ class QAPair:
         if not question or not answer:
             raise InputError(f"a pair needs a question and an answer, not {question!r} and {answer!r}")
         if not is_unicode(question + answer):
-            raise InputError(f"a pair must be Unicode text, not half of a character pair: {question!r}, {answer!r}")
+            raise InputError(f"a pair must be Unicode text without a lone surrogate: {question!r}, {answer!r}")
         place = (document_id, span.start, span.end) if span else (document_id,)
         pair_id = content_id(normalize_answer(question), normalize_answer(answer) or answer, *place)
         return cls(pair_id, question, answer, document_id, span, origin, generator, generator_score, filter_score, line)

@@ -25,7 +25,7 @@ def normalize_answer(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether every character can be stored: JSON and file names can hold halves of character pairs."""
+    """Whether every character can be stored: JSON and file names can hold lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

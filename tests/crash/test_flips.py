@@ -86,7 +86,7 @@ def test_whoever_asks_a_damaged_memory_is_told(sound: Path, tmp_path: Path, caps
     assert refused
     shutil.copytree(sound, tmp_path / "m")
     (tmp_path / "m" / "records.sqlite").write_bytes(data[:4096] + b"\xff" * (len(data) - 4096))
-    for verb in ("info", "coverage", "documents"):
+    for verb in ("info", "yield", "documents"):
         assert run([verb, str(tmp_path / "m")]) == 2
         assert "Traceback" not in capsys.readouterr().err
 

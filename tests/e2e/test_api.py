@@ -139,7 +139,7 @@ def test_impossible_questions_are_refused(docs: Path, tmp_path: Path) -> None:
 
 
 def test_a_name_that_cannot_be_stored_is_named_and_left_out(docs: Path, tmp_path: Path) -> None:
-    """JSON can hold half of a surrogate pair: one such row must not end a build of a million others."""
+    """JSON can hold a lone surrogate: one such row must not end a build of a million others."""
     file = docs / "rows.jsonl"
     half = {"id": "a\ud83d", "text": "Half of 1869."}
     file.write_text(json.dumps(half) + "\n" + json.dumps({"text": TEA}) + "\n")

@@ -75,7 +75,7 @@ def test_marks_are_exported_imported_verified_and_made_anew(memory: Memory, tmp_
         assert list(copy.feedback()) == list(memory.feedback()) and said(copy) == "Ben"
     memory.close()
     with quipu.open(tmp_path / "m", encoder=WordEncoder("of another name")) as opened:
-        opened.rekey()
+        opened.reencode()
         assert said(opened) == "Ben"
     assert verify(tmp_path / "m").problems == []
     lines = (tmp_path / "all.jsonl").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Which pairs a log leaves in a memory: only those that are read back and that look-up answers with."""
+"""Which pairs a log leaves in a memory: only those that are read back and that lookup answers with."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def built(log: Path, **others: Any) -> Memory:
 
 
 def calibrated(memory: Memory, shift: float) -> None:
-    """Look-up is as sure of everything as ``shift`` says, in log-odds."""
+    """Lookup is as sure of everything as ``shift`` says, in log-odds."""
     names, weights = Lookup.FEATURES, (0.0,) * len(Lookup.FEATURES)
     scorer = LinearScorer(names, weights, Odds(1.0, shift), 0.5, models=memory.answerer.uses("lookup"))
     memory.keep_calibration(Calibration({"lookup": scorer}, "by hand"))
@@ -82,7 +82,7 @@ def test_a_pair_that_look_up_would_hold_back_is_not_kept(log: Path) -> None:
     with built(log) as memory:
         calibrated(memory, -5.0)
         assert memory.grow(log)["pairs"] == 0 and memory.store.count() == 0
-        assert list(dropped(memory)) == [("look-up would not answer with it", "1869")]
+        assert list(dropped(memory)) == [("lookup would not answer with it", "1869")]
         calibrated(memory, 5.0)
         assert memory.grow(log)["pairs"] == 1
         assert memory.ask(QUESTION, method="lookup").text == "1869"

@@ -190,10 +190,13 @@ def test_keys_are_made_anew_for_another_encoder(tmp_path: Path, monkeypatch: pyt
             return super().encode([text[::-1] for text in texts])
 
     question = "What number follows India in?"
-    with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory, pytest.raises(InputError, match="rekey"):
+    with (
+        quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory,
+        pytest.raises(InputError, match="reencode"),
+    ):
         memory.ask(question)
     with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
-        assert memory.rekey() == 2 and pairs(memory) == before and memory.ask(question).text == "1848"
+        assert memory.reencode() == 2 and pairs(memory) == before and memory.ask(question).text == "1848"
     assert verify(tmp_path / "m").problems == []
 
     class Stopped(WordEncoder):
@@ -201,13 +204,14 @@ def test_keys_are_made_anew_for_another_encoder(tmp_path: Path, monkeypatch: pyt
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), quipu.open(tmp_path / "m", encoder=Stopped("words")) as memory:
-        memory.rekey()
+        memory.reencode()
+    assert "rekeying" in json.loads((tmp_path / "m" / "manifest.json").read_text())  # as former versions wrote it
     with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
         with pytest.raises(InputError, match="interrupted"):
             memory.ask(question)
-        assert memory.rekey() == 2 and memory.ask(question).text == "1848"
+        assert memory.reencode() == 2 and memory.ask(question).text == "1848"
     with quipu.open(tmp_path / "m", encoder=WordEncoder()) as memory:
-        assert memory.rekey() == 2 and memory.ask(question).text == "1848"
+        assert memory.reencode() == 2 and memory.ask(question).text == "1848"
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -215,8 +219,10 @@ def test_keys_are_made_anew_for_another_encoder(tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patch, quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
         patch.setattr(Index, "rebuild", killed)  # the keys are stored, the index of the former ones is not made anew
         with pytest.raises(KeyboardInterrupt):
-            memory.rekey()
+            memory.reencode()
     assert verify(tmp_path / "m").problems == []
     with quipu.open(tmp_path / "m", encoder=Backwards("backwards")) as memory:
-        assert memory.rekey() == 0
+        assert memory.reencode() == 0
+        with pytest.warns(DeprecationWarning, match=r"Memory\.reencode"):
+            assert memory.rekey() == 0
     assert verify(tmp_path / "m").problems == [] and (tmp_path / "m" / "index.json").exists()

@@ -198,9 +198,9 @@ def test_a_memory_without_tokens_says_how_to_get_them(docs: Path, tmp_path: Path
     ):
         memory.ask("Where?", method="span")
     with quipu.open(tmp_path / "m", encoder=SpanWords("plain")) as memory:
-        with pytest.raises(InputError, match="holds no token vectors by plain; run: quipu rekey"):
+        with pytest.raises(InputError, match="holds no token vectors by plain; run: quipu reencode"):
             memory.ask("Where?", method="span")
-        assert memory.rekey() == 0  # the keys are those of this encoder
+        assert memory.reencode() == 0  # the keys are those of this encoder
         assert memory.ask("Where did the tea plants go to?", method="span").text == "Calcutta"
 
 

@@ -112,7 +112,7 @@ def test_what_a_memory_was_calibrated_for_holds_for_every_step(path: Path) -> No
 
 
 def test_a_cascade_searches_for_a_question_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look-up, reading and the first hop look at the same pairs; only the rewritten questions are searched anew."""
+    """Lookup, reading and the first hop look at the same pairs; only the rewritten questions are searched anew."""
     searched: list[str] = []
     with opened(path) as memory:
         alone = memory.ask(TWO_HOPS, method="chain")

@@ -1,4 +1,4 @@
-"""The rivals of the reader of memories: passages read apart and decoded together, and a writer without any."""
+"""The baselines for the reader of memories: passages read apart and decoded together, and a writer without any."""
 
 from __future__ import annotations
 

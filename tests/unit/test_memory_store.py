@@ -98,9 +98,9 @@ def test_a_part_that_fails_leaves_nothing_in_the_whole(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_stored_is_said_in_one_line(tmp_path: Path) -> None:
-    """Half a surrogate pair and a number too large for 16 bits come from real files and real models."""
+    """A lone surrogate and a number too large for 16 bits come from real files and real models."""
     with Store.create(tmp_path / "m", width=WIDTH, models={}) as store:
-        with pytest.raises(InputError, match="half of a character pair"):
+        with pytest.raises(InputError, match="a lone surrogate"):
             store.add(*one("Is \ud800 a letter?"))
         pairs, _, texts = one("Too large?")
         for number in (1e6, np.nan, np.inf):

@@ -82,7 +82,7 @@ class FirstWord:
 
 
 def test_figures_of_a_memory_made_by_hand(tmp_path: Path) -> None:
-    """Recall must look at the hits and EM at the answer: mixing them up would show look-up better than it is."""
+    """Recall must look at the hits and EM at the answer: mixing them up would show lookup better than it is."""
     file = tmp_path / "said.jsonl"
     made = evaluate(StoredPairs(), SUEZ, k=5, predictions=file)
     figures = {score.metric: score.value for score in made.scores}
@@ -146,7 +146,7 @@ def test_dense_search_equals_sorting_all_scores() -> None:
 
 
 def test_bm25_and_the_systems_around_a_search() -> None:
-    """The reader's surest span must win over the search's order, and look-up must answer with the stored answer."""
+    """The reader's surest span must win over the search's order, and lookup must answer with the stored answer."""
     passages = ["Lesseps dug the Suez canal.", "Panama was dug later.", "Corinth has a canal of its own."]
     search = BM25(passages)
     assert search.search(["Who dug the Suez canal?"], 2)[0].tolist()[0][0] == 0
@@ -160,8 +160,8 @@ def test_bm25_and_the_systems_around_a_search() -> None:
 def test_tables_say_how_sure_they_are() -> None:
     """A figure without its error or with too many digits invites reading noise."""
     task = OpenDomain(SUEZ)
-    made = report.Report("open-domain", "look-up", tuple(task.score([Prediction("", "1869")] * 2)))
+    made = report.Report("open-domain", "lookup", tuple(task.score([Prediction("", "1869")] * 2)))
     text = report.table([made], ["EM", "F1", "recall@1"])
-    assert text.splitlines()[2] == "| look-up | 50.0 ± 35.4 | 50.0 ± 35.4 | -        |"
+    assert text.splitlines()[2] == "| lookup | 50.0 ± 35.4 | 50.0 ± 35.4 | -        |"
     assert [report.number(value) for value in (0.1234, 12.345, 2910, 48211.7)] == ["0.123", "12.3", "2,910", "48,212"]
     assert spread([str(i) for i in range(10)], 3) == ["0", "3", "6"]

@@ -158,7 +158,7 @@ class Answerer:
         return self._ready(name).propose(questions, context)
 
     def find(self, questions: Sequence[str], *, k: int | None = None, rerank: bool = False) -> list[Found | None]:
-        """All pairs that look-up considers, with the features of the best."""
+        """All pairs that lookup considers, with the features of the best."""
         return self.lookup.find(questions, self.context(questions, k=k, rerank=rerank))
 
     def holding(self, pair: QAPair, key: Keys) -> Answerer:
@@ -196,7 +196,7 @@ class Answerer:
     def promised(self, precision: float, method: Method = "cascade", *, rerank: bool = False) -> Promise:
         """The least threshold by which a share ``precision`` of the answers of a method is right.
 
-        A cascade whose steps nobody weighs together has no other step that is sure than look-up.
+        A cascade whose steps nobody weighs together has no other step that is sure than lookup.
         """
         if method not in METHODS:
             raise InputError(f"the method must be one of {', '.join(METHODS)}, not {method!r}")

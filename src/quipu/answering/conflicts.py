@@ -1,7 +1,7 @@
 """What other sources say instead: a stored pair that asks the same and answers otherwise, or a sentence that is the
 answer's own with something else in its place.
 
-Only what look-up has found already is looked at: the nearest pairs, and the passages in which they stand. No model
+Only what lookup has found already is looked at: the nearest pairs, and the passages in which they stand. No model
 runs, so that it costs an answer about a millisecond.
 """
 

@@ -82,7 +82,7 @@ def decide(
     elif probability is not None and probability < bar.over(scorer):
         reason = against or _why_unsure(question, best, evidence, store, similar)
     elif best.scorer == "chain" and len(best.sources) == 1 and bar.least is None:
-        reason = "one pair is enough, there is no chain"  # which is what look-up is for
+        reason = "one pair is enough, there is no chain"  # which is what lookup is for
     if reason:
         return Answer.abstained(
             question, reason=reason, score=shown, probability=probability, evidence=evidence, held=best.text or None

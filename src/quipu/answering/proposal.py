@@ -104,9 +104,9 @@ class Nearest:
 class Context:
     """What all steps share for the questions of one call.
 
-    ``nearest`` finds pairs, ``k`` of which look-up considers; ``places`` are the passages found for a text, ``read``
+    ``nearest`` finds pairs, ``k`` of which lookup considers; ``places`` are the passages found for a text, ``read``
     what they say to it; ``verified`` the verifier's log-odds of claims; ``wrong`` what was marked as wrong; ``scorer``
-    gives the weights of a name, fitted or not. ``rerank``: look-up asks the reranker.
+    gives the weights of a name, fitted or not. ``rerank``: lookup asks the reranker.
     """
 
     nearest: Nearest

@@ -17,8 +17,8 @@ CASCADE: tuple[Route, ...] = ("lookup", "passage", "read", "hops", "chain")  # i
 class AnswerSettings:
     """Settings of answering; a memory keeps those that differ from these defaults."""
 
-    steps: tuple[str, ...] = CASCADE  # of a cascade; look-up is always the first
-    k: int = 50  # stored pairs that look-up considers
+    steps: tuple[str, ...] = CASCADE  # of a cascade; lookup is always the first
+    k: int = 50  # stored pairs that lookup considers
     compared_answers: int = 10  # of these, how many answers count for their agreement
     passages_by: int = 10  # passages found by words, by vectors, and by the pairs found, each
     read_passages: int = 3  # passages that are read, best first

@@ -12,6 +12,7 @@ from quipu.models.bundle import Models, sha256_of
 from quipu.models.protocols import SupportsEncode
 from quipu.settings import from_mapping
 from quipu.storage.index import Rebuilding, bound
+from quipu.storage.manifest import REENCODING
 from quipu.storage.store import Store
 
 Progress = Callable[[dict[str, int | float | str]], None]
@@ -75,8 +76,8 @@ def stored_settings(store: Store) -> GenerateSettings:
 
 def check_encoder(store: Store, encoder: SupportsEncode) -> None:
     """InputError or FormatError where the keys of a memory are not this encoder's, or not all of them."""
-    if "rekeying" in store.manifest:
-        raise InputError(f"{store.path}: making its keys anew was interrupted; run: quipu rekey {store.path}")
+    if REENCODING in store.manifest:
+        raise InputError(f"{store.path}: making its keys anew was interrupted; run: quipu reencode {store.path}")
     if encoder.width != store.width:
         raise FormatError(
             f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}"
@@ -85,5 +86,5 @@ def check_encoder(store: Store, encoder: SupportsEncode) -> None:
         names = ", ".join(store.models)
         raise InputError(
             f"{store.path} was built with the encoder {names}, this one is {encoder.name}: its keys do not compare. "
-            f"Make them anew with: quipu rekey {store.path}, or open it with the encoder that made it"
+            f"Make them anew with: quipu reencode {store.path}, or open it with the encoder that made it"
         )

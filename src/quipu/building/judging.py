@@ -2,7 +2,7 @@
 
 A question of the log was refused before, so that nothing is known of it but what the reader says. A wrong pair would
 answer it wrongly for ever. Its passage must speak of all that it asks for (a reader gives the limit of hotels for that
-of meals), it must be read back from there, and look-up must answer with it as surely as the memory asks.
+of meals), it must be read back from there, and lookup must answer with it as surely as the memory asks.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def judge(builder: Builder, answerer: Answerer, pair: QAPair, key: Keys, passage
     first = answer.evidence[0].pair if answer.evidence else None
     if answer.text is None or first is None or first.id != pair.id:
         said = answer.text or answer.held or ""
-        return Verdict(pair.id, "global", False, answer.probability, "look-up would not answer with it", said[:200])
+        return Verdict(pair.id, "global", False, answer.probability, "lookup would not answer with it", said[:200])
     return Verdict(pair.id, "global", True, answer.probability, "kept")
 
 

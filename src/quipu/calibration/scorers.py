@@ -221,11 +221,11 @@ def fit(
 
     The latter is None where no threshold reaches it; then the thresholds are those without a wish for precision.
     ``keep_level``: the questions were chosen so that some are right and some wrong; see ``fitting.bent``. InputError
-    where look-up cannot be fitted: there are too few questions, or all are answered right or all wrong.
+    where lookup cannot be fitted: there are too few questions, or all are answered right or all wrong.
     """
     work = Fit(records, uses, base=base, enough=enough, seed=seed, report=report, keep_level=keep_level)
     if not any(name.startswith("lookup") for name in work.alone):
-        raise InputError("there are too few questions, or too few of them answered right or wrong, to fit look-up on")
+        raise InputError("there are too few questions, or too few of them answered right or wrong, to fit lookup on")
     thresholds = chosen(work, report) if goals.choose else dict(goals.before or {})
     scorers = work.staged(thresholds)
     reached = None if goals.precision is None else lowest(outcomes(work.best, scorers), goals.precision)
@@ -255,7 +255,7 @@ def with_reach(work: Fit, scorers: Mapping[str, LinearScorer]) -> dict[str, Line
 
 
 def chosen(work: Fit, report: Report = lambda line: None) -> dict[str, float]:
-    """Thresholds of look-up and of the steps after it by which the most questions are answered rightly.
+    """Thresholds of lookup and of the steps after it by which the most questions are answered rightly.
 
     Of choices that are nearly as good the lowest, which answers early.
     """
@@ -265,7 +265,7 @@ def chosen(work: Fit, report: Report = lambda line: None) -> dict[str, float]:
         tried[first, later] = float(right.mean())
     best = max(tried.values())
     kept = min((pair for pair, share in tried.items() if share >= best - _SPARED), key=lambda pair: (sum(pair), pair))
-    report({"right at best": best, "look-up from": kept[0], "other steps from": kept[1], "right": tried[kept]})
+    report({"right at best": best, "lookup from": kept[0], "other steps from": kept[1], "right": tried[kept]})
     return _thresholds(*kept)
 
 

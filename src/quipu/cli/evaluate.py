@@ -158,7 +158,7 @@ def selective(
     min_probability: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, metavar="P", help="Instead of the memory's threshold.")
     ] = None,
-    method: Annotated[Literal["lookup", "cascade"], typer.Option(help="Every step, or look-up alone.")] = "cascade",
+    method: Annotated[Literal["lookup", "cascade"], typer.Option(help="Every step, or lookup alone.")] = "cascade",
     rerank: Annotated[bool, typer.Option("--rerank/--no-rerank", help="With the reranker or without.")] = False,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at.")] = 50,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves to a .png or .svg file.")] = None,

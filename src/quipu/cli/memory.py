@@ -95,12 +95,12 @@ def why(
         print_table(rows, head=("stage", "", "score", "reason", "because of"))
 
 
-def coverage(
+def yield_(
     memory: MemoryPath,
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Passages to show, the barest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show what became of every passage: pairs made, kept, and dropped by reason.
+    """Show what every passage yielded: pairs made, kept, and dropped by reason.
 
     made = kept + all dropped. With --json every passage, one a line.
     """
@@ -153,7 +153,7 @@ def grow(
         print_table([(key.replace("_", " "), value) for key, value in result.items()])
 
 
-def rekey(memory: MemoryPath, as_json: AsJson = False) -> None:
+def reencode(memory: MemoryPath, as_json: AsJson = False) -> None:
     """Make the keys anew after an update of quipu's encoder.
 
     The pairs stay as they are; calibrate again afterwards.
@@ -161,7 +161,7 @@ def rekey(memory: MemoryPath, as_json: AsJson = False) -> None:
     import quipu
 
     with progress() as report, quipu.open(memory) as opened:
-        count = opened.rekey(progress=report)
+        count = opened.reencode(progress=report)
     if as_json:
         print_json({"memory": str(memory), "keys": count})
     else:

@@ -29,7 +29,7 @@ _ACTING = re.compile(
     "\u2028\u2029"  # ends of lines for some readers
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"  # the order in which letters are shown
     "\ufff9-\ufffb\U000e0000-\U000e007f"  # annotations and tags, which are not shown at all
-    "\ud800-\udfff]"  # halves of character pairs: of file names that are not UTF-8, or of JSON
+    "\ud800-\udfff]"  # lone surrogates: of file names that are not UTF-8, or of JSON
 )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from quipu.cli.terminal import remark
+
 # Where each verb is, and the first sentence of its docstring.
 VERBS = {
     "build": ("build:build", "Make a memory from documents or ready pairs."),
@@ -26,9 +28,9 @@ VERBS = {
     "why": ("memory:why", "Say where a pair comes from."),
     "conflicts": ("conflicts:conflicts", "List what sources of a memory answer differently."),
     "feedback": ("feedback:feedback", "Mark an answer as right or wrong; a wrong one never returns to its question."),
-    "coverage": ("memory:coverage", "Show what became of every passage: pairs made, kept, and dropped by reason."),
+    "yield": ("memory:yield_", "Show what every passage yielded: pairs made, kept, and dropped by reason."),
     "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
-    "rekey": ("memory:rekey", "Make the keys anew after an update of quipu's encoder."),
+    "reencode": ("memory:reencode", "Make the keys anew after an update of quipu's encoder."),
     "serve": ("serve:serve", "Answer questions over HTTP: a page and a JSON API with health, metrics and limits."),
     "mcp": ("mcp:mcp", "Offer memories to an assistant as tools, by the Model Context Protocol."),
     "token": ("token:group", "Make, list and revoke the tokens of `quipu serve`."),
@@ -45,6 +47,9 @@ VERBS = {
     "bench": ("bench:group", "Measure build, answer and storage here."),
 }
 
+# What a former version called a verb: not in the help, understood in this version, and the next forgets it.
+FORMER = {"coverage": "yield", "rekey": "reencode"}
+
 
 class Verbs(TyperGroup):
     """The group of all verbs."""
@@ -56,6 +61,14 @@ class Verbs(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, none loaded."""
         return list(VERBS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that is meant by ``args``; a former word is taken as today's, with a remark."""
+        if args and args[0] in FORMER:
+            word = FORMER[args[0]]
+            remark(f"`quipu {args[0]}` is called `quipu {word}` now; the next version no longer knows the former word")
+            args = [word, *args[1:]]
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Their list in the help, none loaded."""

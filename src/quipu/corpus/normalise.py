@@ -43,7 +43,7 @@ def normalise(text: str) -> str:
     Ligatures, full-width and presentation forms become plain letters, while superscripts, fractions and the like keep
     their meaning (m² is not m2); no-break and other spaces are spaces, non-breaking hyphens are hyphens. Controls
     (and the terminal's sequences that begin with one), soft hyphens, characters without width, direction marks, tags
-    and variation selectors go; the joiners stay in the scripts that need them. Half of a surrogate pair becomes U+FFFD.
+    and variation selectors go; the joiners stay in the scripts that need them. A lone surrogate becomes U+FFFD.
     """
     if text.isascii() and text.isprintable():
         return text

@@ -86,7 +86,7 @@ class _Read:
                 if not text:
                     yield Skipped(_unicode(source), "no text")
                 elif not is_unicode(source):
-                    yield Skipped(_unicode(source), "a name that is not Unicode text (half of a surrogate pair)")
+                    yield Skipped(_unicode(source), "a name that is not Unicode text (a lone surrogate)")
                 else:
                     title = " ".join(normalise(item.title).split())
                     if len(self._beginning) < ENOUGH:

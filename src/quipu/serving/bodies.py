@@ -24,7 +24,7 @@ GROWN = 400
 def check_text(text: str) -> str:
     """The text; ValueError where it is empty, or cannot be stored."""
     if "\x00" in text or not is_unicode(text):
-        raise ValueError("holds a NUL character or half of a character pair")
+        raise ValueError("holds a NUL character or a lone surrogate")
     if not text.strip():
         raise ValueError("is empty")
     return text

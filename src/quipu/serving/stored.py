@@ -32,7 +32,7 @@ Id = Annotated[str, Path(pattern=r"^[0-9a-f]{1,32}$", examples=["3f1d0c5a9b7e42d
 
 def _plain(text: str | None) -> str | None:
     if text is not None and ("\x00" in text or not is_unicode(text)):
-        raise ValueError("holds a NUL character or half of a character pair")
+        raise ValueError("holds a NUL character or a lone surrogate")
     return text
 
 

@@ -13,6 +13,9 @@ from quipu.errors import FormatError, InputError
 from quipu.storage.guard import check_files, read_json
 from quipu.storage.schema import FORMAT_VERSION
 
+REENCODING = "rekeying"
+"""A key of the manifest while a memory is encoded anew. Memories hold this word: another would hide an interruption."""
+
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """The manifest of the memory at ``path``; InputError where there is none, FormatError where it cannot be used."""

@@ -107,7 +107,7 @@ def get(store: Store, passage_ids: Sequence[str]) -> dict[str, PassageTokens]:
         offsets = _unpacked(places)
         if not len(offsets) or len(codes) % len(offsets):
             raise FormatError(
-                f"{store.path}: tokens of passage {passage_id} are damaged; run: quipu rekey {store.path}"
+                f"{store.path}: tokens of passage {passage_id} are damaged; run: quipu reencode {store.path}"
             )
         found[passage_id] = PassageTokens(np.frombuffer(codes, dtype=np.uint8).reshape(len(offsets), -1), offsets)
     return found
@@ -124,7 +124,9 @@ def vectors(store: Store) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
         last = rows[-1][0]
         data = b"".join(row[2] for row in rows)
         if len(data) != 2 * store.width * len(rows):
-            raise FormatError(f"{store.path}: a passage's vector has the wrong length; run: quipu rekey {store.path}")
+            raise FormatError(
+                f"{store.path}: a passage's vector has the wrong length; run: quipu reencode {store.path}"
+            )
         yield [row[1] for row in rows], np.frombuffer(data, dtype=np.float16).reshape(len(rows), -1).astype(np.float32)
 
 

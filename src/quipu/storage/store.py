@@ -22,7 +22,14 @@ from quipu.errors import FormatError, InputError, QuipuError
 from quipu.records import Origin, QAPair, Span, Verdict
 from quipu.storage.connections import Connections
 from quipu.storage.journal import Journal
-from quipu.storage.manifest import is_whole, manifest_stamp, read_manifest, replace_manifest, write_manifest
+from quipu.storage.manifest import (
+    REENCODING,
+    is_whole,
+    manifest_stamp,
+    read_manifest,
+    replace_manifest,
+    write_manifest,
+)
 from quipu.storage.opening import connect, lock
 from quipu.storage.outline import Outlines
 from quipu.storage.schema import FORMAT_VERSION, differences, list_gone, migrate
@@ -360,7 +367,7 @@ class Store(Texts, Journal):
         All in one transaction. The manifest says that it is under way, so that a memory whose keys are of one encoder
         and whose manifest names another cannot open; the same call again mends it.
         """
-        self.note("rekeying", {"name": name, "sha256": digest})
+        self.note(REENCODING, {"name": name, "sha256": digest})
         (self.path / "index.json").unlink(missing_ok=True)  # else one of the former keys stays, if this is killed
         after = 0
         with self.transaction():
@@ -380,7 +387,7 @@ class Store(Texts, Journal):
                 rows = [(vector.tobytes(), mark) for (mark, _), vector in zip(some, vectors, strict=True)]
                 self._db.executemany("UPDATE feedback SET vector = ? WHERE id = ?", rows)
         self.models = {name: digest}
-        self.note("models", self.models, forget=("rekeying", "calibration"))
+        self.note("models", self.models, forget=(REENCODING, "calibration"))
 
     def vector(self, row: int) -> Vectors | None:
         """The stored vector of a row (width,), None where there is none of that width."""

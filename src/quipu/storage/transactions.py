@@ -57,7 +57,7 @@ class Transactions:
                 for statement in undo:
                     self._db.execute(statement)
             if isinstance(error, UnicodeEncodeError):
-                raise InputError(f"{self.path}: a text holds half of a character pair ({error}); mend it") from error
+                raise InputError(f"{self.path}: a text holds a lone surrogate ({error}); mend it") from error
             if isinstance(error, sqlite3.IntegrityError):
                 raise InputError(f"{self.path}: a record does not fit what is stored ({error})") from error
             if isinstance(error, sqlite3.Error):

@@ -117,7 +117,7 @@ def test_steps_that_hold_the_same_answer_confirm_each_other() -> None:
         return cascade(["x?"], steps, bar, scorer=lambda: scorer)[0]  # type: ignore[arg-type]
 
     answer = ask(OWN, 0.6)
-    # By hand: look-up alone 2 + log(2/3) = 1.59; "same" 4 + 2 log(3/7) = 2.31, log-odds 0.81, p = .69 over .6.
+    # By hand: lookup alone 2 + log(2/3) = 1.59; "same" 4 + 2 log(3/7) = 2.31, log-odds 0.81, p = .69 over .6.
     assert (answer.text, answer.route, answer.reason) == ("the Same", "read", "read and passage agree")
     assert answer.probability is not None and abs(answer.probability - 0.691) < 0.001
     assert ask(OWN, 0.7).text is None and ask(Bar(0.8), 0.6).text is None and ask(Bar(None, 0.7), 0.6).text is None

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def pair_found(question: str, pair: QAPair, score: float, context: str = "") -> list[Proposal]:
-    """What look-up proposes where it finds one pair."""
+    """What lookup proposes where it finds one pair."""
     hit = Hit(pair, score, 1, "vector")
     return [Proposal("lookup", pair.answer, features(question, [hit], [0.0], 0, context), (hit,), score)]
 
@@ -75,7 +75,7 @@ def test_a_reason_about_a_number_is_true_of_all_that_is_stored(store: Store) -> 
 
 
 def test_the_best_proposal_counts_and_what_is_generated_is_marked(store: Store) -> None:
-    """By hand: log p -.1 gives log-odds 2 * -.1 + 1 = .8, p = .69; after look-up -.2 - 1 = -1.2, p = .23."""
+    """By hand: log p -.1 gives log-odds 2 * -.1 + 1 = .8, p = .69; after lookup -.2 - 1 = -1.2, p = .23."""
     document = Document.make("tea.txt", "Tea", "Fortune carried tea plants to Calcutta.")
     passage = Passage.make(document, Span(0, len(document.text)))
     store.add_documents([document], [passage])

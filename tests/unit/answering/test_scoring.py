@@ -18,7 +18,7 @@ SCORER = LinearScorer(("a", "b"), (2.0, -1.0), Odds(1.5, -0.5), 0.4, Odds(1.0, -
 
 
 def test_a_score_becomes_a_probability() -> None:
-    """By hand: 2 * .5 - 1 * .25 = .75; log-odds 1.5 * .75 - .5 = .625, after look-up .75 - 2 = -1.25."""
+    """By hand: 2 * .5 - 1 * .25 = .75; log-odds 1.5 * .75 - .5 = .625, after lookup .75 - 2 = -1.25."""
     assert SCORER.score((0.5, 0.25)) == pytest.approx(0.75)
     assert SCORER.probability(0.75) == pytest.approx(1 / (1 + math.exp(-0.625)))
     assert SCORER.probability(0.75, after_lookup=True) == pytest.approx(1 / (1 + math.exp(1.25)))

@@ -42,7 +42,7 @@ def test_the_first_step_that_is_sure_enough_is_believed() -> None:
             "passage": (candidate("passage", "1914", 1.0), candidate("passage", "1870", 3.0, True)),
         },
     )  # fmt: skip
-    found = outcome(unsure, SCORERS)  # 3 less 1, by the odds of what look-up leaves open
+    found = outcome(unsure, SCORERS)  # 3 less 1, by the odds of what lookup leaves open
     assert found == Outcome(pytest.approx(1 / (1 + math.exp(-2.0))), True, True, "passage")
 
 
@@ -84,7 +84,7 @@ def test_figures_by_hand() -> None:
 
 
 def test_a_raised_threshold_sends_questions_on_to_the_next_step() -> None:
-    """Look-up says .95 to one question and .92 to another, which the passage would answer with .98.
+    """Lookup says .95 to one question and .92 to another, which the passage would answer with .98.
 
     From .95 on the second is answered by the passage: both are given, with .95 and .98. A count of what is said at the
     usual thresholds would promise .95 alone.

@@ -31,7 +31,7 @@ def features(name: str, **values: float) -> tuple[float, ...]:
 
 
 def records(count: int, seed: int = 0, name: str = "set") -> list[Record]:
-    """Look-up is right with the logistic function of its similarity, reading with that of its log-probability.
+    """Lookup is right with the logistic function of its similarity, reading with that of its log-probability.
 
     What is right says "right", so that steps that are right agree.
     """
@@ -99,7 +99,7 @@ def test_a_precision_out_of_reach_keeps_the_thresholds() -> None:
 
 
 def test_thresholds_are_those_that_answer_most_rightly() -> None:
-    """Look-up is not to be believed early where a reading is nearly always right."""
+    """Lookup is not to be believed early where a reading is nearly always right."""
     made = [
         Record(item.name, item.group, {**item.steps, "passage": (
             Candidate("passage", "right", item.steps["passage"][0].features, at % 10 > 0),)})

@@ -182,7 +182,7 @@ def verbs(memory: Path, folder: Path) -> Iterator[list[str]]:
             yield ["why", str(memory), pair, *as_json]
         yield ["why", str(memory), "\x1b[2J", *as_json]
         yield ["info", str(memory), *as_json]
-        yield ["coverage", str(memory), *as_json]
+        yield ["yield", str(memory), *as_json]
         yield ["verify", str(memory), *as_json]
         yield ["export", str(memory), str(folder / f"out{len(as_json)}.jsonl"), *as_json]
         yield ["remove", str(memory), "--document", "no\x1b[2J", *as_json]

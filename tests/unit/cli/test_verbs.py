@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from quipu.cli.verbs import VERBS, Verbs
+import pytest
+
+from quipu.cli.main import run
+from quipu.cli.verbs import FORMER, VERBS, Verbs
 
 
 def test_the_table_says_what_the_docstrings_say() -> None:
@@ -15,6 +18,19 @@ def test_the_table_says_what_the_docstrings_say() -> None:
         assert commands[name].name == name
         help_text = " ".join((commands[name].help or "").split("\n\n")[0].split())
         assert help_text.startswith(line), help_text
+
+
+@pytest.mark.parametrize(("former", "word"), FORMER.items())
+def test_a_former_word_is_understood_and_named(former: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script written for the last version would end with "no such command", or never learn of the new word."""
+    assert run([former, "--help"]) == 0
+    said = capsys.readouterr()
+    assert said.out.split()[:3] == ["Usage:", "quipu", word]
+    assert said.err.count("\n") == 1 and f"`quipu {former}` is called `quipu {word}` now" in said.err
+    assert run([word, "--help"]) == 0
+    assert capsys.readouterr() == (said.out, "")
+    assert run(["--help"]) == 0
+    assert former not in capsys.readouterr().out.split()
 
 
 def test_help_and_a_verb_load_no_other_verb() -> None:

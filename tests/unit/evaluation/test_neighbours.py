@@ -35,7 +35,7 @@ def test_every_document_has_its_questions_and_the_answers_stand_there() -> None:
 
 
 def test_questions_are_not_in_the_documents_words() -> None:
-    """Of a question whose words all stand in one sentence, look-up would be measured on what it copied."""
+    """Of a question whose words all stand in one sentence, lookup would be measured on what it copied."""
     for path in documents():
         lines = [_words(line) for line in path.read_text(encoding="utf-8").replace(". ", "\n").splitlines()]
         copied = [

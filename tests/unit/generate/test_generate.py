@@ -83,7 +83,7 @@ def test_the_reader_must_find_the_same_answer() -> None:
 
 
 def test_the_best_of_equal_pairs_stays() -> None:
-    """Doubles crowd the hits of a question and hide the other candidates."""
+    """Duplicates crowd the hits of a question and hide the other candidates."""
 
     def pair(question: str, answer: str, start: int, score: float) -> QAPair:
         span = Span(start, start + len(answer))

@@ -137,7 +137,7 @@ def test_the_report_adds_up_when_answers_grow() -> None:
 
 
 def test_two_spans_that_are_read_back_as_one_are_one_pair() -> None:
-    """The second of them is a double with a name, and no further evidence: it stands in the same place."""
+    """The second of them is a duplicate with a name, and no further evidence: it stands in the same place."""
 
     class Both(NumberModel):
         def extract(self, texts: Sequence[str], *, limit: int = 25) -> list[list[Candidate]]:
@@ -154,8 +154,8 @@ def test_two_spans_that_are_read_back_as_one_are_one_pair() -> None:
     final = {verdict.pair_id: verdict for verdict in found.verdicts}
     dropped = [verdict for verdict in final.values() if not verdict.kept]
     assert found.asked == len(final)
-    doubles = [verdict for verdict in dropped if verdict.stage == "dedup"]
-    assert [item.because_of for item in doubles] == [found.pairs[0].id]
+    duplicates = [verdict for verdict in dropped if verdict.stage == "dedup"]
+    assert [item.because_of for item in duplicates] == [found.pairs[0].id]
 
 
 def test_a_span_that_another_one_is_read_back_as_keeps_its_pair() -> None:

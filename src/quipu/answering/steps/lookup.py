@@ -1,4 +1,4 @@
-"""RePAQ's look-up: the best stored pair is the answer, and its place in the document is the evidence.
+"""RePAQ's lookup: the best stored pair is the answer, and its place in the document is the evidence.
 
 With a reranker the best pair is the one that retriever and reranker prefer together. An answer that the question itself
 names is passed over while another one is there.
@@ -114,7 +114,7 @@ class Lookup:
 
 
 def scorer_name(rerank: bool) -> str:
-    """Look-up has one scorer with the reranker and one without."""
+    """Lookup has one scorer with the reranker and one without."""
     return "lookup_reranked" if rerank else "lookup"
 
 

@@ -1,6 +1,6 @@
 """Reading pairs: the best pairs, read together, give an answer (QAMAT's discrete path, Chen et al. 2023).
 
-Unlike look-up the answer need not be the best pair's: the reader weighs all of them, may say what none says, and may
+Unlike lookup the answer need not be the best pair's: the reader weighs all of them, may say what none says, and may
 say that none answers.
 """
 

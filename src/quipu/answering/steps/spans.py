@@ -49,7 +49,7 @@ class Spans:
             return f"the encoder {name} reads no spans; use one that was trained with QuIP"
         if not passage_vectors.made_by(self._store, encoder):
             path = self._store.path
-            return f"{path} holds no token vectors by {encoder.name}; run: quipu rekey {path}"
+            return f"{path} holds no token vectors by {encoder.name}; run: quipu reencode {path}"
         return ""
 
     def propose(self, questions: Sequence[str], context: Context) -> list[list[Proposal]]:

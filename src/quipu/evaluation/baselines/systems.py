@@ -1,4 +1,4 @@
-"""Whole systems out of a search and, where they read, a reader: the rows that stand beside quipu's look-up."""
+"""Whole systems out of a search and, where they read, a reader: the rows that stand beside quipu's lookup."""
 
 from __future__ import annotations
 

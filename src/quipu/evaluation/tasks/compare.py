@@ -1,4 +1,4 @@
-"""One table of all ways to answer from a memory, on the same questions: quipu's own, and rivals of equal size.
+"""One table of all ways to answer from a memory, on the same questions: quipu's own, and baselines of equal size.
 
 EM and F1 of the first answer, nothing held back; recall@50 of an accepted answer among the pairs (or the passages
 read); questions/s of all together, milliseconds of one by one; stored words that a transformer reads for a question;
@@ -36,7 +36,7 @@ from quipu.models.memory_reader import MemoryReader
 from quipu.records import Example, Score
 from quipu.storage.reading import given
 
-READ = 3  # passages that the rivals read
+READ = 3  # passages that the baselines read
 FUSED = (20, 100)  # passages that FiD reads
 
 
@@ -99,18 +99,18 @@ class Fused:
 
 
 def systems(memory: Memory, fid: Path | None = None, writer: Path | None = None) -> dict[str, Callable[[], System]]:
-    """Every row of the table by its name; each is made when it is asked for. ``fid``, ``writer``: trained rivals."""
+    """Every row of the table by its name; each is made when it is asked for. ``fid``, ``writer``: trained baselines."""
     passages = partial(_texts, memory)
 
     def reads(name: str, search: BM25 | Dense) -> System:
         return PassageReader(name, search, passages(), LanguageModel(), READ, "probability")
 
-    rivals: dict[str, Callable[[], System]] = {}
+    baselines: dict[str, Callable[[], System]] = {}
     if fid is not None:
-        rivals = {f"fid-{best}": partial(Fused, f"fid-{best}", memory, fid, best) for best in FUSED}
+        baselines = {f"fid-{best}": partial(Fused, f"fid-{best}", memory, fid, best) for best in FUSED}
     if writer is not None:
-        rivals["closed-book-writer"] = partial(Fused, "closed-book-writer", memory, writer, 0)
-    return rivals | {
+        baselines["closed-book-writer"] = partial(Fused, "closed-book-writer", memory, writer, 0)
+    return baselines | {
         "lookup": lambda: Lookup(memory, name="lookup"),
         "lookup-reranked": lambda: Lookup(memory, name="lookup-reranked", rerank=True),
         "read": lambda: Lookup(memory, name="read", method="read"),

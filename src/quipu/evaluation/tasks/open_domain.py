@@ -29,7 +29,6 @@ RECALLS = (1, 5, 10, 50)
 METHODS = ("cascade", "lookup", "read", "chain", "span", "passage")
 Search = Literal["vector", "words", "both"]
 T = TypeVar("T")
-NAMES = {"lookup": "look-up"}
 LATENCY_SAMPLE = 300  # questions asked one by one
 
 
@@ -61,7 +60,7 @@ class Lookup:
         memory: Memory,
         k: int = 50,
         search: Search = "vector",
-        name: str = "look-up",
+        name: str = "lookup",
         rerank: bool = False,
         method: str = "lookup",
     ) -> None:
@@ -131,7 +130,7 @@ def evaluate(
     questions = [example.question for example in examples]
     settings = {"method": method, "k": k, "rerank": rerank}
     report = run(
-        OpenDomain(examples, k=k), Lookup(memory, k, name=NAMES.get(method, method), rerank=rerank, method=method),
+        OpenDomain(examples, k=k), Lookup(memory, k, name=method, rerank=rerank, method=method),
         settings=settings, predictions=predictions,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Selective answering: does quipu know when it knows? Probability and abstention against what was right.
 
-*Answerable* is a question with an accepted answer among the best ``k`` stored pairs; the others no look-up can answer,
-and an honest look-up refuses them (a cascade may find the answer in a passage). Risk is the share of wrong answers
+*Answerable* is a question with an accepted answer among the best ``k`` stored pairs; the others no lookup can answer,
+and an honest lookup refuses them (a cascade may find the answer in a passage). Risk is the share of wrong answers
 among those given. Of a cascade every step is measured as well, alone and together with those before it.
 """
 
@@ -147,7 +147,7 @@ def evaluate(
         *_precisions(said),
     ]  # fmt: skip
     settings = {"threshold": bar, "k": k, "rerank": rerank, "method": method, "questions": len(said)}
-    name = ("cascade" if method == "cascade" else "look-up") + (" + reranker" if rerank else "")
+    name = ("cascade" if method == "cascade" else "lookup") + (" + reranker" if rerank else "")
     return Report("selective", name, tuple(scores), settings), said
 
 

@@ -30,11 +30,11 @@ from quipu.errors import InputError
 _RUNTIME = "com.microsoft"
 _ZERO = 128  # what a row's zero is stored as
 _SMALLEST = 1e-9  # a row of zeros has this scale
-_TABLE = 1024  # look-up tables with fewer numbers stay as they are
+_TABLE = 1024  # lookup tables with fewer numbers stay as they are
 
 
 def to_int8(source: Path, target: Path) -> None:
-    """A float graph's constant matrices and look-up tables to int8; activations get a scale per row.
+    """A float graph's constant matrices and lookup tables to int8; activations get a scale per row.
 
     Quantised: ``MatMul`` and ``Gemm`` whose right side is a constant matrix (a scale per column), ``Gather`` along the
     first axis of a constant matrix (a scale per row). Products of two activations stay in float.

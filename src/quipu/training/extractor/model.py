@@ -77,7 +77,7 @@ class ExtractorModel(nn.Module):
             shutil.copy(base / name, folder / name)
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """Rows of the word table: (...) int64 -> (..., D). At run time this look-up is numpy's."""
+        """Rows of the word table: (...) int64 -> (..., D). At run time this lookup is numpy's."""
         return self.encoder.embeddings.word_embeddings(ids)
 
     def features(self, words: torch.Tensor, shapes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

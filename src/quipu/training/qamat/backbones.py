@@ -242,7 +242,7 @@ class CopyBackbone(Backbone):
         return ((marks.cumsum(dim=1) - marks) > 0).long()
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """Rows of the word table (..., D). At run time this look-up is numpy's."""
+        """Rows of the word table (..., D). At run time this lookup is numpy's."""
         return cast(torch.Tensor, self.encoder.embeddings.word_embeddings(ids))
 
     def memory(self, states: torch.Tensor, blocks: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

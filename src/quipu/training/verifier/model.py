@@ -54,7 +54,7 @@ class VerifierModel(nn.Module):
             shutil.copy(base / name, folder / name)
 
     def words(self, ids: torch.Tensor) -> torch.Tensor:
-        """Rows of the word table: (n, T) -> (n, T, D). At run time this look-up is numpy's."""
+        """Rows of the word table: (n, T) -> (n, T, D). At run time this lookup is numpy's."""
         rows: torch.Tensor = self.encoder.embeddings.word_embeddings(ids)
         return rows
 

@@ -125,7 +125,7 @@ def letters(page: Any, edge: Box, shapes: Shapes) -> tuple[dict[int, list[Text]]
 
 
 def _letter(code: int) -> str:
-    """The character; U+FFFD where the font does not tell which, and for half of a pair."""
+    """The character; U+FFFD where the font does not tell which, and for a lone surrogate."""
     if 32 <= code < 0x7F or 0xA0 <= code < 0xD800 or 0xE000 <= code < 0x110000:
         return chr(code)
     return "\n" if code == 10 else " " if code in (9, 13) else UNKNOWN

@@ -8,12 +8,13 @@ from quipu.building.builder import Progress
 from quipu.models.bundle import sha256_of
 from quipu.models.protocols import Keys, SupportsEncode
 from quipu.storage.index import Index
+from quipu.storage.manifest import REENCODING
 from quipu.storage.store import Store
 
 
-def rekey(store: Store, encoder: SupportsEncode, progress: Progress | None) -> int:
+def reencode(store: Store, encoder: SupportsEncode, progress: Progress | None) -> int:
     """Make every key, and the index, with this encoder; how many. 0 where the keys are its own already."""
-    if sha256_of(encoder) in store.models.values() and "rekeying" not in store.manifest:
+    if sha256_of(encoder) in store.models.values() and REENCODING not in store.manifest:
         store.begin_writing()
         Index.bring_up_to_date(store)  # whoever stored them may have been killed before it made the index
         return 0
@@ -24,7 +25,7 @@ def rekey(store: Store, encoder: SupportsEncode, progress: Progress | None) -> i
         keys = encoder.encode(texts)
         done += len(texts)
         if progress is not None:
-            progress({"stage": "rekey", "done": done, "total": total})
+            progress({"stage": "reencode", "done": done, "total": total})
         return keys
 
     store.replace_vectors(make, encoder.name, sha256_of(encoder))
