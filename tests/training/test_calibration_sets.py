@@ -43,6 +43,14 @@ def wanted(tmp_path: Path) -> Wanted:
         {"question": f"How much does pump {at} {verb}?", "answers": answers, "document": f"pump-{at}.md"}
         for at in range(20) for verb, answers in (("lift", [f"{at} litres"]), ("weigh", []))
     ])  # fmt: skip
+    (tmp_path / "faqs").mkdir()
+    write(tmp_path / "faqs" / "pairs.jsonl", [
+        {"question": f"How do I open gate {at}?", "answer": f"With key {at}.", "group": f"gate-{at}"} for at in range(9)
+    ])  # fmt: skip
+    write(tmp_path / "faqs" / "questions.jsonl", [
+        {"question": f"How do I {verb} gate {at}?", "answers": answers, "group": f"gate-{at}"}
+        for at in range(9) for verb, answers in (("unlock", [f"With key {at}."]), ("close", []))
+    ])  # fmt: skip
     write(data / "opentriviaqa" / "questions.jsonl.gz", [
         {"question": f"Which was the {at}th river that Mary Stone crossed?", "answer": f"River {at}"}
         for at in range(200)
@@ -56,7 +64,7 @@ def wanted(tmp_path: Path) -> Wanted:
     ]  # fmt: skip
     for name in ("hotpotqa/train-100.json.gz", "2wiki/train-500.jsonl.gz", "musique/train-100.json.gz"):
         write(data / name, hotpot)
-    return Wanted(data, tmp_path / "run", tmp_path / "answers.jsonl", tmp_path / "manuals", 60, 90, 3)
+    return Wanted(data, tmp_path / "run", tmp_path / "answers.jsonl", tmp_path / "manuals", tmp_path / "faqs", 60, 90, 3)
 
 
 @pytest.mark.parametrize("name", [*SETS, *HELD])

@@ -67,15 +67,20 @@ def ask_ordering(asked: Asked, *, rerank: bool, skip: int = 0) -> Iterator[Recor
         yield from _ordering(answerer, asked.name, some, names)
 
 
-def ask_steps(asked: Asked, ordering: Mapping[str, LinearScorer], *, rerank: bool, skip: int = 0) -> Iterator[Record]:
-    """What every step proposes for each question but the first ``skip``, with the scorers of ``ordering``."""
+def ask_steps(
+    asked: Asked, ordering: Mapping[str, LinearScorer], steps: Sequence[str] = STEPS, *, skip: int = 0
+) -> Iterator[Record]:
+    """What ``steps`` propose for each question but the first ``skip``, with the scorers of ``ordering``.
+
+    ``RERANKED`` among them is lookup with the reranker.
+    """
     answerer = asked.memory.answerer
     before = answerer.calibrations
     known = (Calibration(ordering, "under way"), *before)
     for some in _batches(asked.questions[skip:]):
         answerer.calibrations = known
         try:
-            records = _batch(answerer, asked.name, some, rerank)
+            records = _batch(answerer, asked.name, some, steps)
         finally:
             answerer.calibrations = before
         yield from records
@@ -135,15 +140,15 @@ def _ordering(answerer: Answerer, name: str, some: Sequence[Labelled], names: Se
     return [Record(name, item.group, own) for item, own in zip(some, steps, strict=True)]
 
 
-def _batch(answerer: Answerer, name: str, some: Sequence[Labelled], rerank: bool) -> list[Record]:
-    steps: list[dict[str, tuple[Candidate, ...]]] = [{} for _ in some]
-    if rerank and not answerer.missing("rerank"):
-        _add(answerer, steps, some, RERANKED, _context(answerer, some, rerank=True))
+def _batch(answerer: Answerer, name: str, some: Sequence[Labelled], steps: Sequence[str]) -> list[Record]:
+    found: list[dict[str, tuple[Candidate, ...]]] = [{} for _ in some]
+    if RERANKED in steps and not answerer.missing("rerank"):
+        _add(answerer, found, some, RERANKED, _context(answerer, some, rerank=True))
     context = _context(answerer, some)  # one for all steps: a passage is read for a question once
     for step in STEPS:
-        if not answerer.missing(step):
-            _add(answerer, steps, some, step, context)
-    return [Record(name, item.group, own) for item, own in zip(some, steps, strict=True)]
+        if step in steps and not answerer.missing(step):
+            _add(answerer, found, some, step, context)
+    return [Record(name, item.group, own) for item, own in zip(some, found, strict=True)]
 
 
 def _add(

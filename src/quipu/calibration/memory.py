@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from quipu.answering.scoring import ORDERING, LinearScorer, bundled
-from quipu.calibration.asking import RERANKED, Record, ask_ordering, ask_steps
+from quipu.calibration.asking import RERANKED, STEPS, Record, ask_ordering, ask_steps
 from quipu.calibration.cascade import outcomes, report_of
 from quipu.calibration.fitting import ENOUGH
 from quipu.calibration.questions import Asked, labelled, marked
@@ -48,7 +48,7 @@ def calibrate(
     known = (name for name in ORDERING if not answerer.missing(name))
     own = {name: scorer for name in known if (scorer := answerer.fitted(name)) is not None}
     ordering = own or fit_ordering(list(ask_ordering(asked, rerank=rerank)), answerer.uses)
-    records = list(ask_steps(asked, ordering, rerank=rerank))
+    records = list(ask_steps(asked, ordering, (RERANKED, *STEPS) if rerank else STEPS))
     if rerank:
         records = [_reranked_first(record) for record in records]
     seen = {item.scorer for record in records for row in record.steps.values() for item in row} | {"cascade"}

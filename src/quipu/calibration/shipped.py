@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from quipu.answering.answerer import SCORERS
 from quipu.answering.scoring import ORDERING, Calibration, LinearScorer
-from quipu.calibration.asking import STEPS, Record, ask_ordering, ask_steps, recorded
+from quipu.calibration.asking import RERANKED, STEPS, Record, ask_ordering, ask_steps, recorded
 from quipu.calibration.cascade import outcomes
 from quipu.calibration.questions import Asked
 from quipu.calibration.scorers import Goals, by_set, cross_validated, fit, fit_ordering, possible
@@ -67,28 +68,35 @@ def _first(item: Asked, folder: Path, rerank: bool, report: Report) -> list[Reco
     def make(skip: int) -> Iterator[Record]:
         return ask_ordering(item, rerank=rerank, skip=skip)
 
-    return recorded(folder / f"{item.name}-{_digest(item, {})}-first.jsonl", item, make, report)
+    return recorded(folder / f"{item.name}-{_digest(item, {}, ORDERING)}-first.jsonl", item, make, report)
 
 
 def _records(
     item: Asked, folder: Path, ordering: Mapping[str, LinearScorer], rerank: bool, report: Report
 ) -> list[Record]:
-    """What every step proposes."""
+    """What every step proposes; with the reranker in a file of its own, since another scorer orders what it reads."""
 
-    def make(skip: int) -> Iterator[Record]:
-        return ask_steps(item, ordering, rerank=rerank, skip=skip)
+    def asked(steps: Sequence[str], by: str) -> list[Record]:
+        own = {name: scorer for name, scorer in ordering.items() if name == by}
+        file = folder / f"{item.name}-{_digest(item, own, steps)}-{by}.jsonl"
+        return recorded(file, item, lambda skip: ask_steps(item, own, steps, skip=skip), report)
 
-    return recorded(folder / f"{item.name}-{_digest(item, ordering)}.jsonl", item, make, report)
+    found = asked(STEPS, "where")
+    if not rerank or item.memory.answerer.missing("rerank"):
+        return found
+    reranked = asked((RERANKED,), "rerank")
+    return [replace(one, steps={**other.steps, **one.steps}) for one, other in zip(found, reranked, strict=True)]
 
 
-def _digest(item: Asked, ordering: Mapping[str, LinearScorer]) -> str:
-    """What a file of records is of: memory, models, features, questions, and the order of passages and pairs."""
+def _digest(item: Asked, ordering: Mapping[str, LinearScorer], steps: Sequence[str]) -> str:
+    """What a file of records is of: memory, steps with models and features, questions, the order of what they read."""
     answerer = item.memory.answerer
     known = {
         "memory": item.memory.path.name,
         "models": {
             name: sorted(answerer.uses(name).values()) for name in (*ORDERING, *STEPS) if not answerer.missing(name)
         },
+        "steps": list(steps),
         "features": {name: kind.features for name, kind in SCORERS.items()},
         "questions": [(question.question, question.answers) for question in item.questions],
         "ordering": {name: [round(weight, 9) for weight in scorer.weights] for name, scorer in ordering.items()},

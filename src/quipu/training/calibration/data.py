@@ -43,13 +43,15 @@ class LabelledSet:
 class Wanted:
     """Where the public sets are, where files are written, how large a set is (passages: about), and a seed.
 
-    ``answers``: JSONL of short answers to SelQA's questions, see ``selqa``; ``manuals``: a folder, see ``manuals``.
+    ``answers``: JSONL of short answers to SelQA's questions, see ``selqa``; ``manuals`` and ``faqs``: folders, see
+    ``manuals`` and ``faqs``.
     """
 
     data: Path
     run: Path
     answers: Path
     manuals: Path
+    faqs: Path
     questions: int
     passages: int
     seed: int
@@ -155,6 +157,15 @@ def manuals(wanted: Wanted) -> LabelledSet:
     return LabelledSet(list(_unanswered(asked, gone, {path.name for path in files})), kept)
 
 
+def faqs(wanted: Wanted) -> LabelledSet:
+    """Ready pairs as services have them, invented for this (``pairs.jsonl``: question, answer, group), and all of
+    ``questions.jsonl`` (question, answers, group): asked as people would, and next door to what is stored.
+    """
+    rows = read_jsonl(wanted.faqs / "questions.jsonl")
+    asked = [Labelled(row["question"], tuple(row["answers"]), row["group"]) for row in rows]
+    return LabelledSet(asked, pairs=wanted.faqs / "pairs.jsonl")
+
+
 def two_documents(wanted: Wanted) -> LabelledSet:
     """Training questions of HotpotQA, 2WikiMultihopQA and MuSiQue over the paragraphs they need and one more each."""
     found: list[multihop.MultiHop] = []
@@ -177,7 +188,7 @@ def two_documents(wanted: Wanted) -> LabelledSet:
 
 SETS: Mapping[str, Callable[[Wanted], LabelledSet]] = {
     "selqa": selqa, "manuals": manuals, "fairytales": fairytales, "microworld": microworld, "trivia": trivia,
-    "two-documents": two_documents,
+    "faqs": faqs, "two-documents": two_documents,
 }  # fmt: skip
 HELD: Mapping[str, Callable[[Wanted], LabelledSet]] = {
     "fairytales-held": lambda wanted: fairytales(wanted, held=True),

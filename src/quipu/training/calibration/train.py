@@ -36,6 +36,7 @@ class CalibrationRecipe:
     out: Path
     answers: Path
     manuals: Path
+    faqs: Path
     sets: tuple[str, ...] = tuple(SETS)
     held: tuple[str, ...] = tuple(HELD)
     questions: int = 200  # of a set, at most
@@ -68,7 +69,14 @@ def run(recipe: CalibrationRecipe, report: Report = lambda line: None) -> Path:
 def _asked(recipe: CalibrationRecipe, name: str, stack: ExitStack, report: Report) -> Asked:
     """The memory of a labelled set, built where it is not there yet, with its questions."""
     wanted = Wanted(
-        recipe.data, recipe.run, recipe.answers, recipe.manuals, recipe.questions, recipe.passages, recipe.seed
+        recipe.data,
+        recipe.run,
+        recipe.answers,
+        recipe.manuals,
+        recipe.faqs,
+        recipe.questions,
+        recipe.passages,
+        recipe.seed,
     )
     found = {**SETS, **HELD}[name](wanted)
     path = recipe.run / f"{name}-{_makers(recipe)}.quipu"
