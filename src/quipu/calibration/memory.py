@@ -33,7 +33,7 @@ def calibrate(
     examples: questions with accepted answers; None: ``count`` questions of the memory's own pairs, by which the
     probabilities that ship are bent: how well right and wrong are told apart here, not how many are right, which is as
     many as were asked. Few examples bend them, too; many replace them. ``rerank``: for asking with the
-    reranker; without it look-up is fitted as well. ``from_feedback``: the questions are those whose answers somebody
+    reranker; without it lookup is fitted as well. ``from_feedback``: the questions are those whose answers somebody
     marked as right or wrong in this memory; the share of right ones counts, so both must be marked as they come.
     InputError where fewer than ``MARKS`` are right, or wrong.
 
@@ -82,7 +82,7 @@ def _questions(
 
 
 def _reranked_first(record: Record) -> Record:
-    """The record of a cascade that begins with the reranker; what plain look-up found is only fitted."""
+    """The record of a cascade that begins with the reranker; what plain lookup found is only fitted."""
     steps = dict(record.steps)
     if RERANKED in steps:
         steps |= {"lookup": steps[RERANKED], RERANKED: steps.get("lookup", ())}

@@ -36,7 +36,7 @@ def fit_shipped(
     """Scorers fitted on the sets ``asked``, with thresholds by which a share ``precision`` of the answers is right.
 
     Writes ``folder``/figures.json: of each set the figures of scorers that were fitted on other documents, and of the
-    sets ``held``, on which nothing is fitted. ``rerank``: fit look-up with the reranker too, where there is one.
+    sets ``held``, on which nothing is fitted. ``rerank``: fit lookup with the reranker too, where there is one.
     """
     answerer = asked[0].memory.answerer
     first = [record for item in asked for record in _first(item, folder, rerank, report)]

@@ -42,7 +42,7 @@ class CalibrationRecipe:
     questions: int = 200  # of a set, at most
     passages: int = 200  # of a set, about
     precision: float | None = 0.85
-    rerank: bool = True  # fit look-up with the reranker too, where there is one
+    rerank: bool = True  # fit lookup with the reranker too, where there is one
     encoder: str | None = None
     reranker: str | None = None
     language_model: str | None = None
