@@ -64,7 +64,9 @@ def wanted(tmp_path: Path) -> Wanted:
     ]  # fmt: skip
     for name in ("hotpotqa/train-100.json.gz", "2wiki/train-500.jsonl.gz", "musique/train-100.json.gz"):
         write(data / name, hotpot)
-    return Wanted(data, tmp_path / "run", tmp_path / "answers.jsonl", tmp_path / "manuals", tmp_path / "faqs", 60, 90, 3)
+    return Wanted(
+        data, tmp_path / "run", tmp_path / "answers.jsonl", tmp_path / "manuals", tmp_path / "faqs", 60, 90, 3
+    )
 
 
 @pytest.mark.parametrize("name", [*SETS, *HELD])
