@@ -19,6 +19,7 @@ import quipu
 from common import ask, say, write_lines
 from figures import Figure, Result
 from quipu.datasets.io import read_jsonl
+from quipu.errors import InputError
 from quipu.records import Score
 from quipu.text import normalize_answer, token_f1
 
@@ -38,7 +39,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Result:
     """Build, ask and count, kind by kind."""
     kinds = sorted(path.stem for path in options.cases.glob("*.jsonl") if (options.cases / path.stem).is_dir())
-    rows = [row for kind in kinds if not options.only or kind in options.only for row in asked(options.cases, kind)]
+    kinds = [kind for kind in kinds if not options.only or kind in options.only]
+    if not kinds:
+        raise InputError(
+            f"{options.cases}: no kinds here, each a folder KIND and KIND.jsonl; --cases names another folder"
+        )
+    rows = [row for kind in kinds for row in asked(options.cases, kind)]
     if options.answers is not None:
         write_lines(options.answers, rows)
     figures = [figure for kind in dict.fromkeys(str(row["kind"]) for row in rows) for figure in counted(kind, rows)]

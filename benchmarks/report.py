@@ -22,9 +22,9 @@ from quipu.evaluation.report import number, show
 ROOT = Path(__file__).parents[1]
 # The order of BENCHMARKS.md; a result that is not named here comes last.
 ORDER = (
-    "demo", "cascade", "run-a", "fid", "reader", "pairs-run-a", "pairs-examples", "fairytaleqa", "selqa", "microworld",
-    "multihop", "invariance", "cold-start", "scale", "memory-50k", "interrupt", "flips", "round-trips", "sync-random",
-    "text-kept", "fuzz-readers", "t5-speed", "quip", "claims",
+    "demo", "cascade", "run-a", "fid", "reader", "pairs-run-a", "pairs-examples", "cases", "twins", "neighbours",
+    "unanswerable", "fairytaleqa", "selqa", "microworld", "multihop", "invariance", "cold-start", "scale", "memory-50k",
+    "interrupt", "flips", "round-trips", "sync-random", "text-kept", "fuzz-readers", "t5-speed", "quip", "claims",
 )  # fmt: skip
 WAYS = ("cascade", "run-a", "fid")  # these were asked the same questions
 DEMO_HEAD = ("question", "answer", "probability", "source")

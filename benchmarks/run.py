@@ -53,6 +53,8 @@ BENCHMARKS = {
     "fairytaleqa": Benchmark("held_out", ("fairytaleqa/val.jsonl*",), {"set": "fairytaleqa"}),
     "selqa": Benchmark("held_out", ("selqa/*",), {"set": "selqa"}),
     "cases": Benchmark("cases"),
+    "twins": Benchmark("suites", preset={"suite": "twins"}),
+    "neighbours": Benchmark("suites", preset={"suite": "neighbours"}),
     "microworld": Benchmark("microworld"),
     "multihop": Benchmark("multihop", ("*/dev-100.jsonl*",)),
     "invariance": Benchmark("invariance", SQUAD),
