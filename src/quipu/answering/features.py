@@ -23,6 +23,7 @@ FEATURES = (
     "answer_asked", "opposites", "order",
 )  # fmt: skip
 _CLIP = 8.0
+_UNRELATED = 0.2  # similarity of two questions about different things: candidates that a small memory lacks count so
 _MARGIN = 0.5  # a greater distance to other answers says no more: in a memory of few pairs there is nothing else
 _NUMBER = re.compile(r"\d[\d.,]*\d|\d")
 NAME = re.compile(r"(?<!^)\b[A-Z][\w'’-]+")
@@ -38,14 +39,16 @@ def features(
     """What ``FEATURES`` names, of the answer of ``hits[best]``.
 
     logits: the reranker's, one a hit (zeros where there is none); context: the passage and title around the best pair;
-    compared: how many candidates count for the agreement.
+    compared: how many candidates count for the agreement; a memory of one pair does not agree with itself.
     """
     hit = hits[best]
     answer = _normal(hit.pair.answer)
     others = [place for place, other in enumerate(hits) if _normal(other.pair.answer) != answer]
     near = range(min(compared, len(hits)))
-    weights = np.exp([min(_CLIP, logits[place]) + 10.0 * hits[place].score for place in (best, *near)])
-    same = [True, *(place not in others for place in near)]
+    lacking = compared - len(near)
+    scores = [min(_CLIP, logits[place]) + 10.0 * hits[place].score for place in (best, *near)]
+    weights = np.exp([*scores, *[10.0 * _UNRELATED] * lacking])
+    same = [True, *(place not in others for place in near), *[False] * lacking]
     stored = f"{hit.pair.question} {hit.pair.answer}"
     around = f"{stored} {context}"
     asked_words, stored_words = content_words(question), content_words(hit.pair.question)

@@ -25,6 +25,13 @@ def named(
     return dict(zip(FEATURES, features(question, hits, logits, best, context), strict=True))
 
 
+def test_a_memory_of_one_pair_does_not_agree_with_itself() -> None:
+    """Nothing contradicts its only pair, whatever is asked: "Who wrote Faust?" would be as sure as its own question."""
+    near, far = (named("Who wrote Faust?", [hit(SUEZ, score)], [0.0])["agreement"] for score in (0.9, 0.05))
+    assert near == pytest.approx(2 * np.exp(9.0) / (2 * np.exp(9.0) + 9 * np.exp(2.0))) and near > 0.99
+    assert far < 0.05
+
+
 def test_margins_are_over_other_answers_not_over_other_pairs() -> None:
     """Two pairs with one answer support one another: the second must not look like a rival."""
     found = named(
@@ -32,7 +39,7 @@ def test_margins_are_over_other_answers_not_over_other_pairs() -> None:
     )
     assert found["similarity"] == pytest.approx(0.9) and found["similarity_margin"] == pytest.approx(0.3)
     assert found["rerank"] == 3.0 and found["rerank_margin"] == 4.0
-    same, other = np.exp(3.0 + 9.0) * 2 + np.exp(2.5 + 8.8), np.exp(-1.0 + 6.0)
+    same, other = np.exp(3.0 + 9.0) * 2 + np.exp(2.5 + 8.8), np.exp(-1.0 + 6.0) + 7 * np.exp(10 * 0.2)  # seven lack
     assert found["agreement"] == pytest.approx(same / (same + other))
     assert found["filter"] == 0.75 and found["unfiltered"] == 0.0
 

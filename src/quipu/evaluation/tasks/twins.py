@@ -102,7 +102,8 @@ def by_probability(calibration: Calibration, similar: Scorer, verified: Scorer, 
         ):
             hit = Hit(QAPair.make(item.question, item.answer, origin="imported"), value, 1, "vector")
             shown = Shown(Claim(question, item.answer, item.question))
-            found.append(scorer.score((*features(question, [hit], [logit], 0), *described(shown, odds, similarity))))
+            pair = features(question, [hit], [logit], 0, compared=1)
+            found.append(scorer.score((*pair, *described(shown, odds, similarity))))
         return np.array(found)
 
     return score
