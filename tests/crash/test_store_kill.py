@@ -21,6 +21,7 @@ CHILD = """
 import sys, numpy as np
 from pathlib import Path
 from quipu.storage.index import Index
+from quipu.storage.maintenance import compact
 from quipu.storage.store import Store
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 
@@ -42,7 +43,7 @@ with Store.open(Path(sys.argv[1])) as store:
         if batch % 4 == 3:
             Index.rebuild(store)
         if batch % 10 == 9:
-            store.compact()
+            compact(store)
 """
 
 

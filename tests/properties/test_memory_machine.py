@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from quipu.records import Document, Passage, QAPair, Span, Verdict
 from quipu.storage.index import Index
+from quipu.storage.maintenance import compact
 from quipu.storage.store import Store
 from quipu.storage.verify import verify
 
@@ -97,7 +98,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        self.store.compact()
+        compact(self.store)
 
     @rule()
     def reopen(self) -> None:

@@ -15,6 +15,7 @@ from quipu.storage import codes
 from quipu.storage.coded import Runs
 from quipu.storage.codes import choose
 from quipu.storage.index import Index, Rebuilding
+from quipu.storage.index_files import IndexFiles
 from quipu.storage.store import Store
 from quipu.storage.verify import verify
 
@@ -158,7 +159,7 @@ def test_no_damaged_index_is_ever_used(tmp_path: Path, damage: str, monkeypatch:
             shutil.copy(tmp_path / "other" / name, path / name)
     with Store.open(path, read_only=True) as store, monkeypatch.context() as patched:
         if damage in ("truncated", "flipped"):
-            patched.delattr(Index, "_deserialised")
+            patched.delattr(IndexFiles, "_deserialised")
         index = Index.load(store)
         assert index._covered is None
         assert index.search(unit(5, 3), 10)[0].tolist() == brute_force(store, unit(5, 3), 10)

@@ -14,6 +14,7 @@ from quipu.corpus.passages import sentences_of, split, statements_of, structured
 from quipu.errors import InputError
 from quipu.language.sentences import sentence_at, sentences
 from quipu.records import BlockKind, Document, Mark, Passage, Span
+from quipu.storage.maintenance import compact
 from quipu.storage.store import Store
 
 
@@ -185,7 +186,7 @@ def test_words_over_a_passage_find_it(tmp_path: Path) -> None:
         store.add_documents([document], split(document))
         passages = len(list(store.passages()))
         assert passages > 1 and store.connection.execute(query).fetchone()[0] == passages
-        store.compact()
+        compact(store)
         assert store.connection.execute(query).fetchone()[0] == passages
 
 

@@ -8,6 +8,7 @@ from quipu.building.builder import Progress
 from quipu.models.bundle import sha256_of
 from quipu.models.protocols import Keys, SupportsEncode
 from quipu.storage.index import Index
+from quipu.storage.maintenance import replace_vectors
 from quipu.storage.manifest import REENCODING
 from quipu.storage.store import Store
 
@@ -28,6 +29,6 @@ def reencode(store: Store, encoder: SupportsEncode, progress: Progress | None) -
             progress({"stage": "reencode", "done": done, "total": total})
         return keys
 
-    store.replace_vectors(make, encoder.name, sha256_of(encoder))
+    replace_vectors(store, make, encoder.name, sha256_of(encoder))
     Index.rebuild(store)
     return done

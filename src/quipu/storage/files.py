@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from quipu.records import Document, QAPair, content_id
-from quipu.storage.store import Store, normalized
+from quipu.storage.pairs import normalized
+from quipu.storage.store import Store
 
 Kind = Literal["documents", "pairs"]
 _COLUMNS = "path, name, kind, size, modified, sha256, read, note"

@@ -20,7 +20,7 @@ class Journal(Transactions):
         """What the stages said, of kept and of dropped pairs; ``documents`` ties them to what removal removes."""
         nowhere: list[str | None] = [None] * len(verdicts)
         with self.transaction():
-            self._db.executemany(
+            self.connection.executemany(
                 "INSERT OR REPLACE INTO verdicts (pair, stage, kept, score, reason, because_of, document, passage)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -31,28 +31,30 @@ class Journal(Transactions):
 
     def verdicts(self, pair_id: str) -> list[Verdict]:
         """What each stage said of the pair."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT pair, stage, kept, score, reason, because_of FROM verdicts WHERE pair = ?", (pair_id,)
         )
         return [Verdict(row[0], row[1], bool(row[2]), *row[3:]) for row in rows]
 
     def verdict_counts(self) -> dict[str, int]:
         """How many pairs each reason dropped, and "kept" for those that every stage kept."""
-        rows = self._db.execute("SELECT reason, count(*) FROM verdicts WHERE kept = 0 GROUP BY reason ORDER BY 2 DESC")
+        rows = self.connection.execute(
+            "SELECT reason, count(*) FROM verdicts WHERE kept = 0 GROUP BY reason ORDER BY 2 DESC"
+        )
         return {reason: int(count) for reason, count in rows}
 
     def journal_has(self, key: str) -> bool:
         """Whether this piece of work was committed."""
-        return self._db.execute("SELECT 1 FROM journal WHERE key = ?", (key,)).fetchone() is not None
+        return self.connection.execute("SELECT 1 FROM journal WHERE key = ?", (key,)).fetchone() is not None
 
     def journal_mark(self, key: str, note: str = "", document: str | None = None) -> None:
         """Say that a piece of work is done; commits with the transaction that holds its results."""
         with self.transaction():
-            self._db.execute(
+            self.connection.execute(
                 "INSERT OR REPLACE INTO journal (key, note, document) VALUES (?, ?, ?)", (key, note, document)
             )
 
     def journal_forget(self, prefix: str) -> None:
         """Remove every mark that begins with ``prefix``."""
         with self.transaction():
-            self._db.execute("DELETE FROM journal WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+            self.connection.execute("DELETE FROM journal WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))

@@ -17,7 +17,8 @@ import numpy as np
 from quipu.records import BlockKind, Origin, Stage, content_id
 from quipu.storage.digests import columns
 from quipu.storage.feedback import feedback_id
-from quipu.storage.store import Store, normalized
+from quipu.storage.pairs import normalized
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 Fields = dict[str, Any]

@@ -8,14 +8,12 @@ from dataclasses import replace
 
 from quipu.errors import InputError
 from quipu.records import Document, Mark, Passage, Span
-from quipu.storage.outline import Outline, Outlines
+from quipu.storage.outline import Outline
 from quipu.storage.transactions import Transactions
 
 
 class Texts(Transactions):
     """Documents and passages; ``Store`` is one."""
-
-    _outlines: Outlines
 
     def add_documents(self, documents: Iterable[Document], passages: Iterable[Passage]) -> int:
         """Documents with their passages; those that are known stay as they are. How many documents were new."""
@@ -24,7 +22,7 @@ class Texts(Transactions):
         with self.transaction():
             for item in documents:
                 outlines[item.id] = Outline(item.text, item.marks)
-                added = self._db.execute(
+                added = self.connection.execute(
                     "INSERT OR IGNORE INTO documents (id, source, file, title, text, sha256, metadata)"
                     " VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (item.id, item.source, str(item.metadata.get("file", item.source)), item.title, item.text,
@@ -34,7 +32,7 @@ class Texts(Transactions):
                 if added:
                     self.add_marks(item)
             for passage in passages:
-                stored = self._db.execute(
+                stored = self.connection.execute(
                     "INSERT OR IGNORE INTO passages (id, document, start, end) VALUES (?, ?, ?, ?)",
                     (passage.id, passage.document_id, passage.span.start, passage.span.end),
                 )
@@ -42,17 +40,17 @@ class Texts(Transactions):
                     if passage.document_id in outlines:
                         above = outlines[passage.document_id].above(passage.span.start)
                         passage = replace(passage, headings=above.headings, lead=above.lead)
-                    self._db.execute(
+                    self.connection.execute(
                         "INSERT INTO passage_words (rowid, text) VALUES (?, ?)", (stored.lastrowid, searched(passage))
                     )
         return new
 
     def index_passages(self, table: str = "passage_words") -> None:
         """Fill the words of all passages anew."""
-        self._db.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
+        self.connection.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
         after = 0
         while found := self._passages("WHERE p.row > ? ORDER BY p.row LIMIT 256", (after,)):
-            self._db.executemany(
+            self.connection.executemany(
                 f"INSERT INTO {table} (rowid, text) VALUES (?, ?)",
                 [(row, searched(passage)) for row, passage in found],
             )
@@ -60,7 +58,7 @@ class Texts(Transactions):
 
     def add_marks(self, document: Document) -> None:
         """The blocks of a stored document that has none yet."""
-        self._db.executemany(
+        self.connection.executemany(
             "INSERT INTO marks (document, start, end, kind, level, page, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
                 (document.id, mark.span.start, mark.span.end, mark.kind, mark.level, mark.page, mark.line)
@@ -78,20 +76,20 @@ class Texts(Transactions):
         for row, text in self.searches(document_id).items():
             if text != former[row]:
                 values = (row, former[row])
-                self._db.execute(
+                self.connection.execute(
                     "INSERT INTO passage_words (passage_words, rowid, text) VALUES ('delete', ?, ?)", values
                 )
-                self._db.execute("INSERT INTO passage_words (rowid, text) VALUES (?, ?)", (row, text))
+                self.connection.execute("INSERT INTO passage_words (rowid, text) VALUES (?, ?)", (row, text))
 
     def document(self, document_id: str) -> Document:
         """The document; InputError where there is none."""
-        row = self._db.execute(
+        row = self.connection.execute(
             "SELECT id, source, title, text, sha256, metadata FROM documents WHERE id = ?", (document_id,)
         ).fetchone()
         if row is None:
             raise InputError(f"{self.path} has no document {document_id!r}")
         query = 'SELECT start, "end", kind, level, page, line FROM marks WHERE document = ? ORDER BY start'
-        marks = self._db.execute(query, (document_id,)) if self.format >= 4 else ()
+        marks = self.connection.execute(query, (document_id,)) if self.format >= 4 else ()
         return Document(
             row[0], row[1], row[2], row[3], row[4], json.loads(row[5]),
             tuple(Mark(Span(start, end), *rest) for start, end, *rest in marks),
@@ -100,7 +98,7 @@ class Texts(Transactions):
     def documents(self) -> Iterator[Document]:
         """Every document, in the order in which they were added, one at a time."""
         last = 0
-        while found := self._db.execute(
+        while found := self.connection.execute(
             "SELECT row, id FROM documents WHERE row > ? ORDER BY row LIMIT 1", (last,)
         ).fetchone():
             last = found[0]
@@ -108,26 +106,26 @@ class Texts(Transactions):
 
     def find_documents(self, name: str) -> list[str]:
         """Ids of the documents with this source, from this file, or with this id."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT id FROM documents WHERE source = ?1 OR file = ?1 OR id = ?1 ORDER BY row", (name,)
         )
         return [row[0] for row in rows]
 
     def quote(self, document_id: str, span: Span) -> str:
         """The characters of the document that the span marks."""
-        row = self._db.execute(
+        row = self.connection.execute(
             "SELECT piece(text, ?, ?) FROM documents WHERE id = ?", (span.start, span.end, document_id)
         ).fetchone()
         return str(row[0]) if row else ""
 
     def title(self, document_id: str) -> str:
         """The document's title, "" where there is no such document."""
-        row = self._db.execute("SELECT title FROM documents WHERE id = ?", (document_id,)).fetchone()
+        row = self.connection.execute("SELECT title FROM documents WHERE id = ?", (document_id,)).fetchone()
         return str(row[0]) if row else ""
 
     def source(self, document_id: str) -> str:
         """Where the document came from."""
-        row = self._db.execute("SELECT source FROM documents WHERE id = ?", (document_id,)).fetchone()
+        row = self.connection.execute("SELECT source FROM documents WHERE id = ?", (document_id,)).fetchone()
         return str(row[0]) if row else ""
 
     def passage(self, passage_id: str) -> Passage:
@@ -159,7 +157,7 @@ class Texts(Transactions):
             "SELECT count(*) FROM passages p"
             " WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.key = 'passage:' || p.id)"
         )
-        return int(self._db.execute(query).fetchone()[0])
+        return int(self.connection.execute(query).fetchone()[0])
 
     def passage_at(self, document_id: str, span: Span) -> Passage | None:
         """The passage in which the span begins."""
@@ -170,7 +168,7 @@ class Texts(Transactions):
 
     def text_at(self, document_id: str, span: Span) -> str:
         """The text of the passage in which the span begins, "" where there is none; nothing of what stands over it."""
-        row = self._db.execute(
+        row = self.connection.execute(
             'SELECT piece(d.text, p.start, p."end") FROM passages p JOIN documents d ON d.id = p.document'
             " WHERE p.document = ? AND p.start <= ? ORDER BY p.start DESC LIMIT 1",
             (document_id, span.start),
@@ -183,16 +181,16 @@ class Texts(Transactions):
 
     def _passages(self, condition: str, values: tuple[object, ...]) -> list[tuple[int, Passage]]:
         """Rows and passages with their blocks and what stands over them: three queries, however many passages."""
-        rows = self._db.execute(
+        rows = self.connection.execute(
             "SELECT p.row, p.id, p.document, d.title, piece(d.text, p.start, p.end), p.start, p.end"
             f" FROM passages p JOIN documents d ON d.id = p.document {condition}",
             values,
         ).fetchall()
         plain = [(row[0], Passage(row[1], row[2], row[3], row[4], Span(row[5], row[6]))) for row in rows]
-        if not plain or not self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'marks'").fetchone():
+        if not plain or not self.connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'marks'").fetchone():
             return plain  # an older quipu's record that is only read
         blocks: dict[int, list[Mark]] = {row: [] for row, _ in plain}
-        for row, start, end, *rest in self._db.execute(
+        for row, start, end, *rest in self.connection.execute(
             'SELECT p.row, m.start, m."end", m.kind, m.level, m.page, m.line FROM passages p JOIN marks m'
             ' ON m.document = p.document AND m.start < p."end" AND m.start >= coalesce((SELECT max(start) FROM marks'
             ' WHERE document = p.document AND start <= p.start), p.start) WHERE m."end" > p.start AND p.row IN'
@@ -200,7 +198,7 @@ class Texts(Transactions):
             tuple(blocks),
         ):
             blocks[row].append(Mark(Span(start, end), *rest))
-        outlines = self._outlines.of(self._db, [passage.document_id for _, passage in plain])
+        outlines = self._connections.own().outlines.of(self.connection, [passage.document_id for _, passage in plain])
         found = []
         for row, passage in plain:
             above = outlines[passage.document_id].above(passage.span.start)

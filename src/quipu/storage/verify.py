@@ -16,11 +16,13 @@ from quipu.errors import FormatError
 from quipu.records import content_id
 from quipu.storage import digests
 from quipu.storage.feedback import feedback_id
-from quipu.storage.index import problems_of_the_index
+from quipu.storage.index_files import problems_of_the_index
+from quipu.storage.maintenance import compact
 from quipu.storage.manifest import is_whole, read_manifest
+from quipu.storage.pairs import normalized
 from quipu.storage.recount import spoilt_words
 from quipu.storage.schema import differences
-from quipu.storage.store import Store, normalized
+from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
 Progress = Callable[[dict[str, int | float | str]], None]
@@ -67,7 +69,7 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
         problems = problems_of(store, progress)
         if repair:
             try:
-                store.compact()
+                compact(store)
             except sqlite3.DatabaseError as error:
                 raise FormatError(f"{path}: the record is damaged ({error}); restore it from a copy") from error
         return VerifyReport(problems, repair, _counts(store))
