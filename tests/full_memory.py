@@ -9,7 +9,8 @@ import numpy as np
 
 import quipu
 from quipu.answering.scoring import Calibration, bundled
-from quipu.memory import BUNDLED_CALIBRATION, Memory
+from quipu.answering.session import BUNDLED_CALIBRATION
+from quipu.memory import Memory
 from quipu.storage.digests import TABLES
 from quipu.storage.passage_vectors import PassageTokens, put, search_ids
 from quipu.storage.provenance import add_support, mark_ambiguous

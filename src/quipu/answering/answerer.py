@@ -90,6 +90,7 @@ class Answerer:
         method: Method = "cascade",
         rerank: bool = False,
         min_probability: float | None = None,
+        precision: float | None = None,
         budget_ms: float | None = None,
         prefer: Prefer | None = None,
     ) -> list[Answer]:
@@ -98,8 +99,14 @@ class Answerer:
         A question's milliseconds are an equal share of the time of each step that it went through, without the
         loading of models.
         """
+        if k is not None and k < 1:
+            raise InputError(f"k must be 1 or more, not {k}")
         if method not in METHODS:
             raise InputError(f"the method must be one of {', '.join(METHODS)}, not {method!r}")
+        if precision is not None:
+            if min_probability is not None:
+                raise InputError("give a precision or a least probability, not both")
+            min_probability = self.promised(precision, method, rerank=rerank).probability
         if min_probability is not None and not 0 <= min_probability <= 1:
             raise InputError(f"a probability lies between 0 and 1, not {min_probability}")
         if budget_ms is not None and (budget_ms <= 0 or method != "cascade"):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+from quipu.answering.session import check_encoder as check_encoder
 from quipu.building.outcome import BuildReport
 from quipu.building.pipeline import GenerateSettings
-from quipu.errors import FormatError, InputError
-from quipu.models.bundle import Models, sha256_of
-from quipu.models.protocols import SupportsEncode
+from quipu.models.bundle import Models
+from quipu.records import Answer
 from quipu.settings import from_mapping
 from quipu.storage.index import Rebuilding, bound
-from quipu.storage.manifest import REENCODING
 from quipu.storage.store import Store
 
 Progress = Callable[[dict[str, int | float | str]], None]
@@ -61,6 +61,16 @@ def unfinished(store: Store) -> int:
     return 0 if is_finished(store) else store.count_to_ask()
 
 
+def naming_unfinished(store: Store, answers: list[Answer]) -> list[Answer]:
+    """The same answers; where one is missing and passages have no pairs yet, its reason says so."""
+    if all(answer.text is not None for answer in answers) or not (waiting := unfinished(store)):
+        return answers
+    said = f"{waiting:,} passages have no pairs yet: give the command that was interrupted again"
+    return [
+        answer if answer.text is not None else replace(answer, reason=f"{answer.reason}; {said}") for answer in answers
+    ]
+
+
 def is_finished(store: Store) -> bool:
     """Whether the build of a memory and every later addition came to their ends."""
     return store.journal_has("finished") and not store.journal_has(ADDING)
@@ -72,19 +82,3 @@ def stored_settings(store: Store) -> GenerateSettings:
     for name in ("encoder", "writer", "reader"):
         known.pop(name, None)
     return from_mapping(GenerateSettings, known, str(store.path / "manifest.json"))
-
-
-def check_encoder(store: Store, encoder: SupportsEncode) -> None:
-    """InputError or FormatError where the keys of a memory are not this encoder's, or not all of them."""
-    if REENCODING in store.manifest:
-        raise InputError(f"{store.path}: making its keys anew was interrupted; run: quipu reencode {store.path}")
-    if encoder.width != store.width:
-        raise FormatError(
-            f"{store.path} holds keys of width {store.width}, the encoder {encoder.name} makes {encoder.width}"
-        )
-    if sha256_of(encoder) not in store.models.values():
-        names = ", ".join(store.models)
-        raise InputError(
-            f"{store.path} was built with the encoder {names}, this one is {encoder.name}: its keys do not compare. "
-            f"Make them anew with: quipu reencode {store.path}, or open it with the encoder that made it"
-        )

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from quipu.building.builder import Builder
 from quipu.building.pipeline import key_texts
+from quipu.corpus.files import named
 from quipu.records import QAPair, Span, Verdict
 from quipu.storage import files
 from quipu.storage.feedback import forget_feedback
 from quipu.storage.files import documents_of
 from quipu.storage.provenance import add_support, supported_elsewhere
+from quipu.storage.store import Store
+
+
+def remove_named(store: Store, name: str, builder: Callable[[], Builder]) -> int:
+    """Remove documents by path, file or id, with their files; how many pairs went. InputError where there is none."""
+    found = store.find_documents(named(name))
+    if not found and (known := files.file_at(store, named(os.path.realpath(name)))) is not None:
+        found = store.find_documents(known.name)
+    if not found:
+        return store.remove(document=named(name))  # says so
+    before = store.count()
+    with store.transaction():
+        forget_feedback(store, [store.source(document_id) for document_id in found])
+        for file in {files.file_of(store, document_id) for document_id in found}:
+            files.forget_file(store, file)
+        remove_documents(builder(), found)
+    return before - store.count()
 
 
 def forget_file(builder: Builder, name: str) -> None:

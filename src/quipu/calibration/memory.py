@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from quipu.answering.scoring import ORDERING, LinearScorer, bundled
+from quipu.answering.session import BUNDLED_CALIBRATION
 from quipu.calibration.asking import RERANKED, STEPS, Record, ask_ordering, ask_steps
 from quipu.calibration.cascade import outcomes, report_of
 from quipu.calibration.fitting import ENOUGH
@@ -14,7 +15,7 @@ from quipu.calibration.questions import Asked, labelled, marked
 from quipu.calibration.scorers import Goals, fit, fit_ordering, possible
 from quipu.calibration.self_questions import self_questions
 from quipu.errors import InputError
-from quipu.memory import BUNDLED_CALIBRATION, Memory
+from quipu.memory import Memory
 from quipu.records import Example
 
 

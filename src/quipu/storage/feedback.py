@@ -48,6 +48,15 @@ class Feedback:
         source = first.document if first is not None and first.document is not None else ""
         return cls(answer.question, answer.text, right, pair.id if pair else None, source)
 
+    @classmethod
+    def of_words(cls, store: Store, question: str, answer: str, right: bool) -> Feedback:
+        """The same of the words of an answer, which need not be what the memory answers now."""
+        if not answer.strip():
+            raise InputError("an answer that is marked must not be empty")
+        pair = store.question_answer_exists(question, answer)
+        document = None if pair is None else store.pair(pair).document_id
+        return cls(question, answer.strip(), right, pair, store.source(document) if document else "")
+
     @property
     def answers(self) -> set[str]:
         """The answer as it was said and as it is stored, normalised."""

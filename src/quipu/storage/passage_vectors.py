@@ -132,6 +132,8 @@ def vectors(store: Store) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
 
 def count(store: Store) -> tuple[int, int, int]:
     """Passages with tokens, tokens, bytes of all that is kept of them beside the passages' own vectors."""
+    if not available(store):
+        return 0, 0, 0
     passages, places, codes = store.connection.execute(
         "SELECT count(*), coalesce(sum(length(places)), 0), coalesce(sum(length(codes)), 0) FROM tokens"
     ).fetchone()

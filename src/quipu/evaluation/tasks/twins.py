@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from quipu.answering.features import features
 from quipu.answering.scoring import Calibration, bundled
+from quipu.answering.session import BUNDLED_CALIBRATION
 from quipu.answering.verifying import Shown, described
 from quipu.errors import InputError
 from quipu.evaluation.metrics import mean_score
 from quipu.evaluation.report import Report, show
 from quipu.evaluation.twins.suite import TwinItem
-from quipu.memory import BUNDLED_CALIBRATION
 from quipu.models.claims import Claim
 from quipu.models.encoder import Encoder
 from quipu.models.protocols import SupportsAsk, SupportsEncode, SupportsRerank, SupportsVerify
