@@ -19,7 +19,8 @@ from quipu.models.encoder import Encoder
 from quipu.models.memory_reader import MemoryReader
 from quipu.training.export.memory_reader import export_memory_encoder, export_memory_reader
 from quipu.training.qamat import model
-from quipu.training.qamat.backbones import CopyConfig, load_backbone
+from quipu.training.qamat.copying import CopyConfig
+from quipu.training.qamat.loading import load_backbone
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import save
 

@@ -16,7 +16,7 @@ from quipu.settings import from_mapping, read_toml
 from quipu.training.lm.data import Drawing
 from quipu.training.lm.train import MEMORIES, SEVERAL, WRITTEN
 from quipu.training.loop import LoopSettings
-from quipu.training.qamat.backbones import CopyConfig
+from quipu.training.qamat.copying import CopyConfig
 from quipu.training.qamat.steps import Ways
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").rglob("*.toml"))

@@ -18,8 +18,9 @@ from quipu.evaluation.tasks.compare import compare
 from quipu.models.memory_reader import MemoryReader
 from quipu.records import Example
 from quipu.training.experiments.fid import FidRecipe, loss, run
-from quipu.training.qamat.backbones import CopyConfig, load_backbone
+from quipu.training.qamat.copying import CopyConfig
 from quipu.training.qamat.data import MemoryExample, asked, write_examples
+from quipu.training.qamat.loading import load_backbone
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 DECODER = {"heads": 2, "layers": 1, "inner": 64, "vocabulary": 57}  # with the semicolon that ends an answer

@@ -29,9 +29,11 @@ from quipu.errors import InputError, SettingsError
 from quipu.models.memory_input import copyable
 from quipu.records import QAPair
 from quipu.training.qamat import model
-from quipu.training.qamat.backbones import Backbone, CopyBackbone, CopyConfig, load_backbone
+from quipu.training.qamat.backbones import Backbone
+from quipu.training.qamat.copying import CopyBackbone, CopyConfig
 from quipu.training.qamat.data import MASK, ExampleFiles, asked, hard_negatives, mine, write_examples, x_pieces
 from quipu.training.qamat.hops import mine_chains
+from quipu.training.qamat.loading import load_backbone
 from quipu.training.qamat.memory import KeyMemory, embed, entries
 from quipu.training.qamat.steps import Ways, answers, global_loss, in_batch_loss
 from quipu.training.qamat.train import QamatRecipe, load, run

@@ -23,8 +23,10 @@ from quipu.training.export.memory_reader import export_memory_reader
 from quipu.training.lines import Order
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.qamat import model
-from quipu.training.qamat.backbones import Backbone, CopyBackbone, CopyConfig, load_backbone
+from quipu.training.qamat.backbones import Backbone
+from quipu.training.qamat.copying import CopyBackbone, CopyConfig
 from quipu.training.qamat.data import ExampleFiles, MemoryExample, x_pieces
+from quipu.training.qamat.loading import load_backbone
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import save
 

@@ -25,7 +25,8 @@ from quipu.training.export.onnx import (
 )
 from quipu.training.export.quantise import to_int8
 from quipu.training.qamat import model
-from quipu.training.qamat.backbones import Backbone, CopyBackbone
+from quipu.training.qamat.backbones import Backbone
+from quipu.training.qamat.copying import CopyBackbone
 from quipu.training.qamat.memory import KEY_LENGTH
 from quipu.training.qamat.steps import Ways
 from quipu.training.qamat.train import load

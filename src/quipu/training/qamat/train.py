@@ -19,8 +19,10 @@ from quipu.storage.store import Store
 from quipu.training.base import base_folder, device, half_precision, keep_layers
 from quipu.training.lines import Order
 from quipu.training.loop import LoopSettings, fit
-from quipu.training.qamat.backbones import Backbone, CopyConfig, load_backbone
+from quipu.training.qamat.backbones import Backbone
+from quipu.training.qamat.copying import CopyConfig
 from quipu.training.qamat.data import MASK, NEGATIVES, ExampleFiles, mine, write_examples
+from quipu.training.qamat.loading import load_backbone
 from quipu.training.qamat.memory import KeyMemory, embed, stored
 from quipu.training.qamat.steps import Ask, Ways, global_loss, in_batch_loss
 

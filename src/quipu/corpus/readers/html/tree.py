@@ -15,6 +15,8 @@ EMPTY = frozenset(
 NO_TEXT = frozenset(
     {"script", "style", "template", "title", "datalist", "desc", "metadata"}
 )  # what they hold is never shown on the page
+HEADINGS = {f"h{level}": level for level in range(1, 7)}
+CODE = frozenset({"pre", "listing", "xmp", "plaintext"})
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z0-9]+")
 _NOTHING: Mapping[str, str] = {}
 

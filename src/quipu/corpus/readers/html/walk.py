@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from quipu.corpus.readers import Block
 from quipu.corpus.readers.grid import Cell, cell_text, table_rows
-from quipu.corpus.readers.html.tree import Node
+from quipu.corpus.readers.html.tables import PAGE_LAYOUT, Table
+from quipu.corpus.readers.html.tree import CODE, HEADINGS, Node
 from quipu.corpus.readers.html.visible import Page, is_control, opens_a_panel, text_of, texts
 from quipu.corpus.readers.numbers import OPEN, TICKED, boxed, counted
 from quipu.corpus.readers.scripts import raised
@@ -20,13 +21,9 @@ _BLOCKS = frozenset({
     "h6", "header", "hgroup", "hr", "html", "legend", "li", "main", "menu", "nav", "noframes", "ol", "optgroup", "p",
     "search", "section", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
-_HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _ARTICLE = frozenset({"article", "post", "entry", "story", "content", "main"})
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
-_CODE = frozenset({"pre", "listing", "xmp", "plaintext"})
-_PLACES = frozenset(
-    {*_HEADINGS, *_LISTS, "b", "strong", "p", "li", "dt", "dd", "article", "main", "section", "details"}
-)
+_PLACES = frozenset({*HEADINGS, *_LISTS, "b", "strong", "p", "li", "dt", "dd", "article", "main", "section", "details"})
 _BOLD = re.compile(r"font-weight\s*:\s*(?:bold|[6-9]00)", re.IGNORECASE)
 _APART = frozenset(
     {"a", "button", "label", "option", "input", "select", "textarea", "img", "text"}
@@ -37,8 +34,6 @@ _NOTE_MARK = re.compile(r"\s*(?:\d{1,3}|[a-z]|[*†‡]{1,3})\s*")
 _TYPED = frozenset({"", "text", "number", "email", "tel", "url", "date", "time", "month", "week", "datetime-local"})
 _BREAK = "\x00"  # a line end that is seen; white space in the file is none
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
-_PAGE_LAYOUT = 600  # characters of a cell that is laid out by a table, not a value in one
-_MUCH = 200  # elements of such a cell; of tables in tables each is in as many cells as there are tables around it
 _A_QUESTION = 300  # characters at most
 _FILE_NAME = re.compile(r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)", re.IGNORECASE)
 
@@ -112,7 +107,7 @@ class Walk:
             self._picture(node, place)
         elif tag == "table":
             self._table(node, place)
-        elif tag in _CODE:
+        elif tag in CODE:
             self._code(node, place)
         elif tag in ("sup", "msup"):
             self._raised(node, place)
@@ -134,8 +129,8 @@ class Walk:
             return place
         if tag in ("b", "strong") or ("style" in node.attributes and _BOLD.search(node.get("style"))):
             place = replace(place, bold=True)
-        if tag in _HEADINGS or node.get("role") == "heading":
-            level = _HEADINGS.get(tag) or min(max(_count(node.get("aria-level") or "2"), 1), 9)
+        if tag in HEADINGS or node.get("role") == "heading":
+            level = HEADINGS.get(tag) or min(max(_count(node.get("aria-level") or "2"), 1), 9)
             return replace(place, kind="heading", level=level, in_line=True)
         if tag == "p":
             return replace(place, in_line=True)
@@ -252,7 +247,7 @@ class Walk:
 
     def _control(self, node: Node, place: _Place) -> None:
         """What is pressed to show an answer asks, or heads it; other buttons do something and say nothing."""
-        if place.in_line or (node.tag == "summary" and node.size > _PAGE_LAYOUT):
+        if place.in_line or (node.tag == "summary" and node.size > PAGE_LAYOUT):
             self._inside(node, place)
             return
         text = text_of(node)
@@ -266,7 +261,7 @@ class Walk:
             self._page.left_out["button"] += 1
 
     def _table(self, node: Node, place: _Place) -> None:
-        table = _Table(self._page, node, place)
+        table = Table(self._page, node, in_article=place.in_article, in_details=place.in_details)
         if table.is_layout:
             for content in table.contents():
                 self._waiting.append((None, place))
@@ -275,74 +270,11 @@ class Walk:
                 else:
                     self._push([content], place)
             return
-        self.blocks += table.rows()
+        rows = [[self._cell(cell) for cell in row] for row in table.rows]
+        caption = "" if table.caption is None else cell_text(Walk(self._page).read(table.caption))
+        self.blocks += table_rows(rows, table.heads if table.heads < len(rows) else 0, caption)
         self.all_bold = False
         self._push(table.strays, place)
-
-
-class _Table:
-    """A table's cells by row, with whatever else stands between them; cells need no row around them."""
-
-    def __init__(self, page: Page, node: Node, place: _Place) -> None:
-        self.strays: list[Node | str] = []
-        self._page = page
-        self._caption: Node | None = None
-        self._rows: list[list[Node]] = []
-        self._heads = 0  # rows in a head
-        loose = False  # the last row has none around it
-        waiting: list[tuple[Node | str | None, bool]] = []
-
-        def push(inner: Node, head: bool) -> None:
-            shown = page.shown(inner, in_article=place.in_article, in_details=place.in_details)
-            waiting.extend((child, head) for child in reversed(list(shown)))
-
-        push(node, False)
-        while waiting:
-            item, head = waiting.pop()
-            if item is None:
-                loose = False
-            elif isinstance(item, str) or item.tag in ("table", "p", "div", "ul", "h1", "h2", "h3"):
-                if not isinstance(item, str) or item.strip():
-                    self.strays.append(item)
-            elif item.tag == "caption":
-                self._caption = item
-            elif item.tag == "tr":
-                self._heads += head and self._heads == len(self._rows)
-                self._rows.append([])
-                loose = True
-                waiting.append((None, head))
-                push(item, head)
-            elif item.tag in ("td", "th"):
-                if not loose:
-                    self._rows.append([])
-                    loose = True
-                self._rows[-1].append(item)
-            else:
-                push(item, head or item.tag == "thead")
-        self.is_layout = (
-            (node.tables > 1 and not self._names_columns())
-            or node.get("role") in ("presentation", "none")
-            or max(map(len, self._rows), default=0) < 2
-            or any(_is_laid_out(cell) for row in self._rows for cell in row)
-        )
-
-    def _names_columns(self) -> bool:
-        """Whether a row of names is at the top, as it is in a table of data that has small tables in its cells."""
-        first = self._rows[0] if self._rows else []
-        return len(first) > 1 and all(cell.tag == "th" and not cell.tables for cell in first)
-
-    def contents(self) -> Iterator[Node | str]:
-        """Caption, cells and what stands between them, last first."""
-        yield from (cell for row in reversed(self._rows) for cell in reversed(row))
-        yield from reversed(self.strays)
-        if self._caption is not None:
-            yield self._caption
-
-    def rows(self) -> list[Block]:
-        """The rows in words."""
-        rows = [[self._cell(cell) for cell in row] for row in self._rows]
-        caption = cell_text(Walk(self._page).read(self._caption)) if self._caption is not None else ""
-        return table_rows(rows, self._heads if self._heads < len(rows) else 0, caption)
 
     def _cell(self, node: Node) -> Cell:
         walk = Walk(self._page)
@@ -372,18 +304,6 @@ def _whole(text: str, otherwise: int) -> int:
 
 def _count(text: str) -> int:
     return min(int(text), 65_534) if text.isdecimal() and text.isascii() and len(text) < 10 else 1
-
-
-def _is_laid_out(cell: Node) -> bool:
-    """Whether a cell holds a part of the page: a heading, long text in several paragraphs, code, or very much."""
-    if not any(isinstance(child, Node) for child in cell.children):
-        return False
-    paragraphs = 0
-    for count, node in enumerate(cell.descendants()):
-        if count == _MUCH or node.tag in _CODE or (node.tag in _HEADINGS and node.size < cell.size):
-            return True
-        paragraphs += node.tag in ("p", "li", "div", "dd")
-    return paragraphs > 2 and cell.size > _PAGE_LAYOUT
 
 
 def _apart(children: Iterable[Node | str]) -> Iterator[Node | str]:
