@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from quipu.models import loaded
 from quipu.models import reader as reader_module
-from quipu.models.encoder import length_batches
+from quipu.models.loaded import length_batches
 from quipu.models.reader import Reader, best_spans
 
 
@@ -84,7 +85,7 @@ def made_reader(folder: Path, monkeypatch: pytest.MonkeyPatch, max_length: int =
     files = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
     listing = {"kind": "reader", "name": "marks", "version": "1", "files": files}
     (folder / "model.json").write_text(json.dumps({**listing, "max_length": max_length, "stride": stride}))
-    monkeypatch.setattr(reader_module, "session", lambda _: Marks(words.index("1869")))
+    monkeypatch.setattr(loaded, "session", lambda _: Marks(words.index("1869")))
     return Reader(folder)
 
 

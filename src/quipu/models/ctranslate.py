@@ -9,42 +9,41 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer
-
 from quipu.errors import MissingExtra
-from quipu.models.folders import cores, resolve
+from quipu.models.folders import cores
+from quipu.models.loaded import LoadedModel
 from quipu.models.protocols import Written
 from quipu.records import Span
 
 QUESTIONS_PER_BATCH = 32
 
 
-class CTranslateWriter:
+def library() -> Any:
+    """CTranslate2; MissingExtra where it is not installed."""
+    try:
+        import ctranslate2
+    except ImportError as error:
+        raise MissingExtra("this model runs on CTranslate2: pip install 'quipu-qa[ctranslate2]'") from error
+    return ctranslate2
+
+
+def translator(folder: Path, workers: int) -> Any:
+    """One thread a batch and ``workers`` batches: three times as fast as all cores on one batch (see docs/log.md)."""
+    return library().Translator(str(folder), device="cpu", compute_type="int8", inter_threads=workers, intra_threads=1)
+
+
+class CTranslateWriter(LoadedModel):
     """Implements ``SupportsWrite``; it extracts no answers, the extractor that ships does that beside it."""
+
+    KIND = "ctranslate-writer"
 
     def __init__(self, name_or_path: str | Path) -> None:
         """Load and verify; MissingExtra without ctranslate2."""
-        try:
-            import ctranslate2
-        except ImportError as error:
-            raise MissingExtra("this writer runs on CTranslate2: pip install 'quipu-qa[ctranslate2]'") from error
-        folder = resolve(name_or_path, "ctranslate-writer")
-        self.source = str(name_or_path)
-        self.name = folder.name
-        self.sha256 = folder.sha256
-        self._longest = int(folder.settings["question_length"])
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
-        self._library: Any = ctranslate2
-        self._folder = folder.path
-        # One thread a batch and a batch a core: three times as fast as all cores on one batch (see docs/log.md).
-        self._model = self._loaded(cores())
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path) -> CTranslateWriter:
-        """The writer in a folder."""
-        return cls(name_or_path)
+        self._library = library()
+        super().__init__(name_or_path)
+        self._longest = int(self._settings["question_length"])
+        self._tokenizer.enable_truncation(int(self._settings["max_length"]))
+        self._model = translator(self._path, cores())
 
     def write(
         self,
@@ -64,7 +63,7 @@ class CTranslateWriter:
         if nucleus is not None:
             # CTranslate2 seeds a worker when it starts: only a new one, alone, samples the same for the same seed
             self._library.set_random_seed(seed % 2**32)
-            model = self._loaded(1)
+            model = translator(self._path, 1)
             options |= {"sampling_topk": 0, "sampling_topp": nucleus, "num_hypotheses": per_span}
         made: list[list[list[Written]]] = [[[] for _ in items] for items in spans]
         if not sources:
@@ -84,11 +83,6 @@ class CTranslateWriter:
                 if question and all(question != known.question for known in made[row][at]):
                     made[row][at].append(Written(question, float(score)))
         return made
-
-    def _loaded(self, workers: int) -> Any:
-        return self._library.Translator(
-            str(self._folder), device="cpu", compute_type="int8", inter_threads=workers, intra_threads=1
-        )
 
 
 def prompt(text: str, span: Span, title: str = "") -> str:

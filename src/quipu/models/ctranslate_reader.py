@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
-from quipu.errors import MissingExtra
-from quipu.models.folders import cores, resolve
+from quipu.models.ctranslate import library, translator
+from quipu.models.folders import cores
+from quipu.models.loaded import LoadedModel
 from quipu.models.memory_input import Marks, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.text import normalize_answer
@@ -20,36 +19,23 @@ from quipu.text import normalize_answer
 QUESTIONS_PER_BATCH = 16
 
 
-class CTranslateMemoryReader:
+class CTranslateMemoryReader(LoadedModel):
     """``SupportsReadMemory``; all pairs in one text, beams as set at the export."""
+
+    KIND = "ctranslate-memory-reader"
 
     def __init__(self, name_or_path: str | Path) -> None:
         """Load and verify; MissingExtra without ctranslate2."""
-        try:
-            import ctranslate2
-        except ImportError as error:
-            raise MissingExtra("this reader runs on CTranslate2: pip install 'quipu-qa[ctranslate2]'") from error
-        folder = resolve(name_or_path, "ctranslate-memory-reader")
-        self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
-        settings = folder.settings
+        library()
+        super().__init__(name_or_path)
+        settings = self._settings
         self.k, self.sentence = int(settings["k"]), bool(settings["sentence"])
         self._value_length, self._x_length = int(settings["value_length"]), int(settings["x_length"])
         self._longest, self._beams = int(settings["answer_length"]), int(settings["beams"])
-        self._tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
         around = self._tokenizer.encode("").ids
         self._marks = Marks(around[:-1], around[-1:], False)
         self._mask = int(settings["mask"])
-        self._model = ctranslate2.Translator(
-            str(folder.path), device="cpu", compute_type="int8", inter_threads=cores(),
-            intra_threads=1,
-        )  # fmt: skip
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path) -> CTranslateMemoryReader:
-        """The reader in a folder."""
-        return cls(name_or_path)
+        self._model = translator(self._path, cores())
 
     def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
         """An answer for each question from its pairs (key text or question, answer), best first."""
@@ -78,6 +64,3 @@ class CTranslateMemoryReader:
             if normal and normal in (normalize_answer(answer), normalize_answer(said)):
                 return MemoryReading(answer, score, at)
         return MemoryReading(text, score, None)
-
-    def _pieces(self, texts: Sequence[str], longest: int) -> list[list[int]]:
-        return [item.ids[:longest] for item in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]

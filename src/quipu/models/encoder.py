@@ -13,60 +13,31 @@ from tokenizers import Tokenizer
 
 from quipu.errors import InputError
 from quipu.models.codebook import Codebook
-from quipu.models.folders import parallel, resolve, session
+from quipu.models.loaded import LoadedModel, in_batches
 from quipu.models.protocols import Keys
 from quipu.models.spans import STRIDE, WINDOW, Floats, TokenVectors, offsets_of, stitched
-from quipu.models.word_table import WordTable
-
-TOKENS_PER_BATCH = 2048  # beyond this a larger batch is no faster on two cores
 
 
-def length_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
-    """Indices in batches of *equal* length, at most ``tokens`` tokens each.
-
-    No text is padded: padding costs time, and it would move the scales of the int8 activations.
-    """
-    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-    batches: list[list[int]] = []
-    for index in order:
-        last = batches[-1] if batches else []
-        if last and lengths[last[0]] == lengths[index] and (len(last) + 1) * lengths[index] <= tokens:
-            last.append(index)
-        else:
-            batches.append([index])
-    return batches
-
-
-class Encoder:
+class Encoder(LoadedModel):
     """Questions and key texts to keys; ``SupportsEncode``, and ``SupportsStates`` where ``has_heads``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-small/encoder") -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
-        folder = resolve(name_or_path, "encoder")
-        self.source = str(name_or_path)
-        self.name = folder.name
-        self.sha256 = folder.sha256
-        self.width = int(folder.settings["width"])
-        self.layers = int(folder.settings.get("layers", 0))
-        self.has_heads = bool(folder.settings.get("heads", False))  # trained with QuIP
-        self._window = int(folder.settings.get("window", WINDOW)), int(folder.settings.get("stride", STRIDE))
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.no_padding()
-        self.max_length = int(folder.settings["max_length"])
-        self._tokenizer.enable_truncation(self.max_length)
-        self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
-        self.codebook = (
-            Codebook.load(folder.path / "codebook.npz") if "codebook.npz" in folder.settings["files"] else None
-        )
-        self._session = session(folder.path / "model.onnx")
-        asks = "query.onnx" in folder.settings["files"]  # of QAMAT: the query is another network's state at a mask
-        self._query = session(folder.path / "query.onnx") if asks else None
-        self._mask, self._mask_at = (int(folder.settings.get(name, 0)) for name in ("mask", "mask_at"))
+    KIND, SHIPS = "encoder", "quipu-small/encoder"
 
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path) -> Encoder:
-        """The encoder in a folder, or one that ships: "quipu-small/encoder"."""
-        return cls(name_or_path)
+    def __init__(self, name_or_path: str | Path = SHIPS) -> None:
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``)."""
+        super().__init__(name_or_path)
+        settings, files = self._settings, self._settings["files"]
+        self.width = int(settings["width"])
+        self.layers = int(settings.get("layers", 0))
+        self.has_heads = bool(settings.get("heads", False))  # trained with QuIP
+        self._window = int(settings.get("window", WINDOW)), int(settings.get("stride", STRIDE))
+        self.max_length = int(settings["max_length"])
+        self._tokenizer.enable_truncation(self.max_length)
+        self.codebook = Codebook.load(self._path / "codebook.npz") if "codebook.npz" in files else None
+        self._session = self._graph()
+        # of QAMAT: the query is another network's state at a mask
+        self._query = self._graph("query") if "query.onnx" in files else None
+        self._mask, self._mask_at = (int(settings.get(name, 0)) for name in ("mask", "mask_at"))
 
     @cached_property
     def _whole(self) -> Tokenizer:
@@ -146,9 +117,7 @@ class Encoder:
     ) -> Iterator[tuple[list[int], list[Floats]]]:
         def run(batch: list[int]) -> list[Floats]:
             ids = np.array([rows[index] for index in batch], dtype=np.int64)
-            words = {"input_ids": ids} if self._words is None else {"words": self._words(ids)}
-            found: list[Floats] = network.run(names, {**words, "attention_mask": np.ones_like(ids)})
+            found: list[Floats] = network.run(names, {**self._words(ids), "attention_mask": np.ones_like(ids)})
             return found
 
-        batches = length_batches([len(row) for row in rows], TOKENS_PER_BATCH)
-        return zip(batches, parallel(run, batches), strict=True)
+        return in_batches(run, [len(row) for row in rows])

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
-from quipu.models.encoder import TOKENS_PER_BATCH, length_batches
-from quipu.models.folders import parallel, resolve, session
+from quipu.models.loaded import LoadedModel, in_batches
 from quipu.models.spans import windows
-from quipu.models.word_table import WordTable
 from quipu.records import Candidate, Span
 from quipu.text import normalize_answer
 
@@ -122,26 +119,17 @@ def select(
     return [replace(best[normal], score=total[normal]) for normal in ranked[:limit]]
 
 
-class Extractor:
+class Extractor(LoadedModel):
     """Implements ``SupportsExtract``. What is found in a text does not depend on the texts beside it."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-small/extractor") -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
-        folder = resolve(name_or_path, "extractor")
-        self.source = str(name_or_path)
-        self.name, self.sha256 = folder.name, folder.sha256
-        self._widest = int(folder.settings["span_length"])
-        self._window = int(folder.settings["window"]), int(folder.settings["stride"])
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._words = WordTable.of(folder.path, folder.settings)
-        self._session = session(folder.path / "model.onnx")
+    KIND, SHIPS = "extractor", "quipu-small/extractor"
 
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "quipu-small/extractor") -> Extractor:
-        """The extractor in a folder, or the one that ships: "quipu-small/extractor"."""
-        return cls(name_or_path)
+    def __init__(self, name_or_path: str | Path = SHIPS) -> None:
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``)."""
+        super().__init__(name_or_path)
+        self._widest = int(self._settings["span_length"])
+        self._window = int(self._settings["window"]), int(self._settings["stride"])
+        self._session = self._graph()
 
     def extract(self, texts: Sequence[str], *, limit: int = 14) -> list[list[Candidate]]:
         """At most ``limit`` candidates a text, likeliest first, no two with one normalised text."""
@@ -162,18 +150,17 @@ class Extractor:
         """Scores of whole texts; long ones in windows that overlap, of which each gives its middle."""
         kinds = [shapes(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
         parts = [(row, *place) for row, item in enumerate(encodings) for place in windows(len(item.ids), *self._window)]
-        batches = length_batches([last - first for _, first, last, _, _ in parts], TOKENS_PER_BATCH)
 
         def run(batch: list[int]) -> NDArray[np.float32]:
             cuts = [parts[at][:3] for at in batch]
             ids = np.array([encodings[row].ids[first:last] for row, first, last in cuts], dtype=np.int64)
             written = np.array([kinds[row][first:last] for row, first, last in cuts], dtype=np.int64)
-            feeds: dict[str, Any] = {"words": self._words(ids), "shapes": written, "mask": np.ones_like(ids)}
+            feeds = {"words": self._vectors(ids), "shapes": written, "mask": np.ones_like(ids)}
             found: NDArray[np.float32] = self._session.run(["scores"], feeds)[0]
             return found
 
         scores = [np.full((len(item.ids), self._widest), -1e4, dtype=np.float32) for item in encodings]
-        for batch, found in zip(batches, parallel(run, batches), strict=True):
+        for batch, found in in_batches(run, [last - first for _, first, last, _, _ in parts]):
             for place, at in enumerate(batch):
                 row, first, _, kept, until = parts[at]
                 scores[row][kept:until] = found[place, kept - first : until - first]

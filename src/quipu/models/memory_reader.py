@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from quipu.errors import InputError
 from quipu.models.detokenize import casing_of, written
-from quipu.models.folders import parallel, resolve, session
+from quipu.models.folders import parallel
+from quipu.models.loaded import LoadedModel
 from quipu.models.memory_input import Ids, Marks, copyable, joined, value_text
 from quipu.models.protocols import MemoryReading
-from quipu.models.word_table import WordTable
 from quipu.text import normalize_answer
 
 QUESTIONS_PER_BATCH = 8
@@ -26,20 +25,19 @@ _TEXTS = 64  # texts that are encoded at once: a question may be read with a hun
 Floats = NDArray[np.float32]
 
 
-class MemoryReader:
+class MemoryReader(LoadedModel):
     """Reads pairs for a question; ``SupportsReadMemory``."""
 
+    KIND = "memory-reader"
+
     def __init__(self, name_or_path: str | Path, *, k: int | None = None, per_block: int | None = None) -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``).
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``).
 
         ``k`` pairs are read, ``per_block`` of them in one text (0: all); None: as many as in training. What is beyond
         the encoder's positions is an InputError; smaller blocks mend it.
         """
-        folder = resolve(name_or_path, "memory-reader")
-        self.source = str(name_or_path)
-        self.name = folder.name
-        self.sha256 = folder.sha256
-        settings = folder.settings
+        super().__init__(name_or_path)
+        settings = self._settings
         self.k = int(settings["k"]) if k is None else k
         self.sentence = bool(settings["sentence"])  # reads key texts, which hold sentences, instead of questions
         self._per_block = int(settings["per_block"]) if per_block is None else per_block
@@ -51,23 +49,13 @@ class MemoryReader:
         if longest > int(settings.get("positions", 512)):
             raise InputError(f"{self.source}: {together} pairs do not fit into one text; set per_block to 8")
         self._vocabulary = int(settings["vocabulary"])
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
         around = self._tokenizer.encode("").ids
         self._marks = Marks(around[:-1], around[-1:], True)
         self._stop = self._tokenizer.token_to_id(";") or 0
         known = self._tokenizer.get_added_tokens_decoder()
         self._special = np.array([token for token, content in known.items() if content.special], dtype=np.int64)
         self._mask = self._tokenizer.token_to_id("[MASK]") or 0
-        self._words = WordTable.of(folder.path, settings)
-        parts = (session(folder.path / f"{part}.onnx") for part in ("encoder", "project", "decoder"))
-        self._encoder, self._project, self._decoder = parts
-
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path) -> MemoryReader:
-        """The reader in a folder."""
-        return cls(name_or_path)
+        self._encoder, self._project, self._decoder = map(self._graph, ("encoder", "project", "decoder"))
 
     def read(self, questions: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]]) -> list[MemoryReading]:
         """An answer for each question from its pairs (key text or question, answer), best first; greedy."""
@@ -89,9 +77,6 @@ class MemoryReader:
                 found[at] = self._reading(pieces, log_p, questions[at], pairs[at])
         return found
 
-    def _pieces(self, texts: Sequence[str], longest: int) -> list[Ids]:
-        return [item.ids[:longest] for item in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
-
     def _batch(self, entries: Sequence[Sequence[Ids]], xs: Sequence[Ids]) -> list[tuple[Ids, float]]:
         """Pieces and log p of the most probable answer of each."""
         rows, _, blocks = joined(self._marks, entries, xs, self._per_block)
@@ -104,7 +89,7 @@ class MemoryReader:
         parts = []
         for first in range(0, len(rows), _TEXTS):
             some = slice(first, first + _TEXTS)
-            feeds = {"words": self._words(ids[some]), "attention_mask": mask[some], "token_type_ids": types[some]}
+            feeds = {"words": self._vectors(ids[some]), "attention_mask": mask[some], "token_type_ids": types[some]}
             parts += self._encoder.run(["states"], feeds)
         states = np.concatenate(parts)
         keys, values, copy_keys = self._project.run(["keys", "values", "copy_keys"], {"states": states})
@@ -121,7 +106,7 @@ class MemoryReader:
         stop = self._stop
         for _ in range(self._longest):
             match = ((said[:, :, None] == ids[:, None, :]) & (mask[:, None, :] > 0)).astype(np.float32)
-            saying, copying = self._decoder.run(None, {**fixed, "previous": self._words(said), "match": match})
+            saying, copying = self._decoder.run(None, {**fixed, "previous": self._vectors(said), "match": match})
             p = np.zeros((size, max(self._vocabulary, int(ids.max()) + 1)))
             p[:, : self._vocabulary] = np.exp(saying)
             np.add.at(p, (np.arange(size)[:, None], ids), np.exp(copying))

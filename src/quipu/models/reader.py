@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
-from quipu.models.folders import parallel, resolve, session
+from quipu.models.folders import parallel
+from quipu.models.loaded import LoadedModel
 from quipu.models.protocols import Reading
-from quipu.models.word_table import WordTable
 
 TOKENS_PER_BATCH = 3072
 LONGEST = 24  # word pieces of an answer
@@ -20,28 +20,18 @@ LONGEST_QUESTION = 96  # word pieces
 _LOW = np.float32(-1e4)
 
 
-class Reader:
+class Reader(LoadedModel):
     """Reads one passage for one question. Implements ``SupportsRead``."""
 
-    def __init__(self, name_or_path: str | Path) -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
-        folder = resolve(name_or_path, "reader")
-        self.source = str(name_or_path)
-        self.name = folder.name
-        self.sha256 = folder.sha256
-        self._length = int(folder.settings["max_length"])
-        self._stride = int(folder.settings["stride"])
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(self._length, stride=self._stride, strategy="only_second")
-        self._questions: Tokenizer | None = None
-        self._words = WordTable.of(folder.path, folder.settings) if "words_from" in folder.settings else None
-        self._session = session(folder.path / "model.onnx")
+    KIND = "reader"
 
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path) -> Reader:
-        """The reader in a folder."""
-        return cls(name_or_path)
+    def __init__(self, name_or_path: str | Path) -> None:
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``)."""
+        super().__init__(name_or_path)
+        length, stride = int(self._settings["max_length"]), int(self._settings["stride"])
+        self._tokenizer.enable_truncation(length, stride=stride, strategy="only_second")
+        self._questions: Tokenizer | None = None
+        self._session = self._graph()
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """The best span of ``passages[i]`` for ``questions[i]``; a long passage is read in overlapping windows.
@@ -94,10 +84,7 @@ class Reader:
 
     def _feeds(self, encodings: Sequence[Encoding]) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         feeds, allowed = _padded(encodings)
-        if self._words is None:
-            return feeds, allowed
-        ids = feeds.pop("input_ids")
-        return {"words": self._words(ids), **feeds}, allowed
+        return {**self._words(feeds.pop("input_ids")), **feeds}, allowed
 
 
 def _padded(encodings: Sequence[Encoding]) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:

@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
-from quipu.models.folders import kind_of, parallel, resolve, session
+from quipu.models.folders import kind_of, parallel
+from quipu.models.loaded import LoadedModel
 from quipu.models.protocols import SupportsRerank
-from quipu.models.word_table import WordTable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,26 +31,17 @@ BEYOND_DOUBT = 4.0  # a logit: 98 %; with this much the rest is not read
 _LOW = np.float32(-1e4)
 
 
-class Reranker:
+class Reranker(LoadedModel):
     """The prefix cross-encoder. Implements ``SupportsRerank``."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-small/reranker") -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
-        folder = resolve(name_or_path, "reranker")
-        self.source = str(name_or_path)
-        self.name = folder.name
-        self.sha256 = folder.sha256
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.no_padding()
-        self._longest = int(folder.settings["max_length"])
-        self._tokenizer.enable_truncation(self._longest)
-        self._words = WordTable.of(folder.path, folder.settings)
-        self._lower, self._upper = session(folder.path / "lower.onnx"), session(folder.path / "upper.onnx")
+    KIND, SHIPS = "reranker", "quipu-small/reranker"
 
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path) -> Reranker:
-        """The reranker in a folder, or the one that ships: "quipu-small/reranker"."""
-        return cls(name_or_path)
+    def __init__(self, name_or_path: str | Path = SHIPS) -> None:
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``)."""
+        super().__init__(name_or_path)
+        self._longest = int(self._settings["max_length"])
+        self._tokenizer.enable_truncation(self._longest)
+        self._lower, self._upper = self._graph("lower"), self._graph("upper")
 
     def rerank(
         self, questions: Sequence[str], pairs: Sequence[Sequence[Pair]], scores: Sequence[Sequence[float]]
@@ -113,7 +103,7 @@ class Reranker:
         """
         ids = [stored[row] for row in rows]
         length = self._padded(ids[0])
-        words = np.zeros((1, len(rows), length, self._words.rows.shape[1]), dtype=np.float32)
+        words = np.zeros((1, len(rows), length, asked.shape[-1]), dtype=np.float32)
         hidden = np.full((1, len(rows), length), _LOW, dtype=np.float32)
         for place, found in enumerate(self._lookup(ids)):
             words[0, place, : len(found)] = found
@@ -144,20 +134,20 @@ class Reranker:
     def _lookup(self, rows: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
         """Word vectors (T, D) of each row of ids."""
         flat = np.array([piece for row in rows for piece in row], dtype=np.int64)
-        return np.split(self._words(flat), np.cumsum([len(row) for row in rows])[:-1])
+        return np.split(self._vectors(flat), np.cumsum([len(row) for row in rows])[:-1])
 
 
-class CrossEncoder:
+class CrossEncoder(LoadedModel):
     """A cross-encoder of one graph over "question" and "stored question answer". Implements ``SupportsRerank``."""
 
+    KIND = "cross-encoder"
+
     def __init__(self, name_or_path: str | Path) -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
-        folder = resolve(name_or_path, "cross-encoder")
-        self.source, self.name, self.sha256 = str(name_or_path), folder.name, folder.sha256
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.enable_truncation(int(folder.settings["max_length"]))
-        self._tokenizer.enable_padding(pad_id=int(folder.settings["pad"]))
-        self._session = session(folder.path / "model.onnx")
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``)."""
+        super().__init__(name_or_path)
+        self._tokenizer.enable_truncation(int(self._settings["max_length"]))
+        self._tokenizer.enable_padding(pad_id=int(self._settings["pad"]))
+        self._session = self._graph()
         self._inputs = {item.name for item in self._session.get_inputs()}
 
     def rerank(

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from quipu.models.claims import Claim
-from quipu.models.encoder import length_batches
-from quipu.models.folders import parallel, resolve, session
-from quipu.models.word_table import WordTable
+from quipu.models.loaded import LoadedModel, in_batches
 
 QUESTION, ANSWER, STORED, EVIDENCE = 48, 24, 40, 96  # tokens of each part at most
 _TOKENS_PER_BATCH = 1024
@@ -50,38 +48,28 @@ def _begin(offsets: Sequence[tuple[int, int]], claim: Claim) -> int:
     return max(0, min(middle - EVIDENCE // 2, len(offsets) - EVIDENCE))
 
 
-class Verifier:
+class Verifier(LoadedModel):
     """A model that verifies claims. What is said of a claim does not depend on the claims beside it."""
 
-    def __init__(self, name_or_path: str | Path = "quipu-small/verifier") -> None:
-        """Load and verify; raises InputError or FormatError (see ``hub.resolve``)."""
-        folder = resolve(name_or_path, "verifier")
-        self.source = str(name_or_path)
-        self.name, self.sha256 = folder.name, folder.sha256
-        self._tokenizer = Tokenizer.from_file(str(folder.tokenizer))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._words = WordTable.of(folder.path, folder.settings)
-        self._session = session(folder.path / "model.onnx")
+    KIND, SHIPS = "verifier", "quipu-small/verifier"
 
-    @classmethod
-    def from_pretrained(cls, name_or_path: str | Path = "quipu-small/verifier") -> Verifier:
-        """The verifier in a folder, or the one that ships: "quipu-small/verifier"."""
-        return cls(name_or_path)
+    def __init__(self, name_or_path: str | Path = SHIPS) -> None:
+        """Load and verify; raises InputError or FormatError (see ``folders.resolve``)."""
+        super().__init__(name_or_path)
+        self._session = self._graph()
 
     def verify(self, claims: Sequence[Claim]) -> NDArray[np.float32]:
         """Log-odds (n,) that the evidence of each claim answers its question with its answer."""
         encoded = encode_claims(self._tokenizer, claims)
-        batches = length_batches([len(item.ids) for item in encoded], _TOKENS_PER_BATCH)
 
         def run(batch: list[int]) -> NDArray[np.float32]:
             ids = np.array([encoded[at].ids for at in batch], dtype=np.int64)
             segments = np.array([encoded[at].segments for at in batch], dtype=np.int64)
-            feeds = {"words": self._words(ids), "segments": segments, "mask": np.ones_like(ids)}
+            feeds = {"words": self._vectors(ids), "segments": segments, "mask": np.ones_like(ids)}
             found: NDArray[np.float32] = self._session.run(["logits"], feeds)[0]
             return found
 
         logits = np.zeros(len(claims), dtype=np.float32)
-        for batch, found in zip(batches, parallel(run, batches), strict=True):
+        for batch, found in in_batches(run, [len(item.ids) for item in encoded], _TOKENS_PER_BATCH):
             logits[batch] = found
         return logits

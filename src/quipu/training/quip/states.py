@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from quipu.models.encoder import length_batches
+from quipu.models.loaded import length_batches
 from quipu.models.spans import Floats, TokenVectors, offsets_of, stitched
 from quipu.training.base import base_folder, device, load_tokenizer
 from quipu.training.quip.model import HEADS, Pooling, QuestionHead, QuipModel, window_of
