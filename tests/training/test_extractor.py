@@ -159,7 +159,7 @@ def test_a_recipe_without_held_out_articles_is_refused(recipe: ExtractorRecipe) 
 
 def test_the_export_scores_as_torch_does(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Shapes, mask and the shift of the ends must be those of training; alone, together and in windows."""
-    monkeypatch.setattr("quipu.training.extractor.export.to_int8", lambda source, target: shutil.copy(source, target))
+    monkeypatch.setattr("quipu.training.export.onnx.to_int8", lambda source, target: shutil.copy(source, target))
     torch.manual_seed(5)
     model = ExtractorModel.from_base(base, ExtractorConfig(span_length=5, features=16)).eval()
     with torch.no_grad():

@@ -158,7 +158,7 @@ def test_the_exported_reranker_answers_as_the_trained_one(
     save_reranker(model, tmp_path / "checkpoint")
     wordpieces(tmp_path / "checkpoint")
     monkeypatch.setattr(
-        "quipu.training.export.reranker.to_int8", lambda source, target: target.write_bytes(source.read_bytes())
+        "quipu.training.export.onnx.to_int8", lambda source, target: target.write_bytes(source.read_bytes())
     )
     figures = export_reranker(
         tmp_path / "checkpoint", tmp_path / "out", name="tiny", version="1", asked=asked(), max_length=32

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -15,15 +14,7 @@ from quipu.errors import InputError
 from quipu.models.encoder import Encoder
 from quipu.models.memory_input import value_text
 from quipu.models.memory_reader import MemoryReader
-from quipu.training.export.onnx import (
-    gate,
-    place_tokenizer,
-    quantised_words,
-    shared_table,
-    to_onnx,
-    write_listing,
-)
-from quipu.training.export.quantise import to_int8
+from quipu.training.export.onnx import gate, place_tokenizer, place_words, to_onnx, write_listing
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone
 from quipu.training.qamat.copying import CopyBackbone
@@ -94,48 +85,39 @@ def export_memory_reader(
     width, config = backbone.width, backbone.config
     words, mask = torch.randn(2, 7, width), torch.ones(2, 7, dtype=torch.long)
     batch, side = {0: "b", 1: "s"}, {1: "b", 3: "s"}
-    with tempfile.TemporaryDirectory() as scratch:
-        encoding, projecting = _Encoding(backbone), _Projecting(backbone)
-        with torch.inference_mode():
-            states = encoding(words, mask, mask * 0)
-            keys, values, copy_keys = projecting(states)
-        to_onnx(
-            encoding, (words, mask, mask * 0), {"words": batch, "attention_mask": batch, "token_type_ids": batch},
-            {"states": batch}, Path(scratch) / "encoder.onnx",
-        )  # fmt: skip
-        to_onnx(
-            projecting, (states,), {"states": batch}, {"keys": side, "values": side, "copy_keys": batch},
-            Path(scratch) / "project.onnx",
-        )  # fmt: skip
-        arguments = {
-            "previous": (torch.randn(2, 3, width), {0: "b", 1: "u"}),
-            "match": (torch.zeros(2, 3, 7), {0: "b", 1: "u", 2: "s"}),
-            "states": (states, batch),
-            "mask": (mask, batch),
-            "copyable": (mask.float(), batch),
-            "keys": (keys, side),
-            "values": (values, side),
-            "copy_keys": (copy_keys, batch),
-        }
-        to_onnx(
-            _Saying(backbone), tuple(value for value, _ in arguments.values()),
-            {key: axes for key, (_, axes) in arguments.items()}, {"saying": {0: "b"}, "copying": batch},
-            Path(scratch) / "decoder.onnx",
-        )  # fmt: skip
-        for graph in ("project.onnx", "decoder.onnx", "encoder.onnx"):
-            to_int8(Path(scratch) / graph, out / graph)
+    encoding, projecting = _Encoding(backbone), _Projecting(backbone)
+    with torch.inference_mode():
+        states = encoding(words, mask, mask * 0)
+        keys, values, copy_keys = projecting(states)
+    to_onnx(
+        encoding, (words, mask, mask * 0), {"words": batch, "attention_mask": batch, "token_type_ids": batch},
+        {"states": batch}, out / "encoder.onnx",
+    )  # fmt: skip
+    to_onnx(
+        projecting, (states,), {"states": batch}, {"keys": side, "values": side, "copy_keys": batch},
+        out / "project.onnx",
+    )  # fmt: skip
+    arguments = {
+        "previous": (torch.randn(2, 3, width), {0: "b", 1: "u"}),
+        "match": (torch.zeros(2, 3, 7), {0: "b", 1: "u", 2: "s"}),
+        "states": (states, batch),
+        "mask": (mask, batch),
+        "copyable": (mask.float(), batch),
+        "keys": (keys, side),
+        "values": (values, side),
+        "copy_keys": (copy_keys, batch),
+    }
+    to_onnx(
+        _Saying(backbone), tuple(value for value, _ in arguments.values()),
+        {key: axes for key, (_, axes) in arguments.items()}, {"saying": {0: "b"}, "copying": batch},
+        out / "decoder.onnx",
+    )  # fmt: skip
     settings: dict[str, Any] = {
         "width": width, "k": ways.k, "sentence": ways.sentence, "per_block": ways.per_block,
         "value_length": ways.value_length, "answer_length": ways.answer_length, "question_length": QUESTION_LENGTH,
         "vocabulary": config.vocabulary, "positions": backbone.encoder.config.max_position_embeddings,
+        **place_words(checkpoint, out, backbone.encoder.embeddings.word_embeddings.weight, words_from),
     }  # fmt: skip
-    rows, scales = quantised_words(backbone.encoder.embeddings.word_embeddings.weight.detach().numpy())
-    place_tokenizer(checkpoint, out, words_from)
-    if words_from is not None:
-        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, rows)}
-    else:
-        np.save(out / "words.npy", rows)
-        np.save(out / "scales.npy", scales)
     write_listing(out, "memory-reader", name, version, settings)
     made = MemoryReader(out).read([question for question, _ in asked], [pairs for _, pairs in asked])
     ours, theirs = (backbone.pieces(texts, 10**6) for texts in ([item.text for item in made], expected))
@@ -179,14 +161,12 @@ def export_memory_encoder(
         expected[output] = torch.cat(found).numpy()
     out.mkdir(parents=True, exist_ok=True)
     example = torch.tensor([(rows[0] * 8)[:8]] * 2)
-    with tempfile.TemporaryDirectory() as scratch:
-        for graph, (backbone, place, _, output) in parts.items():
-            axes = {0: "n", 1: "t"}
-            to_onnx(
-                _Asking(backbone, place), (example, torch.ones_like(example)),
-                {"input_ids": axes, "attention_mask": axes}, {output: {0: "n"}}, Path(scratch) / f"{graph}.onnx",
-            )  # fmt: skip
-            to_int8(Path(scratch) / f"{graph}.onnx", out / f"{graph}.onnx")
+    axes = {0: "n", 1: "t"}
+    for graph, (backbone, place, _, output) in parts.items():
+        to_onnx(
+            _Asking(backbone, place), (example, torch.ones_like(example)),
+            {"input_ids": axes, "attention_mask": axes}, {output: {0: "n"}}, out / f"{graph}.onnx",
+        )  # fmt: skip
     place_tokenizer(checkpoint, out, None)
     length = KEY_LENGTH + at + len(reader.end)
     settings = {"width": reader.width, "max_length": length, "mask": reader.mask_id, "mask_at": at}

@@ -39,14 +39,16 @@ def to_onnx(
     outputs: dict[str, dict[int, str]],
     path: Path,
 ) -> None:
-    """Export ``module``; ``inputs`` and ``outputs`` name the tensors and their dynamic axes."""
+    """Export ``module`` in int8; ``inputs`` and ``outputs`` name the tensors and their dynamic axes."""
     axes = {name: value for name, value in {**inputs, **outputs}.items() if value}
-    with warnings.catch_warnings(), torch.inference_mode():
+    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
+        plain = Path(scratch) / path.name
         torch.onnx.export(
-            module, arguments, str(path), input_names=list(inputs), output_names=list(outputs), dynamic_axes=axes,
+            module, arguments, str(plain), input_names=list(inputs), output_names=list(outputs), dynamic_axes=axes,
             opset_version=OPSET, dynamo=False,
         )  # fmt: skip
+        to_int8(plain, path)
 
 
 def write_listing(folder: Path, kind: str, name: str, version: str, settings: dict[str, Any]) -> None:
@@ -149,15 +151,13 @@ def export_encoder(
     out.mkdir(parents=True, exist_ok=True)
     ids = torch.ones(2, 5, dtype=torch.long)
     layers = int(quip.encoder.config.num_hidden_layers)
-    with tempfile.TemporaryDirectory() as scratch:
-        plain = Path(scratch) / "model.onnx"
-        axes = {0: "n", 1: "t"}
-        outputs: dict[str, dict[int, str]] = {key: {0: "n"} for key in names}
-        outputs |= {f"layer_{layer}": axes for layer in range(layers + 1)}
-        first, given, shared = _input(quip.encoder, ids, words_from)
-        model.by_vectors = words_from is not None
-        to_onnx(model, (given, torch.ones_like(ids)), {first: axes, "attention_mask": axes}, outputs, plain)
-        to_int8(plain, out / "model.onnx")
+    axes = {0: "n", 1: "t"}
+    outputs: dict[str, dict[int, str]] = {key: {0: "n"} for key in names}
+    outputs |= {f"layer_{layer}": axes for layer in range(layers + 1)}
+    first, given, shared = _input(quip.encoder, ids, words_from)
+    model.by_vectors = words_from is not None
+    inputs = {first: axes, "attention_mask": axes}
+    to_onnx(model, (given, torch.ones_like(ids)), inputs, outputs, out / "model.onnx")
     place_tokenizer(checkpoint, out, words_from)
     window, stride = window_of(quip.encoder.config)
     settings = {
@@ -203,6 +203,17 @@ def place_tokenizer(checkpoint: Path, out: Path, words_from: str | None) -> None
         shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
     elif _rules(shared_words(words_from).tokenizer) != _rules(checkpoint / "tokenizer.json"):
         raise InputError(f"the tokenizer of {words_from} is another than this model's; leave words_from out")
+
+
+def place_words(checkpoint: Path, out: Path, table: torch.Tensor, words_from: str | None) -> dict[str, str]:
+    """Tokenizer and word table (V, D) into the folder, or, where one that ships is the same, what names that one."""
+    place_tokenizer(checkpoint, out, words_from)
+    rows, scales = quantised_words(table.detach().numpy())
+    if words_from is not None:
+        return {"words_from": words_from, "words_sha256": shared_table(words_from, rows)}
+    np.save(out / "words.npy", rows)
+    np.save(out / "scales.npy", scales)
+    return {}
 
 
 def _rules(tokenizer: Path) -> dict[str, Any]:
@@ -281,15 +292,12 @@ def export_reader(
         expected.append((item.offsets[first[0]][0], item.offsets[last[0]][1]))
     out.mkdir(parents=True, exist_ok=True)
     ids = torch.ones(2, 5, dtype=torch.long)
-    with tempfile.TemporaryDirectory() as scratch:
-        plain = Path(scratch) / "model.onnx"
-        axes = {0: "n", 1: "t"}
-        word, given, shared = _input(model.reader, ids, words_from)
-        model.by_vectors = words_from is not None
-        inputs = {word: axes, "attention_mask": axes, "token_type_ids": axes}
-        outputs = {"start": axes, "end": axes}
-        to_onnx(model, (given, torch.ones_like(ids), ids * 0), inputs, outputs, plain)
-        to_int8(plain, out / "model.onnx")
+    axes = {0: "n", 1: "t"}
+    word, given, shared = _input(model.reader, ids, words_from)
+    model.by_vectors = words_from is not None
+    inputs = {word: axes, "attention_mask": axes, "token_type_ids": axes}
+    outputs = {"start": axes, "end": axes}
+    to_onnx(model, (given, torch.ones_like(ids), ids * 0), inputs, outputs, out / "model.onnx")
     place_tokenizer(checkpoint, out, words_from)
     write_listing(out, "reader", name, version, {"max_length": max_length, "stride": stride, **shared})
     readings = Reader(out).read([question for question, _ in asked], [passage for _, passage in asked])

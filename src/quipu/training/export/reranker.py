@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,27 +12,24 @@ from torch import nn
 
 from quipu.errors import InputError
 from quipu.training.base import load_tokenizer
-from quipu.training.export.onnx import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
-from quipu.training.export.quantise import to_int8
+from quipu.training.export.onnx import gate, place_words, to_onnx, write_listing
 from quipu.training.reranker.model import Reranker, load_reranker
 
 
-class _Low(nn.Module):
+class _Half(nn.Module):
     def __init__(self, model: Reranker) -> None:
         super().__init__()
         self.model = model
 
+
+class _Low(_Half):
     def forward(
         self, question: torch.Tensor, pairs: torch.Tensor, hide: torch.Tensor, scores: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return self.model.low(question, pairs, question[:, :, 0] * 0.0, hide, scores)
 
 
-class _High(nn.Module):
-    def __init__(self, model: Reranker) -> None:
-        super().__init__()
-        self.model = model
-
+class _High(_Half):
     def forward(
         self, question: torch.Tensor, pairs: torch.Tensor, hide: torch.Tensor, scores: torch.Tensor
     ) -> torch.Tensor:
@@ -68,21 +64,10 @@ def export_reranker(
     arguments = (question, pairs, torch.zeros(1, 3, 9), torch.rand(1, 3))
     inputs = {"question": {1: "s"}, "pairs": {1: "n", 2: "t"}, "hidden": {1: "n", 2: "t"}, "scores": {1: "n"}}
     states = {"asked": {1: "s"}, "states": {1: "n", 2: "t"}}
-    with tempfile.TemporaryDirectory() as scratch:
-        low, high = Path(scratch) / "lower.onnx", Path(scratch) / "upper.onnx"
-        to_onnx(_Low(model), arguments, inputs, {"quick": {1: "n"}, **states}, low)
-        to_onnx(_High(model), arguments, inputs, {"logits": {1: "n"}}, high)
-        to_int8(low, out / "lower.onnx")
-        to_int8(high, out / "upper.onnx")
-    place_tokenizer(checkpoint, out, words_from)
-    settings: dict[str, str | int] = {"width": width, "max_length": max_length}
-    table, scales = quantised_words(model.words.weight.detach().numpy())
-    if words_from is None:
-        np.save(out / "words.npy", table)
-        np.save(out / "scales.npy", scales)
-    else:
-        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, table)}
-    write_listing(out, "reranker", name, version, settings)
+    to_onnx(_Low(model), arguments, inputs, {"quick": {1: "n"}, **states}, out / "lower.onnx")
+    to_onnx(_High(model), arguments, inputs, {"logits": {1: "n"}}, out / "upper.onnx")
+    words = place_words(checkpoint, out, model.words.weight, words_from)
+    write_listing(out, "reranker", name, version, {"width": width, "max_length": max_length, **words})
     found = Exported(out).rerank([item[0] for item in asked], [item[1] for item in asked], [item[2] for item in asked])
     same = float(np.mean([np.argmax(left) == np.argmax(right) for left, right in zip(found, wanted, strict=True)]))
     apart = float(np.mean([abs(left.max() - right.max()) for left, right in zip(found, wanted, strict=True)]))
@@ -128,11 +113,8 @@ def export_cross_encoder(
     out.mkdir(parents=True, exist_ok=True)
     axes = {0: "n", 1: "t"}
     example = tuple(torch.ones(2, 5, dtype=torch.long) for _ in names)
-
-    with tempfile.TemporaryDirectory() as scratch:
-        plain = Path(scratch) / "model.onnx"
-        to_onnx(_Classifier(model, names), example, {key: axes for key in names}, {"logits": {0: "n"}}, plain)
-        to_int8(plain, out / "model.onnx")
+    inputs = {key: axes for key in names}
+    to_onnx(_Classifier(model, names), example, inputs, {"logits": {0: "n"}}, out / "model.onnx")
     shutil.copy(checkpoint / "tokenizer.json", out / "tokenizer.json")
     pad = int(model.config.pad_token_id or 0)
     write_listing(out, "cross-encoder", name, version, {"max_length": max_length, "pad": pad})

@@ -48,12 +48,11 @@ class ShipRecipe:
 def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda line: None) -> Path:
     """Export, compare, write the card; raises ExportMismatch where the exported model answers otherwise."""
     checkpoint = base_folder(recipe.checkpoint) if recipe.checkpoint == "minilm" else Path(recipe.checkpoint)
-    name, rng = f"{recipe.out.parent.name.replace('_', '-')}/{recipe.out.name}", random.Random(13)
+    named = {"name": f"{recipe.out.parent.name.replace('_', '-')}/{recipe.out.name}", "version": recipe.version}
+    rng = random.Random(13)
     if recipe.kind == "encoder":
         texts = rng.sample([question for question, _ in trivia.read(recipe.data)], recipe.compared)
-        figures = export_encoder(
-            checkpoint, recipe.out, name=name, version=recipe.version, texts=texts, words_from=recipe.words_from
-        )
+        figures = export_encoder(checkpoint, recipe.out, texts=texts, **named, words_from=recipe.words_from)
         if recipe.codebook:
             prose = [" ".join(text.split()[:110]) for text in rng.sample(published.prose(recipe.data), 600)]
             contexts = published.qamr(recipe.data) + published.fairytaleqa(recipe.data)
@@ -61,15 +60,11 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
             figures |= add_codebook(recipe.out, prose, questions, recipe.codebook)
     elif recipe.kind == "extractor":
         texts = [" ".join(text.split()[:110]) for text in rng.sample(published.prose(recipe.data), recipe.compared)]
-        figures = export_extractor(
-            checkpoint, recipe.out, name=name, version=recipe.version, texts=texts, words_from=recipe.words_from
-        )
+        figures = export_extractor(checkpoint, recipe.out, texts=texts, **named, words_from=recipe.words_from)
     elif recipe.kind == "reader":
         made = examples(published.qamr(recipe.data), seed=5, words=(60, 120), per_context=1, negatives=0.0)
         asked = [(item.question, item.passage) for item in made[: recipe.compared]]
-        figures = export_reader(
-            checkpoint, recipe.out, name=name, version=recipe.version, asked=asked, words_from=recipe.words_from
-        )
+        figures = export_reader(checkpoint, recipe.out, asked=asked, **named, words_from=recipe.words_from)
     elif recipe.kind == "reranker":
         if recipe.groups is None:
             raise SettingsError("a reranker is compared on its groups: set groups to the groups.jsonl of its run")
@@ -78,29 +73,23 @@ def run(recipe: ShipRecipe, report: Callable[[dict[str, Any]], None] = lambda li
              [item["score"] for item in row["candidates"]])
             for row in rng.sample(list(read_jsonl(recipe.groups)), recipe.compared)
         ]  # fmt: skip
-        figures = export_reranker(
-            checkpoint, recipe.out, name=name, version=recipe.version, asked=groups, words_from=recipe.words_from
-        )
+        figures = export_reranker(checkpoint, recipe.out, asked=groups, **named, words_from=recipe.words_from)
     elif recipe.kind == "verifier":
         if recipe.held is None:
             raise SettingsError("a verifier is compared on held-out claims: set held to the held.jsonl of its run")
         claims = [example.claim for example in rng.sample(list(read_examples(recipe.held)), recipe.compared)]
-        figures = export_verifier(
-            checkpoint, recipe.out, name=name, version=recipe.version, claims=claims, words_from=recipe.words_from
-        )
+        figures = export_verifier(checkpoint, recipe.out, claims=claims, **named, words_from=recipe.words_from)
     elif recipe.kind == "memory-reader":
         if recipe.memory is None:
             raise SettingsError("a memory reader is compared on held-out questions: set memory to a run of remember")
-        figures = export_memory_reader(
-            checkpoint, recipe.out, name=name, version=recipe.version, words_from=recipe.words_from,
-            asked=held_out(recipe.memory, checkpoint, recipe.compared),
-        )  # fmt: skip
+        asked_of = held_out(recipe.memory, checkpoint, recipe.compared)
+        figures = export_memory_reader(checkpoint, recipe.out, asked=asked_of, **named, words_from=recipe.words_from)
     elif recipe.kind == "memory-encoder":
         if recipe.memory is None:
             raise SettingsError("a memory's encoder is compared on questions: set memory to a run of remember")
         held = ExampleFiles([recipe.memory / "held.jsonl"])[: recipe.compared]
         texts = [item.question for item in held]
-        figures = export_memory_encoder(checkpoint, recipe.out, name=name, version=recipe.version, texts=texts)
+        figures = export_memory_encoder(checkpoint, recipe.out, texts=texts, **named)
     else:
         known = "encoder, extractor, reader, memory-reader, memory-encoder, reranker or verifier"
         raise SettingsError(f"kind must be {known}, not {recipe.kind!r}")

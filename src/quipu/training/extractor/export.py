@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,7 @@ from torch import nn
 from quipu.models.extractor import Extractor, allowed, select, shapes
 from quipu.text import normalize_answer
 from quipu.training.base import load_tokenizer
-from quipu.training.export.onnx import gate, place_tokenizer, quantised_words, shared_table, to_onnx, write_listing
-from quipu.training.export.quantise import to_int8
+from quipu.training.export.onnx import gate, place_words, to_onnx, write_listing
 from quipu.training.extractor.model import STYLES, ExtractorModel
 
 WINDOW, STRIDE = 320, 256  # word pieces of a long passage that are looked at together
@@ -64,22 +62,14 @@ def export_extractor(
     out.mkdir(parents=True, exist_ok=True)
     width = int(model.encoder.config.hidden_size)
     kinds = torch.ones(2, 5, dtype=torch.long)
-    with tempfile.TemporaryDirectory() as scratch:
-        axes = {0: "n", 1: "t"}
-        inputs = {"words": axes, "shapes": axes, "mask": axes}
-        plain = Path(scratch) / "model.onnx"
-        to_onnx(module, (torch.randn(2, 5, width), kinds, kinds), inputs, {"scores": axes}, plain)
-        to_int8(plain, out / "model.onnx")
-    place_tokenizer(checkpoint, out, words_from)
-    table, scales = quantised_words(model.encoder.embeddings.word_embeddings.weight.detach().numpy())
-    settings: dict[str, str | int] = {
-        "width": width, "span_length": widest, "window": WINDOW, "stride": STRIDE, "style": style
+    axes = {0: "n", 1: "t"}
+    inputs = {"words": axes, "shapes": axes, "mask": axes}
+    example = torch.randn(2, 5, width), kinds, kinds
+    to_onnx(module, example, inputs, {"scores": axes}, out / "model.onnx")
+    settings = {
+        "width": width, "span_length": widest, "window": WINDOW, "stride": STRIDE, "style": style,
+        **place_words(checkpoint, out, model.encoder.embeddings.word_embeddings.weight, words_from),
     }  # fmt: skip
-    if words_from is None:
-        np.save(out / "words.npy", table)
-        np.save(out / "scales.npy", scales)
-    else:
-        settings |= {"words_from": words_from, "words_sha256": shared_table(words_from, table)}
     write_listing(out, "extractor", name, version, settings)
     found = Extractor(out).extract(short, limit=COMPARED)
     shared = [
