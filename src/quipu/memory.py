@@ -27,6 +27,7 @@ from quipu.building.removal import remove_named
 from quipu.errors import InputError, QuipuError
 from quipu.models.bundle import Models
 from quipu.records import Answer, Hit, QAPair
+from quipu.records.shown import Shown
 from quipu.storage import passage_vectors
 from quipu.storage.feedback import Feedback, count_feedback, feedback_in, keep_feedback
 from quipu.storage.files import keep_file, listed
@@ -41,7 +42,7 @@ from quipu.syncing import MAX_DELETE, Changes, state_of, survey
 from quipu.text import check_question, check_questions
 
 
-class Memory:
+class Memory(Shown):
     """A folder of question-answer pairs that answers questions. A context manager."""
 
     def __init__(self, store: Store, models: Models, report: BuildReport | None = None) -> None:

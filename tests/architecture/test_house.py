@@ -41,7 +41,8 @@ def test_a_bare_import_loads_nothing_heavy() -> None:
     code = (
         "import sys, quipu, quipu.cli.main\n"
         "heavy = ['torch', 'transformers', 'faiss', 'onnxruntime', 'pyarrow', 'fastapi', 'ray', 'sklearn', 'numpy',"
-        " 'pypdfium2', 'lxml', 'rich']\n"
+        " 'pypdfium2', 'lxml', 'rich', 'langchain_core', 'llama_index', 'haystack', 'datasets', 'pydantic',"
+        " 'quipu.integrations', 'quipu.showing']\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     result = run(sys.executable, "-c", code)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from quipu.corpus import Skipped
+from quipu.records.shown import Shown
 from quipu.syncing import Changes
 
 
 @dataclass(slots=True)
-class BuildReport:
+class BuildReport(Shown):
     """What a build or an addition did. asked = kept + all of ``dropped``, for generated pairs."""
 
     documents: int = 0

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.places import SHOWN, located
 from quipu.cli.terminal import print_json, print_table, remark, shortened, show
 from quipu.errors import InputError, MemoryLocked, ServerError
+from quipu.places import SHOWN, located
 
 if TYPE_CHECKING:
     from quipu.cli.questions import BadLine

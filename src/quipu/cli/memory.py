@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.places import located
 from quipu.cli.terminal import print_json, print_table, progress, remark, shortened, show
 from quipu.errors import InputError
+from quipu.places import located
 
 
 def remove(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from quipu.records.documents import Passage, Span
 from quipu.records.pairs import QAPair
+from quipu.records.shown import Shown
 
 Route = Literal["lookup", "passage", "read", "hops", "chain", "span", "abstain"]
 
@@ -96,7 +97,7 @@ class StepTrace:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Shown):
     """What quipu says to a question. ``text`` is None when it abstains; ``probability`` is None until calibrated.
 
     ``held`` is the answer that was held back because it was not probable enough, ``nearest`` the sentence where it

@@ -7,6 +7,7 @@ from typing import Literal
 
 from quipu.errors import InputError
 from quipu.records.documents import Span, content_id
+from quipu.records.shown import Shown
 from quipu.text import is_unicode, normalize_answer
 
 Origin = Literal["generated", "document", "imported", "user"]
@@ -83,7 +84,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Shown):
     """A stored pair that a search found. ``score`` compares within one question; ``rank`` starts at 1."""
 
     pair: QAPair

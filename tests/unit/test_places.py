@@ -6,7 +6,7 @@ import pytest
 
 from quipu.building.wording import understood
 from quipu.cli.ask import described
-from quipu.cli.places import located
+from quipu.places import located
 from quipu.records import Answer, Document, Evidence, Mark, NearestSentence, Passage, QAPair, Span
 
 TEXT = "Safety\n\nValves\n\nClose them at night."
