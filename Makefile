@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 MODELS := packages/quipu-small packages/quipu-small-lm
 SOURCES := src tests benchmarks docs packages
 
-.PHONY: demo test lint format coverage bench docs pages site release-check
+.PHONY: demo test test-integrations lint format coverage bench docs pages site release-check
 .DEFAULT_GOAL := test
 
 $(STAMP): pyproject.toml $(MODELS:=/pyproject.toml)
@@ -20,6 +20,18 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# With the frameworks of quipu.integrations, in an environment of their own: they take longer to install than their
+# tests to run.
+FRAMEWORKS := build/frameworks
+
+test-integrations:
+	test -x $(FRAMEWORKS)/bin/python || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/python -m pip install --quiet $(addprefix --editable ,$(MODELS)) \
+		--editable '.[langchain,llama-index,haystack,datasets,serve]' \
+		'langchain-tests>=1.1,<2' 'pytest>=8.3' 'pytest-asyncio>=1.0' 'pytest-timeout>=2.3' 'hypothesis>=6.115' 'httpx2>=2.16'
+	$(FRAMEWORKS)/bin/python -m pytest tests/integrations \
+		-o asyncio_mode=auto -o asyncio_default_fixture_loop_scope=function
 
 lint: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)

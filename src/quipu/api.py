@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from quipu.answering.settings import AnswerSettings
 from quipu.building.builder import Builder, Progress, check_encoder, stored_settings
+from quipu.building.cited import Cited, add_ready
 from quipu.building.documents import add_documents
 from quipu.building.generated import make_pairs
 from quipu.building.outcome import BuildReport
@@ -25,6 +26,7 @@ from quipu.models.protocols import (
     SupportsRerank,
     SupportsWrite,
 )
+from quipu.records import QAPair
 from quipu.settings import from_mapping
 from quipu.storage.store import Store
 
@@ -33,7 +35,7 @@ def build(
     documents: Sequence[str | Path] | str | Path,
     path: str | Path,
     *,
-    pairs: str | Path | None = None,
+    pairs: str | Path | Iterable[QAPair | Cited] | None = None,
     questions_per_passage: int | None = None,
     seed: int = 0,
     strict: bool = False,
@@ -44,6 +46,8 @@ def build(
     **settings: Any,
 ) -> Memory:
     """Make a memory of documents, ready pairs, or both; ``settings`` are those of ``GenerateSettings``.
+
+    ``pairs``: a file, or pairs one by one, as ``quipu.integrations.datasets.pairs_from`` gives those of a data set.
 
     A build that was interrupted goes on where it stopped when called again with the same settings. Files that cannot
     be read are listed in ``memory.report.skipped``; with ``strict`` the first one raises ReadError. Raises InputError
@@ -59,8 +63,10 @@ def build(
     store = _begun(path, models, wanted)
     try:
         builder = Builder(store, models, wanted, progress)
-        if pairs is not None:
+        if isinstance(pairs, str | Path):
             add_pairs_file(builder, Path(pairs), strict=strict)
+        elif pairs is not None:
+            add_ready(builder, pairs)
         add_documents(builder, paths, strict=strict)
         if is_new and _is_empty(store):
             raise InputError(_nothing(builder.report))

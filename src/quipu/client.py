@@ -105,6 +105,13 @@ class Service:
             raise self._foreign()
         return rows
 
+    def search(self, question: str, k: int) -> list[dict[str, Any]]:
+        """The ``k`` stored pairs nearest to a question, best first, as the API gives them."""
+        found = self._call("POST", f"/{quote(self.name, safe='')}/search", {"question": question, "k": k}).get("hits")
+        if not isinstance(found, list):
+            raise self._foreign()
+        return found
+
     def _only(self) -> str:
         names = [str(row["name"]) for row in self._call("GET", "/memories")["memories"]]
         if len(names) != 1:

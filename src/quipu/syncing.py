@@ -261,7 +261,12 @@ def sha256_of_file(path: Path) -> str:
 
 
 def state_of(path: str, size: int, modified: int) -> Literal["", "changed", "missing"]:
-    """What became of a known file since it was read, by its size in bytes and its time in nanoseconds."""
+    """What became of a known file since it was read, by its size in bytes and its time in nanoseconds.
+
+    Nothing of what is no file: a data set's path is no real one.
+    """
+    if not os.path.isabs(path):
+        return ""
     try:
         status = on_disk(path).stat()
     except OSError:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from quipu.building.builder import Builder
 from quipu.building.removal import forget_file
@@ -16,6 +17,7 @@ from quipu.records import QAPair
 from quipu.storage.files import KnownFile, Renewal, begin_pairs, file_at, keep_file
 from quipu.syncing import sha256_of_file
 
+T = TypeVar("T")
 _PAIRS = 512  # ready pairs per transaction
 _NAMED = 20  # rows of a file of ready pairs that are named one by one when they cannot be used
 
@@ -29,7 +31,7 @@ def add_pairs(builder: Builder, pairs: Iterable[QAPair]) -> int:
     began = time.perf_counter()
     new = seen = 0
     before = builder.store.last_row()
-    for some in _batched(pairs, _PAIRS):
+    for some in batched(pairs):
         seen += len(some)
         fresh = [pair for pair in some if builder.store.question_answer_exists(pair.question, pair.answer) is None]
         with builder.store.transaction():
@@ -59,7 +61,7 @@ def add_pairs_file(builder: Builder, path: Path, *, strict: bool = False) -> int
     status, digest = found.file.stat(), sha256_of_file(found.file)
     new = seen = 0
     with Renewal(builder.store, document_id) as renewal:
-        for some in _batched(_pairs_of(builder, found, document_id, strict), _PAIRS):
+        for some in batched(_pairs_of(builder, found, document_id, strict)):
             seen += len(some)
             with builder.store.transaction():
                 new += _store_pairs(builder, renewal.missing(some))
@@ -125,7 +127,8 @@ def _store_pairs(builder: Builder, pairs: Sequence[QAPair]) -> int:
     return added
 
 
-def _batched(pairs: Iterable[QAPair], size: int) -> Iterator[list[QAPair]]:
+def batched(pairs: Iterable[T]) -> Iterator[list[T]]:
+    """As many at a time as are stored in a transaction."""
     stream = iter(pairs)
-    while some := list(itertools.islice(stream, size)):
+    while some := list(itertools.islice(stream, _PAIRS)):
         yield some

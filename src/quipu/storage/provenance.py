@@ -70,6 +70,24 @@ def mark_ambiguous(store: Store, marks: Iterable[tuple[str, str]]) -> None:
         )
 
 
+def states_of(store: Store, pair_ids: Sequence[str]) -> dict[str, str]:
+    """Of stored pairs by id: "wrong" or "right" where the answer was marked so, else "ambiguous" or "plain"."""
+    marked = "(SELECT min(f.is_right) FROM feedback f WHERE f.pair = p.id)" if store.format >= 7 else "NULL"
+    ambiguous = "p.ambiguous IS NOT NULL" if store.format >= 2 else "0"
+    found: dict[str, str] = {}
+    for first in range(0, len(pair_ids), 500):
+        some = pair_ids[first : first + 500]
+        found |= dict(
+            store.connection.execute(
+                f"SELECT p.id, CASE {marked} WHEN 0 THEN 'wrong' WHEN 1 THEN 'right' ELSE"
+                f" CASE WHEN {ambiguous} THEN 'ambiguous' ELSE 'plain' END END FROM pairs p"
+                f" WHERE p.id IN ({','.join('?' * len(some))})",
+                tuple(some),
+            ).fetchall()
+        )
+    return found
+
+
 def unchecked(store: Store, limit: int) -> list[QAPair]:
     """Generated pairs, in order, on which the global filter has not spoken yet."""
     rows = store.connection.execute(
