@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from quipu.answering.session import check_encoder
 from quipu.answering.settings import AnswerSettings
-from quipu.building.builder import Builder, Progress, check_encoder, stored_settings
+from quipu.building.builder import Builder, Progress, stored_settings
 from quipu.building.cited import Cited, add_ready
 from quipu.building.documents import add_documents
 from quipu.building.generated import make_pairs

@@ -117,3 +117,38 @@ def test_a_module_prints_only_in_the_cli_and_never_pickles(path: Path) -> None:
             assert names.isdisjoint({"pickle", "joblib", "dill"}) and module not in {"pickle", "joblib", "dill"}
         if isinstance(node, ast.keyword) and node.arg == "allow_pickle":
             assert isinstance(node.value, ast.Constant) and node.value.value is False, f"line {node.value.lineno}"
+
+
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_every_path_of_the_architecture_page_is_there() -> None:
+    """A page that names files of another time sends whoever wants to change something into the void."""
+    code = re.findall(r"`([^`]+)`", ARCHITECTURE)
+    paths = [item for item in code if re.fullmatch(r"[a-z_][a-z_0-9/]*(/|\.(py|toml|txt))", item)]
+    known = {path.name for path in SOURCES}
+    bases = (ROOT, ROOT / "src" / "quipu")
+    lost = [path for path in paths if not any((base / path).exists() for base in bases) and path not in known]
+    assert len(paths) > 40 and not lost, lost
+
+
+def test_every_name_of_the_architecture_page_stands_in_its_file() -> None:
+    """A function that moved on is looked for in vain where the page says it is."""
+    named = re.findall(r"`(\w+)` in `([\w/]+\.py)`", ARCHITECTURE)
+    for name, path in named:
+        text = (ROOT / "src" / "quipu" / path).read_text(encoding="utf-8")
+        assert re.search(rf"^ *(def|class) {name}\b", text, re.MULTILINE), f"{name} is not in {path}"
+    assert len(named) > 8
+
+
+@pytest.mark.parametrize("what", ["the threshold of abstaining", "the removal of a vector", "the resuming of a build"])
+def test_the_architecture_page_says_where_it_is(what: str) -> None:
+    """Of the three behaviours that are spread over files, whoever asks must find each in one line."""
+    assert re.search(rf"^\| {what} \| .*`\w[\w/]+\.py`.* \|$", ARCHITECTURE, re.MULTILINE)
+
+
+def test_the_architecture_page_names_every_room() -> None:
+    """A new room that the page leaves out has no floor for whoever reads it."""
+    rooms = {path.relative_to(ROOT / "src" / "quipu").parts[0].removesuffix(".py") for path in SOURCES}
+    floors = "\n".join(line for line in ARCHITECTURE.splitlines() if line.startswith("| "))
+    assert {room for room in rooms if not room.startswith("__")} - set(re.findall(r"`(\w+)`", floors)) == set()

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from quipu.answering.session import check_encoder as check_encoder
 from quipu.building.outcome import BuildReport
 from quipu.building.pipeline import GenerateSettings
 from quipu.models.bundle import Models
