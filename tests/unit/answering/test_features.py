@@ -33,7 +33,7 @@ def test_a_memory_of_one_pair_does_not_agree_with_itself() -> None:
 
 
 def test_margins_are_over_other_answers_not_over_other_pairs() -> None:
-    """Two pairs with one answer support one another: the second must not look like a rival."""
+    """Two pairs with one answer support one another: the second must not look like another answer."""
     found = named(
         "When did the Suez Canal open?", [hit(SUEZ, 0.9), hit(AGAIN, 0.88), hit(PANAMA, 0.6)], [3.0, 2.5, -1.0]
     )
@@ -51,7 +51,7 @@ def test_names_and_numbers_on_one_side_only() -> None:
     assert found["names_missing"] == 0.5  # Kiel of Kiel and Canal
     assert named("When was the Kiel Canal opened?", [hit(SUEZ, 0.9)], [0.0], context="Kiel")["names_missing"] == 0.0
     assert found["words_unasked"] == pytest.approx(1 / 3)  # suez of suez, canal, open
-    assert found["similarity_margin"] == 0.5  # no rival at all: .9, which says no more than .5
+    assert found["similarity_margin"] == 0.5  # no other answer at all: .9, which says no more than .5
 
 
 @pytest.mark.parametrize(

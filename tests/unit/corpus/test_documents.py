@@ -37,7 +37,7 @@ def test_markup_is_left_out_and_words_are_kept(tmp_path: Path) -> None:
 
 def test_office_and_pdf_examples_are_read() -> None:
     """The formats that people have most must give prose, not markup."""
-    examples = Path(__file__).parents[2] / "examples"
+    examples = Path(__file__).parents[3] / "examples"
     found, skipped = read(examples / "printing.docx", examples / "clocks.pdf")
     assert not skipped
     assert "Johannes Gutenberg printed his Bible in Mainz about 1455." in found["printing.docx"].text
@@ -48,7 +48,7 @@ def test_office_and_pdf_examples_are_read() -> None:
 
 def test_what_cannot_be_read_is_reported_once_with_its_reason(tmp_path: Path) -> None:
     """A build that silently skips files answers "I do not know" for reasons that nobody can find."""
-    locked = Path(__file__).parents[1] / "cases" / "pdf" / "password-aes256.pdf"
+    locked = Path(__file__).parents[2] / "cases" / "pdf" / "password-aes256.pdf"
     (tmp_path / "locked.pdf").write_bytes(locked.read_bytes())
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "image.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 9)

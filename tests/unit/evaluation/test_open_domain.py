@@ -21,7 +21,7 @@ from quipu.evaluation.tasks.open_domain import OpenDomain, evaluate, spread
 from quipu.models.protocols import Reading
 from quipu.records import Answer, Example, Hit, QAPair
 
-DATA = Path(os.environ.get("QUIPU_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("QUIPU_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 SUEZ = [
     Example("1", "Who dug the Suez Canal?", ("Ferdinand de Lesseps",)),
     Example("2", "When was it opened?", ("1869", "17 November 1869")),
