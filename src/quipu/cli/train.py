@@ -32,15 +32,26 @@ def train(
         Path,
         typer.Argument(metavar="RECIPE", help='A TOML file; its key "train" says what it trains.', show_default=False),
     ],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="FOLDER", help='The folder of the data sets, where it is not "data".', show_default=False
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model as a recipe says."""
+    """Train a model as a recipe says.
+
+    Recipes read public data sets from the folder "data", which `quipu datasets fetch` fills; with --data, from another.
+    """
     from quipu.settings import from_mapping, read_toml
 
     settings = read_toml(recipe)
     thing = settings.pop("train", None)
     if thing not in TRAINABLE:
         raise SettingsError(f'{recipe}: the key "train" must be one of {", ".join(TRAINABLE)}, not {thing!r}')
+    if data is not None:
+        settings = with_data(settings, data)
     run = trainer(thing)
     kind = typing.get_type_hints(run)["recipe"]
     out = run(from_mapping(kind, settings, str(recipe)), log())
@@ -48,6 +59,17 @@ def train(
         print_json({"recipe": str(recipe), "trained": thing, "folder": str(out)})
     else:
         show(str(out))
+
+
+def with_data(value: Any, folder: Path) -> Any:
+    """A recipe's settings with ``folder`` in place of the folder "data" at the beginning of every path in them."""
+    if isinstance(value, dict):
+        return {key: with_data(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_data(item, folder) for item in value]
+    if isinstance(value, str) and (value == "data" or value.startswith("data/")):
+        return str(folder / value[len("data/") :])
+    return value
 
 
 def trainer(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Baselines for the reader of memories, equal in base, decoder and questions: ``recipes/mini/qamat/rival-fid.toml``.
+"""Baselines for the reader of memories, equal in base, decoder and questions: ``recipes/mini/qamat/baseline-fid.toml``.
 
 FiD (Izacard and Grave 2021): each passage is encoded with the question, the decoder looks at all of them together.
 With no passages it is a closed-book writer. Both end as folders that ``quipu eval compare`` asks.
