@@ -29,6 +29,10 @@ VERBS = {
     "conflicts": ("conflicts:conflicts", "List what sources of a memory answer differently."),
     "feedback": ("feedback:feedback", "Mark an answer as right or wrong; a wrong one never returns to its question."),
     "yield": ("memory:yield_", "Show what every passage yielded: pairs made, kept, and dropped by reason."),
+    "report": (
+        "report:report",
+        "Write a page about a memory: coverage, what was dropped, scores, conflicts, and how sure its answers are.",
+    ),
     "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
     "reencode": ("memory:reencode", "Make the keys anew after an update of quipu's encoder."),
     "serve": ("serve:serve", "Answer questions over HTTP: a page and a JSON API with health, metrics and limits."),

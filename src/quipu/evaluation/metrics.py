@@ -143,3 +143,14 @@ def expected_calibration_error(probabilities: Sequence[float], right: Sequence[b
 def precision_error(share: float, n: int) -> float:
     """Half of the 95 % interval of a share (normal approximation): 1.96 standard errors."""
     return 1.96 * share_error(share, n)
+
+
+def wilson(count: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of which ``count`` of ``n`` were seen (Wilson, 1927); 0 to 1 where n is 0."""
+    if not n:
+        return 0.0, 1.0
+    z = 1.959964
+    share, scale = count / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / scale
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / scale
+    return max(0.0, middle - half), min(1.0, middle + half)
