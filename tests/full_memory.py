@@ -11,9 +11,11 @@ import quipu
 from quipu.answering.scoring import Calibration, bundled
 from quipu.answering.session import BUNDLED_CALIBRATION
 from quipu.memory import Memory
+from quipu.records import QAPair
 from quipu.storage.digests import TABLES
 from quipu.storage.passage_vectors import PassageTokens, put, search_ids
-from quipu.storage.provenance import add_support, mark_ambiguous
+from quipu.storage.provenance import add_support, drop, mark_ambiguous
+from quipu.storage.reviews import Review, former_of, keep_review, sources_of, turn_away
 from quipu.storage.store import Store
 from tests.handmade import WIDTH, WordEncoder, models
 
@@ -40,12 +42,34 @@ def made(path: Path) -> Path:
             keys = np.eye(WIDTH, dtype=np.float32)[number : number + 1]
             coded = [PassageTokens(np.full((2, 4), number, np.uint8), np.array([[0, 3], [4, 9]], np.int32))]
             put(store, [passage], keys, coded)
-        memory.remove(pair=generated[0].id)
         memory.mark_text("What of house 3?", "3 rooms", True)
         memory.mark_text("What of house 4?", "5 rooms", False)
+        keep_reviews(store, *generated[:3])
+        keep_call(store, document.id)
         memory.keep_settings(memory.settings.changed({"read_pairs": 7}, "settings"))
         memory.keep_calibration(calibration(0.5))
     return path
+
+
+def keep_reviews(store: Store, rejected: QAPair, accepted: QAPair, sampled: QAPair) -> None:
+    """A decision of each kind that needs no model; the first pair goes."""
+    document = rejected.document_id
+    former = former_of(store, rejected)
+    turn_away(store, rejected, sources_of(store, rejected, former["support"]))
+    keep_review(store, Review(accepted.id, "accept", "How?", "7", by="Ana", document=document))
+    keep_review(store, Review(rejected.id, "reject", "How?", "7", by="Ben", former=former, document=document))
+    keep_review(store, Review(sampled.id, "sample", "How?", "7", True, False, document=document))
+    drop(store, [rejected.id])
+
+
+def keep_call(store: Store, document: str) -> None:
+    """A call of a model elsewhere, as a ledger keeps it."""
+    with store.transaction():
+        store.connection.execute(
+            "INSERT INTO calls (key, role, document, model, request_sha256, response, tokens_in, tokens_out, cost,"
+            " status, attempts, at) VALUES ('k', 'writer', ?, 'm', 'ab', '{}', 5, 7, 0.25, 'ok', 1, '2026-01-01')",
+            (document,),
+        )
 
 
 def calibration(floor: float) -> Calibration:

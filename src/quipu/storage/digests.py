@@ -13,7 +13,7 @@ from collections.abc import Iterator
 _OF_FORMAT_6 = (
     "documents", "passages", "pairs", "vectors", "verdicts", "journal", "support", "tokens", "marks", "files"
 )  # fmt: skip
-TABLES = (*_OF_FORMAT_6, "feedback")
+TABLES = (*_OF_FORMAT_6, "feedback", "reviews", "rejected", "calls")
 Value = str | bytes | int | float | None
 
 
@@ -38,7 +38,7 @@ def columns(connection: sqlite3.Connection, table: str) -> dict[str, bool]:
 
 
 def signed(connection: sqlite3.Connection) -> list[str]:
-    """Those of ``TABLES`` that the record has: an older one lacks the last."""
+    """Those of ``TABLES`` that the record has: an older one lacks the last ones."""
     return [table for table in TABLES if columns(connection, table)]
 
 

@@ -102,9 +102,11 @@ def count_feedback(store: Store) -> dict[str, int]:
 
 
 def forget_feedback(store: Store, sources: Iterable[str]) -> None:
-    """Forget what was said of answers from documents that somebody removes."""
+    """Forget what was said of answers from documents that somebody removes, and which of their pairs were rejected."""
     with store.transaction():
-        store.connection.executemany("DELETE FROM feedback WHERE source = ?", ((source,) for source in sources))
+        for source in sources:
+            store.connection.execute("DELETE FROM feedback WHERE source = ?", (source,))
+            store.connection.execute("DELETE FROM rejected WHERE source = ?", (source,))
 
 
 def _marked(store: Store, condition: str) -> Iterator[tuple[Feedback, bytes]]:

@@ -117,7 +117,9 @@ def restate(store: Store, document: Document) -> None:
             (document.source, str(document.metadata.get("file", document.source)), document.title,
              json.dumps(dict(document.metadata), ensure_ascii=False), document.id),
         )  # fmt: skip
-        store.connection.execute("UPDATE feedback SET source = ? WHERE source = ?", (document.source, former_source))
+        sources = (document.source, former_source)
+        store.connection.execute("UPDATE feedback SET source = ? WHERE source = ?", sources)
+        store.connection.execute("UPDATE OR REPLACE rejected SET source = ? WHERE source = ?", sources)
         store.connection.execute("DELETE FROM marks WHERE document = ?", (document.id,))
         store.add_marks(document)
         store.search_otherwise(document.id, former)

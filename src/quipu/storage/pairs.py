@@ -41,7 +41,10 @@ class Pairs(Texts, Journal):
         verdict_documents: Sequence[str | None] | None = None,
         verdict_passages: Sequence[str | None] | None = None,
     ) -> list[str]:
-        """Pairs with their key vectors (n, width) and key texts, in one transaction; the ids that were new."""
+        """Pairs with their key vectors (n, width) and key texts, in one transaction; the ids that were new.
+
+        What somebody rejected does not come back: it gets a verdict.
+        """
         keys = np.asarray(keys, dtype=np.float32).reshape(len(pairs), -1 if len(pairs) else self.width)
         if len(pairs) != len(key_texts) or (len(pairs) and keys.shape[1] != self.width):
             raise FormatError(
@@ -51,11 +54,15 @@ class Pairs(Texts, Journal):
         if not (np.abs(keys) <= _LARGEST).all():  # also False for NaN
             raise FormatError(f"{self.path}: a key vector holds a number that 16 bits cannot; nothing was added")
         halves = keys.astype(np.float16)
-        added = []
+        added: list[str] = []
+        turned_away: list[QAPair] = []
         with self.transaction():
             for pair, vector, key_text in zip(pairs, halves, key_texts, strict=True):
                 # OR IGNORE would use up a row number for each pair that is there already
                 if self.connection.execute("SELECT 1 FROM pairs WHERE id = ?", (pair.id,)).fetchone():
+                    continue
+                if self.is_rejected(pair):
+                    turned_away.append(pair)
                     continue
                 place = (pair.span.start, pair.span.end) if pair.span else (None, None)
                 cursor = self.connection.execute(
@@ -68,7 +75,26 @@ class Pairs(Texts, Journal):
                 self.connection.execute("INSERT INTO vectors (row, vector) VALUES (?, ?)", key)
                 added.append(pair.id)
             self.add_verdicts(verdicts, verdict_documents, verdict_passages)
+            for pair in turned_away:
+                self.say_rejected(pair)
         return added
+
+    def is_rejected(self, pair: QAPair) -> bool:
+        """Whether somebody rejected what the pair says of its document, or of any where it has none."""
+        row = self.connection.execute(
+            "SELECT 1 FROM rejected WHERE normal = ?1"
+            " AND (?2 IS NULL OR source = (SELECT source FROM documents WHERE id = ?2))",
+            (normalized(pair.question, pair.answer), pair.document_id),
+        ).fetchone()
+        return row is not None
+
+    def say_rejected(self, pair: QAPair) -> None:
+        """The verdict on a pair that somebody rejected, beside those of the stages that made it."""
+        self.connection.execute(
+            "INSERT OR REPLACE INTO verdicts (pair, stage, kept, reason, document, passage) VALUES (?1, 'review', 0,"
+            " 'rejected by a reviewer', ?2, (SELECT passage FROM verdicts WHERE pair = ?1 AND passage IS NOT NULL))",
+            (pair.id, pair.document_id),
+        )
 
     def remove(self, *, document: str | None = None, pair: str | None = None) -> int:
         """Remove a document (by id, source or file) with all that came from it, or one pair; how many pairs went."""
@@ -81,6 +107,7 @@ class Pairs(Texts, Journal):
                     raise InputError(f"{self.path} has no pair {pair!r}")
                 self.connection.execute("DELETE FROM verdicts WHERE pair = ?", (pair,))
                 self.connection.execute("DELETE FROM feedback WHERE pair = ?", (pair,))
+                self.connection.execute("DELETE FROM reviews WHERE pair = ?", (pair,))
             elif document is not None:
                 found = self.find_documents(document)
                 if not found:

@@ -12,7 +12,7 @@ from quipu.errors import InputError
 from quipu.records import Place, QAPair, Span, Stage
 from quipu.storage.store import Store
 
-_STAGES: tuple[Stage, ...] = ("well_formed", "local", "dedup", "global")  # as a build goes through them
+_STAGES: tuple[Stage, ...] = ("well_formed", "local", "dedup", "global", "review")  # in their order
 Found = tuple[str, Span]  # document id, characters
 
 

@@ -18,6 +18,7 @@ from quipu.records import BlockKind, Origin, Stage, content_id
 from quipu.storage.digests import columns
 from quipu.storage.feedback import feedback_id
 from quipu.storage.pairs import normalized
+from quipu.storage.reviews import problem_of_review
 from quipu.storage.store import Store
 from quipu.text import normalize_answer
 
@@ -26,7 +27,7 @@ Fields = dict[str, Any]
 TABLES = {
     "document": "documents", "passage": "passages", "mark": "marks", "file": "files", "pair": "pairs",
     "tokens": "tokens", "verdict": "verdicts", "support": "support", "journal": "journal",
-    "feedback": "feedback",
+    "feedback": "feedback", "review": "reviews", "rejected": "rejected", "call": "calls",
 }  # fmt: skip
 """The kinds of rows, in an order in which each finds what it refers to, and their tables."""
 
@@ -81,7 +82,8 @@ class Importer:
         self._checks: Mapping[str, Callable[[Fields], None]] = {
             "document": self._document, "passage": self._passage, "mark": self._mark, "file": self._file,
             "pair": self._pair, "tokens": self._tokens, "verdict": self._verdict, "support": self._support,
-            "journal": self._journal, "feedback": self._feedback,
+            "journal": self._journal, "feedback": self._feedback, "review": self._review, "rejected": self._rejected,
+            "call": self._call,
         }  # fmt: skip
 
     def add(self, kind: str, row: Fields) -> None:
@@ -224,6 +226,18 @@ class Importer:
             raise ValueError("its id is not that of its question and answer, or it says nothing")
         if len(row["vector"]) != 2 * self._store.width:
             raise ValueError("its vector has the wrong length")
+
+    def _review(self, row: Fields) -> None:
+        if problem := problem_of_review(row["decision"], row["well_formed"], row["is_right"], row["former"]):
+            raise ValueError(problem)
+
+    def _rejected(self, row: Fields) -> None:
+        if not row["normal"]:
+            raise ValueError("it says nothing")
+
+    def _call(self, row: Fields) -> None:
+        if not row["key"] or row["attempts"] < 0 or row["tokens_in"] < 0 or row["tokens_out"] < 0:
+            raise ValueError("it has no key, or counts less than nothing")
 
 
 def _bytes(text: Any) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from quipu.errors import FormatError, QuipuError
 from quipu.storage import digests
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 Step = str | Callable[[sqlite3.Connection], None]
 
 _FIRST = """
@@ -116,6 +116,31 @@ CREATE TABLE feedback (
 """
 
 
+_EIGHTH = """
+-- what people decided about pairs: see quipu.storage.reviews; "former" is the pair as it was, so that it can come back
+CREATE TABLE reviews (
+    row INTEGER PRIMARY KEY, pair TEXT NOT NULL, decision TEXT NOT NULL, question TEXT NOT NULL, answer TEXT NOT NULL,
+    well_formed INTEGER, is_right INTEGER, "by" TEXT NOT NULL, at TEXT NOT NULL, note TEXT NOT NULL,
+    former TEXT NOT NULL, document TEXT REFERENCES documents (id) ON DELETE CASCADE, digest INTEGER
+);
+CREATE INDEX reviews_by_pair ON reviews (pair);
+CREATE INDEX reviews_by_document ON reviews (document);
+-- what must not come back, as pairs.normal has it; a document that is read anew has another id, but the same source
+CREATE TABLE rejected (
+    normal TEXT NOT NULL, source TEXT NOT NULL, digest INTEGER, PRIMARY KEY (normal, source)
+);
+CREATE INDEX rejected_by_source ON rejected (source);
+-- calls of models elsewhere, kept as the reply arrives, so that none is paid twice
+CREATE TABLE calls (
+    key TEXT PRIMARY KEY, role TEXT NOT NULL, document TEXT REFERENCES documents (id) ON DELETE CASCADE, passage TEXT,
+    model TEXT NOT NULL, request_sha256 TEXT NOT NULL, response TEXT, tokens_in INTEGER NOT NULL DEFAULT 0,
+    tokens_out INTEGER NOT NULL DEFAULT 0, cost REAL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
+    at TEXT NOT NULL, digest INTEGER
+);
+CREATE INDEX calls_by_document ON calls (document);
+"""
+
+
 def list_gone(connection: sqlite3.Connection) -> None:
     """List the rows of removed pairs anew: those that were given out and hold none."""
     connection.execute("DELETE FROM gone")
@@ -138,6 +163,7 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
     (_FIFTH,),
     (digests.add_to_every_table,),
     (_SEVENTH,),
+    (_EIGHTH,),
 )
 """What is done to come to format 1, 2, ...: scripts of SQL and functions."""
 

@@ -21,6 +21,7 @@ from quipu.storage.maintenance import compact
 from quipu.storage.manifest import is_whole, read_manifest
 from quipu.storage.pairs import normalized
 from quipu.storage.recount import spoilt_words
+from quipu.storage.reviews import problem_of_review
 from quipu.storage.schema import differences
 from quipu.storage.store import Store
 from quipu.text import normalize_answer
@@ -29,6 +30,7 @@ Progress = Callable[[dict[str, int | float | str]], None]
 _MOST = 100  # problems of a kind that are listed one by one
 _DIGESTS = 6  # the format from which on rows and manifest have digests
 _FEEDBACK = 7  # the format from which on answers are marked
+_REVIEWS = 8  # the format from which on pairs are reviewed
 _STEPS = 1_000_000  # of SQLite's machine between two looks at the clock
 _SECONDS, _BYTES_A_SECOND = 60.0, 1e6  # of CPU that one check may take
 
@@ -78,7 +80,9 @@ def verify(path: Path, *, repair: bool = False, progress: Progress | None = None
 def problems_of(store: Store, progress: Progress | None = None) -> list[Problem]:
     """Everything that is not as it should be in an open memory; nothing is changed."""
     problems: list[Problem] = []
-    checks = (_schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _feedback, _words, _index)
+    checks = (
+        _schema, _database, _manifest, _rows, _gone, _documents, _pairs, _vectors, _feedback, _reviews, _words, _index
+    )  # fmt: skip
     for number, check in enumerate(checks):
         if progress is not None:
             progress({"stage": "verify", "done": number, "total": len(checks)})
@@ -204,6 +208,15 @@ def _feedback(store: Store) -> Iterator[Problem]:
             yield Problem("feedback", known, "its id is not that of its question and answer, or it says nothing")
         if length != 2 * store.width:
             yield Problem("feedback", known, f"a key of {length} bytes, {2 * store.width} expected")
+
+
+def _reviews(store: Store) -> Iterator[Problem]:
+    if store.format < _REVIEWS:
+        return
+    query = "SELECT row, decision, well_formed, is_right, former FROM reviews"
+    for row, *decided in store.connection.execute(query):
+        if what := problem_of_review(*decided):
+            yield Problem("review", f"row {row}", what)
 
 
 def _words(store: Store) -> Iterator[Problem]:

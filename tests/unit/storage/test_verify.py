@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.full_memory import keep_call
 
 from quipu.errors import FormatError
 from quipu.records import Document, Mark, Passage, QAPair, Span, Verdict
@@ -16,6 +17,7 @@ from quipu.storage import digests
 from quipu.storage.feedback import Feedback, keep_feedback
 from quipu.storage.passage_vectors import PassageTokens, put
 from quipu.storage.provenance import add_support, mark_ambiguous
+from quipu.storage.reviews import Review, keep_review, turn_away
 from quipu.storage.store import Store
 from quipu.storage.verify import verify
 
@@ -52,6 +54,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         keep_feedback(
             store, Feedback("How long?", "120", False, pairs[0].id, "pier.txt"), np.eye(4, dtype=np.float32)[0]
         )
+        keep_review(store, Review(pairs[0].id, "sample", "How long?", "120", True, False, "Ana", "", None, document.id))
+        turn_away(store, pairs[2], ["pier.txt"])
+        keep_call(store, document.id)
     return path
 
 
