@@ -17,6 +17,8 @@ from quipu.evaluation.tasks.selective import Said, evaluate
 from quipu.memory import Memory
 from quipu.records import Example
 from quipu.storage.provenance import barest
+from quipu.storage.reviews import count_reviews, reviews_in
+from quipu.storage.store import Store
 
 Progress = Callable[[dict[str, int | float | str]], None]
 DOCUMENTS, PASSAGES, LISTED, CUT = 100, 20, 20, 300
@@ -85,12 +87,22 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Sample:
+    """Pairs that somebody looked at blindly: of ``n`` how many were well-formed, and how many right."""
+
+    n: int = 0
+    well_formed: int = 0
+    right: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that the page shows of a memory.
 
     ``documents``: those with the largest share of passages without a pair, first; ``others``: how many are left out.
     ``filter_scores``: of stored pairs, in ``BINS`` equal parts of 0 to 1. ``barest``: of ``provenance.barest``, each
-    with the passage's ``text``. ``asked``: None without questions; ``unasked``: why they could not be asked.
+    with the passage's ``text``. ``reviews``: of ``count_reviews``. ``asked``: None without questions; ``unasked``: why
+    they could not be asked.
     """
 
     info: dict[str, Any]
@@ -104,6 +116,8 @@ class Facts:
     conflicts: list[Conflict]
     more_conflicts: int
     wrong: list[tuple[str, str]]
+    reviews: dict[str, int] = field(default_factory=dict)
+    sample: Sample = Sample()
     asked: Asked | None = None
     unasked: str = ""
     bytes: dict[str, int] = field(default_factory=dict)
@@ -141,7 +155,8 @@ def gather(
         info, dict(sorted(origins.items())), found["total"], found["dropped"], order[:DOCUMENTS],
         max(0, len(order) - DOCUMENTS), rows, filter_scores, shown, sum(1 for _ in conflicts),
         [(mark.question, mark.answer) for mark in islice((m for m in memory.feedback() if not m.right), LISTED)],
-        asked, unasked, {name: size for name, size in info["bytes"].items() if name in _KEPT},
+        count_reviews(memory.store), _sample(memory.store), asked, unasked,
+        {name: size for name, size in info["bytes"].items() if name in _KEPT},
     )  # fmt: skip
 
 
@@ -154,6 +169,16 @@ def binned(values: Iterable[float]) -> list[int]:
     for value in values:
         counts[min(BINS - 1, max(0, int(value * BINS)))] += 1
     return counts
+
+
+def _sample(store: Store) -> Sample:
+    """What a sample found last of each pair."""
+    last = {item.pair: item for item in reviews_in(store) if item.decision == "sample"}
+    return Sample(
+        len(last),
+        sum(bool(item.well_formed) for item in last.values()),
+        sum(bool(item.right) for item in last.values()),
+    )
 
 
 def _by_document(rows: Iterable[dict[str, Any]], found: dict[str, DocumentYield]) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 
+from quipu.evaluation.metrics import wilson
 from quipu.evaluation.report import show
 from quipu.evaluation.report_charts import Point, bar, curve, histogram
 from quipu.evaluation.report_facts import BINS, CUT, Asked, Facts
@@ -32,6 +33,7 @@ def page(name: str, facts: Facts, command: str, questions: str = "") -> str:
         _section("Answers to labelled questions", _answers(facts, questions)),
         _section("Sources that disagree", _conflicts(facts)),
         _section("Marked answers", _marked(facts)),
+        _section("Reviewed pairs", _reviewed(facts)),
         _section("Models and settings", _models(facts)),
     ]
     return (
@@ -169,6 +171,21 @@ def _marked(facts: Facts) -> str:
     rows = [(_text(question), _text(answer)) for question, answer in facts.wrong]
     said = f"<p>{marked['right']:,} of {_count(n, 'marked answer')} are right, {marked['wrong']:,} wrong.</p>"
     return said + (_table("marked wrong", ("question", "answer"), rows) if rows else "")
+
+
+def _reviewed(facts: Facts) -> str:
+    known = [(name.replace("_", " "), count) for name, count in facts.reviews.items() if count and name != "sample"]
+    sample = facts.sample
+    if not known and not sample.n:
+        return _nothing("None.")
+    rows = []
+    for name, count in (("well-formed", sample.well_formed), ("right", sample.right)):
+        low, high = wilson(count, sample.n)
+        rows.append((_text(name), _number(sample.n), _number(f"{count / max(1, sample.n):.3f}"),
+                     _number(f"{low:.3f} to {high:.3f}")))  # fmt: skip
+    title = "a sample of pairs, judged blindly, with 95 % intervals"
+    judged = _table(title, ("", "n", "share", "interval"), rows) if sample.n else ""
+    return judged + (_facts("decisions", known) if known else "")
 
 
 def _models(facts: Facts) -> str:

@@ -19,10 +19,21 @@ from quipu.evaluation import report_facts
 from quipu.evaluation.metrics import wilson
 from quipu.evaluation.report import Report
 from quipu.evaluation.report_charts import Point, curve, histogram
-from quipu.evaluation.report_facts import DOCUMENTS, LISTED, PASSAGES, Asked, DocumentYield, Facts, binned, gather
+from quipu.evaluation.report_facts import (
+    DOCUMENTS,
+    LISTED,
+    PASSAGES,
+    Asked,
+    DocumentYield,
+    Facts,
+    Sample,
+    binned,
+    gather,
+)
 from quipu.evaluation.report_page import page
 from quipu.evaluation.tasks.selective import Said
 from quipu.records import Example, Score
+from quipu.storage.reviews import Review, keep_review
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "main", "section", "div", "h1", "h2", "h3", "p", "bdi", "br",
@@ -198,6 +209,21 @@ def test_questions_are_asked_and_timed_only_when_wanted(harbour: Path, monkeypat
     assert seen == [(3, {"method": "cascade"})] * 2
     assert plain.asked is not None and plain.asked.milliseconds is None and "latency" not in page("m", plain, "c")
     assert timed.asked is not None and timed.asked.timed == 3 and timed.asked.milliseconds is not None
+
+
+def test_a_sample_of_reviews_counts_each_pair_once(tmp_path: Path) -> None:
+    """Whoever judges a pair twice would weigh it twice, and an earlier slip would stay in the precision."""
+    (tmp_path / "pairs.csv").write_text("question,answer\n" + "".join(f"Who {n}?,she {n}\n" for n in range(4)))
+    with quipu.build([], tmp_path / "m.quipu", pairs=tmp_path / "pairs.csv", encoder=WordEncoder()) as memory:
+        pairs = [pair for _, pair in memory.store.pairs()]
+        for at, right in ((0, False), (1, True), (2, True), (3, True), (0, True), (3, False)):
+            keep_review(memory.store, Review(pairs[at].id, "sample", "q", "a", True, right))
+        keep_review(memory.store, Review(pairs[2].id, "accept", "q", "a"))
+        found = gather(memory)
+    assert found.sample == Sample(4, 4, 3)
+    words = " ".join(Read(page("m", found, "c")).text.split())
+    assert "right 4 0.750 0.301 to 0.954" in words and "well-formed 4 1.000 0.510 to 1.000" in words
+    assert "accept 1" in words
 
 
 @pytest.fixture(scope="module")
