@@ -28,6 +28,7 @@ VERBS = {
     "why": ("memory:why", "Say where a pair comes from."),
     "conflicts": ("conflicts:conflicts", "List what sources of a memory answer differently."),
     "feedback": ("feedback:feedback", "Mark an answer as right or wrong; a wrong one never returns to its question."),
+    "review": ("review:group", "Look at pairs and decide: accept, reject, edit; judge a sample; by a file."),
     "yield": ("memory:yield_", "Show what every passage yielded: pairs made, kept, and dropped by reason."),
     "report": (
         "report:report",

@@ -47,6 +47,11 @@ class Review:
     row: int = 0
     at: str = ""
 
+    @property
+    def original(self) -> str:
+        """The id that the pair had before the decision."""
+        return self.pair if self.former is None else pair_of(self.former).id
+
 
 def problem_of_review(decision: object, well_formed: object, is_right: object, former: str) -> str | None:
     """What is wrong with a row that may have been made to harm, None where it can be."""
