@@ -11,7 +11,7 @@ WHY = "the frameworks are not installed here: make test-integrations"
 pytest.importorskip("langchain_core", reason=WHY)
 pytest.importorskip("langchain_tests", reason=WHY)
 
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 from tests.integrations.conftest import ASKED
 
@@ -76,6 +76,13 @@ def test_an_answer_carries_its_probability_alone_and_in_a_chain(memory: Memory) 
     assert asyncio.run(retriever.ainvoke(ASKED)) == [found]
     chain = retriever | RunnableLambda(lambda documents: documents[0].page_content)
     assert chain.batch([ASKED, ASKED]) == ["22 metres", "22 metres"]
+
+
+def test_what_it_finds_can_be_configured_where_it_is_called(memory: Memory) -> None:
+    """LangChain makes another retriever of this one's fields: one that is missing there would ask nobody."""
+    retriever = QuipuRetriever(memory, k=3).configurable_fields(k=ConfigurableField(id="many"))
+    assert len(retriever.invoke(ASKED)) == 3
+    assert len(retriever.invoke(ASKED, {"configurable": {"many": 2}})) == 2
 
 
 def test_a_server_gives_what_the_folder_gives(memory: Memory, url: str) -> None:

@@ -29,6 +29,9 @@ class QuipuRetriever(BaseRetriever):
     ``quipu.integrations.sources.Found``.
     """
 
+    memory: Any = None
+    url: str | None = None
+    token_env: str = TOKEN
     k: int = 5
     what: What = "pairs"
     min_probability: float | None = None
@@ -52,7 +55,9 @@ class QuipuRetriever(BaseRetriever):
         """
         source = Source(memory, url, token_env)
         source.check(what, k)
-        super().__init__(k=k, what=what, min_probability=min_probability, **given)
+        given |= {"memory": memory, "url": url, "token_env": token_env}
+        given |= {"k": k, "what": what, "min_probability": min_probability}
+        super().__init__(**given)
         self._source = source
 
     def close(self) -> None:
