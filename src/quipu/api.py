@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quipu.answering.session import check_encoder
 from quipu.answering.settings import AnswerSettings
-from quipu.building.builder import Builder, Progress, stored_settings
+from quipu.building.builder import BEGUN_WITH, Builder, Progress, stored_settings
 from quipu.building.cited import Cited, add_ready
 from quipu.building.documents import add_documents
 from quipu.building.generated import make_pairs
@@ -27,9 +27,13 @@ from quipu.models.protocols import (
     SupportsRerank,
     SupportsWrite,
 )
+from quipu.models.remote.settings import LlmSettings, key_of
 from quipu.records import QAPair
 from quipu.settings import from_mapping
 from quipu.storage.store import Store
+
+if TYPE_CHECKING:
+    from quipu.building.external import External
 
 
 def build(
@@ -44,6 +48,7 @@ def build(
     writer: SupportsWrite | str | Path | None = None,
     reader: SupportsRead | str | Path | None = None,
     progress: Progress | None = None,
+    llm: LlmSettings | None = None,
     **settings: Any,
 ) -> Memory:
     """Make a memory of documents, ready pairs, or both; ``settings`` are those of ``GenerateSettings``.
@@ -53,6 +58,7 @@ def build(
     A build that was interrupted goes on where it stopped when called again with the same settings. Files that cannot
     be read are listed in ``memory.report.skipped``; with ``strict`` the first one raises ReadError. Raises InputError
     where ``path`` holds a finished memory or something else, and where nothing can be read: no memory is left then.
+    ``llm``: an external model that takes over some of the work; RunStopped where its budget is at its end.
     """
     path = Path(path)
     is_new = not path.exists()
@@ -61,9 +67,13 @@ def build(
     )
     models = Models(encoder, writer, reader)
     paths = [documents] if isinstance(documents, str | Path) else list(documents)
-    store = _begun(path, models, wanted)
+    if llm is not None:
+        key_of(llm)  # before anything is made
+    store = _begun(path, models, wanted, llm)
+    external = None
     try:
-        builder = Builder(store, models, wanted, progress)
+        external = _external(store, llm)
+        builder = Builder(store, models, wanted, progress, llm=external)
         if isinstance(pairs, str | Path):
             add_pairs_file(builder, Path(pairs), strict=strict)
         elif pairs is not None:
@@ -75,11 +85,13 @@ def build(
         store.journal_mark("finished")
     except BaseException:
         empty = is_new and _is_empty(store)
+        if external is not None:
+            external.close()
         store.close()
         if empty:
             shutil.rmtree(path, ignore_errors=True)
         raise
-    return Memory(store, models, builder.report)
+    return Memory(store, models, builder.report, external)
 
 
 def open(
@@ -91,10 +103,12 @@ def open(
     memory_reader: SupportsReadMemory | str | Path | None = None,
     language_model: SupportsReadMany | str | Path | None = None,
     settings: AnswerSettings | Mapping[str, Any] | None = None,
+    llm: LlmSettings | None = None,
 ) -> Memory:
     """An existing memory. The encoder is the one that it was built with, unless one is given.
 
-    ``settings``: names and values of ``AnswerSettings`` in place of those that the memory keeps.
+    ``settings``: names and values of ``AnswerSettings`` in place of those that the memory keeps. ``llm``: an external
+    model for what is added from now on, and for the method "llm" of asking; a memory never says by itself whom to ask.
     """
     store = Store.open(Path(path), read_only=read_only)
     known = store.manifest.get("settings", {})
@@ -102,16 +116,24 @@ def open(
         encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader,
         language_model,
     )  # fmt: skip
-    memory = Memory(store, models)
-    if settings is not None:
-        try:
+    try:
+        memory = Memory(store, models, llm=_external(store, llm))
+        if settings is not None:
             memory.settings = (
                 settings if isinstance(settings, AnswerSettings) else memory.settings.changed(settings, "settings")
             )
-        except BaseException:
-            store.close()
-            raise
+    except BaseException:
+        store.close()
+        raise
     return memory
+
+
+def _external(store: Store, llm: LlmSettings | None) -> External | None:
+    if llm is None:
+        return None
+    from quipu.building.external import External  # with what speaks HTTP, which nobody else waits for
+
+    return External(store, llm)
 
 
 def _is_empty(store: Store) -> bool:
@@ -126,7 +148,7 @@ def _nothing(report: BuildReport) -> str:
     return f"nothing to build from: {f'no file can be read ({why}{more})' if why else 'there are no files'}"
 
 
-def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
+def _begun(path: Path, models: Models, settings: GenerateSettings, llm: LlmSettings | None) -> Store:
     """A new store, or the one of an interrupted build with the same settings and encoder."""
     if (path / "manifest.json").exists():
         store = Store.open(path)
@@ -135,7 +157,8 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
             raise InputError(
                 f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name"
             )
-        if stored_settings(store) != settings:
+        asked = store.manifest.get("settings", {}).get(BEGUN_WITH)
+        if stored_settings(store) != settings or asked != (llm.identity if llm else None):
             store.close()
             raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
         try:
@@ -146,5 +169,5 @@ def _begun(path: Path, models: Models, settings: GenerateSettings) -> Store:
             raise
         return store
     encoder = models.encoder()
-    known = {**settings.to_json(), **models.names}
+    known = {**settings.to_json(), **models.names, **({BEGUN_WITH: llm.identity} if llm else {})}
     return Store.create(path, width=encoder.width, models={encoder.name: sha256_of(encoder)}, settings=known)

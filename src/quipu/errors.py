@@ -7,6 +7,7 @@ QuipuError                 one line for a person: what, where, how to mend it
     SettingsError          an unknown key or an impossible value in a recipe or an option
   MemoryLocked             another process is writing to this memory                         (exit code 2)
   ServerError              a server that was asked does not answer, or refuses               (exit code 2)
+  RunStopped               a run stopped before its end, and the same command continues it   (exit code 1)
   MissingExtra             an optional part of quipu is not installed                        (exit code 2)
   ExportMismatch           an exported model does not answer as the trained one does         (exit code 1)
 """
@@ -52,6 +53,12 @@ class ServerError(QuipuError):
         """``message``: one line."""
         super().__init__(message)
         self.code = code
+
+
+class RunStopped(QuipuError):
+    """A run stopped before its end: a budget, or too many failures; the same command continues it."""
+
+    exit_code = 1
 
 
 class MissingExtra(QuipuError):

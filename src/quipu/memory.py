@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from quipu.answering.answerer import Answerer
 from quipu.answering.answerer import Method as AskMethod
@@ -41,16 +41,22 @@ from quipu.storage.verify import verify as verify_memory
 from quipu.syncing import MAX_DELETE, Changes, state_of, survey
 from quipu.text import check_question, check_questions
 
+if TYPE_CHECKING:
+    from quipu.building.external import External
+
 
 class Memory(Shown):
     """A folder of question-answer pairs that answers questions. A context manager."""
 
-    def __init__(self, store: Store, models: Models, report: BuildReport | None = None) -> None:
+    def __init__(
+        self, store: Store, models: Models, report: BuildReport | None = None, llm: External | None = None
+    ) -> None:
         """Use ``quipu.build`` or ``quipu.open``."""
         self._session = Session(store, models)
         self._closed = False
         self._path = store.path
         self._models = models
+        self._llm = llm
         self._rebuilding = Rebuilding(store.path)
         self.report = report or BuildReport()
 
@@ -91,6 +97,8 @@ class Memory(Shown):
         if self._closed:
             return
         try:
+            if self._llm is not None:
+                self._llm.close()
             if self.store.writing and (self.report.changed or self._session.has_searched):
                 self._rebuilding.wait()
                 Index.bring_up_to_date(self.store)
@@ -130,7 +138,7 @@ class Memory(Shown):
         question: str,
         *,
         k: int | None = None,
-        method: AskMethod = "cascade",
+        method: AskMethod | Literal["llm"] = "cascade",
         rerank: bool = False,
         min_probability: float | None = None,
         precision: float | None = None,
@@ -150,6 +158,9 @@ class Memory(Shown):
         given are right, see ``promised``. ``budget_ms``: a cascade takes no step that will probably end after so many
         milliseconds.
 
+        "llm" lets the external model answer with which the memory was opened, from passages alone; it is asked nowhere
+        else, and its answers have no probability.
+
         Where other sources answer otherwise, ``elsewhere`` has what they say, with their dates. ``prefer``: "newest" or
         "first" gives the answer of the newest or the oldest source, "both" gives all answers, the newest first.
         """
@@ -161,7 +172,7 @@ class Memory(Shown):
         questions: Sequence[str],
         *,
         k: int | None = None,
-        method: AskMethod = "cascade",
+        method: AskMethod | Literal["llm"] = "cascade",
         rerank: bool = False,
         min_probability: float | None = None,
         precision: float | None = None,
@@ -172,6 +183,10 @@ class Memory(Shown):
         check_questions(questions)
         with naming_damage(self.path):
             self._opened.wake()
+            if method == "llm":
+                if self._llm is None:
+                    raise InputError('the method "llm" needs an external model: --llm-url URL --llm-model ID')
+                return self.answerer.ask_externally(questions, self._llm.answering())
             answers = self.answerer.ask_many(
                 questions, k=k, method=method, rerank=rerank, min_probability=min_probability, precision=precision,
                 budget_ms=budget_ms, prefer=prefer,
@@ -394,6 +409,6 @@ class Memory(Shown):
         self.store.begin_writing()
         settings = stored_settings(self.store)
         check_encoder(self.store, self._models.encoder())
-        builder = Builder(self.store, self._models, settings, progress, self._rebuilding)
+        builder = Builder(self.store, self._models, settings, progress, self._rebuilding, self._llm)
         self.report = builder.report
         return builder

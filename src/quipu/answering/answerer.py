@@ -20,6 +20,7 @@ from quipu.answering.scoring import Calibration, LinearScorer, unfitted
 from quipu.answering.settings import CASCADE, AnswerSettings
 from quipu.answering.steps.chain import Chain
 from quipu.answering.steps.compare import Compare
+from quipu.answering.steps.external import answer_externally
 from quipu.answering.steps.hops import COMPARED_FEATURES, Hops
 from quipu.answering.steps.lookup import RERANK_FEATURES, Found, Lookup, scorer_name
 from quipu.answering.steps.read_pairs import ReadPairs
@@ -29,7 +30,7 @@ from quipu.answering.verifying import Verification
 from quipu.answering.where import Where
 from quipu.errors import InputError
 from quipu.models.bundle import Models
-from quipu.models.protocols import Keys, SupportsAsk
+from quipu.models.protocols import Keys, SupportsAnswer, SupportsAsk
 from quipu.models.word_table import WordSimilarity
 from quipu.records import Answer, Hit, NearestSentence, QAPair, Route, Span
 from quipu.storage.store import Store
@@ -131,6 +132,11 @@ class Answerer:
         if all(answer.text is not None for answer in answers) or not budget.affords("where") or self.where.ready():
             return answers
         return [answer if answer.text is not None else self._with_nearest(answer, context) for answer in answers]
+
+    def ask_externally(self, questions: Sequence[str], model: SupportsAnswer) -> list[Answer]:
+        """What an external model answers from the passages that are found for each question."""
+        context = self.context(questions, wrong=self._marked.wrong(questions))
+        return answer_externally(questions, context, self.where, model, self._store)
 
     def steps(self, rerank: bool = False, budget: Budget | None = None) -> Iterator[Route]:
         """The steps of a cascade that this memory can take: each needs its models and a fitted scorer.

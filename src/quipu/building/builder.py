@@ -5,16 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from quipu.building.outcome import BuildReport
 from quipu.building.pipeline import GenerateSettings
 from quipu.models.bundle import Models
+from quipu.models.protocols import SupportsJudge, SupportsPropose, SupportsRead, SupportsWrite
 from quipu.records import Answer
 from quipu.settings import from_mapping
 from quipu.storage.index import Rebuilding, bound
 from quipu.storage.store import Store
 
+if TYPE_CHECKING:
+    from quipu.building.external import External
+
 Progress = Callable[[dict[str, int | float | str]], None]
+BEGUN_WITH = "llm"
+"""Of a memory's settings: the external model that its build was begun with."""
 ADDING = "adding"
 """The mark of a memory to which something is being added."""
 
@@ -29,13 +36,30 @@ class Builder:
         settings: GenerateSettings,
         progress: Progress | None,
         rebuilding: Rebuilding | None = None,
+        llm: External | None = None,
     ) -> None:
-        """``progress`` is told at most a few times a second; ``rebuilding`` works while pairs are added."""
+        """``progress`` is told at most a few times a second; ``rebuilding`` works while pairs are added.
+
+        ``llm``: takes over its roles from the models.
+        """
         self.store, self.models, self.settings = store, models, settings
         self.report = BuildReport()
+        self.llm = llm
         self._progress, self._rebuilding = progress, rebuilding
         self._total, self._uncovered = store.count(), 0
         self._told = 0.0
+
+    def writer(self) -> SupportsWrite | SupportsPropose:
+        """What writes questions."""
+        return (self.llm.writer() if self.llm else None) or self.models.writer()
+
+    def reader(self) -> SupportsRead:
+        """What reads questions back."""
+        return (self.llm.reader() if self.llm else None) or self.models.reader()
+
+    def judge(self) -> SupportsJudge | None:
+        """What has the last word on pairs."""
+        return self.llm.judge() if self.llm else None
 
     def grew(self, added: int) -> None:
         """Have the index brought up to date in the background when many pairs have come."""
@@ -78,6 +102,6 @@ def is_finished(store: Store) -> bool:
 def stored_settings(store: Store) -> GenerateSettings:
     """The settings that a memory was built with."""
     known = dict(store.manifest.get("settings", {}))
-    for name in ("encoder", "writer", "reader"):
+    for name in ("encoder", "writer", "reader", BEGUN_WITH):
         known.pop(name, None)
     return from_mapping(GenerateSettings, known, str(store.path / "manifest.json"))

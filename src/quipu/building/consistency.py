@@ -68,7 +68,7 @@ def local_filter(
         reading = readings[pair.question, passage]
         overlap = token_f1(reading.text, pair.answer)
         if reading.score <= 0:
-            reason = "reader found no answer"
+            reason = reading.failed or "reader found no answer"
         elif overlap < threshold:
             reason = "reader answered otherwise"
         else:

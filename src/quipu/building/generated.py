@@ -11,8 +11,10 @@ from quipu.building.builder import ADDING, Builder
 from quipu.building.global_consistency import PASSAGES, global_filter
 from quipu.building.judging import judged
 from quipu.building.pipeline import Generated, generate, targeted
+from quipu.models.protocols import NO_REPLY, SupportsPropose
 from quipu.records import Passage, Span, Verdict
 from quipu.storage import passage_vectors
+from quipu.storage.ledger import ask_again
 from quipu.storage.provenance import add_support, count_unchecked, drop, mark_ambiguous, unchecked
 
 _CHECKED = 64  # pairs that the global filter checks in a transaction
@@ -22,13 +24,17 @@ _AT_LEAST, _PARTS = 8, 16  # passages per transaction where pairs are made: a me
 def make_pairs(builder: Builder) -> None:
     """Make the pairs of every passage that has none yet, a batch per transaction."""
     began = time.perf_counter()
+    if builder.llm is not None:
+        ask_again(builder.store, NO_REPLY)
     total = builder.store.counts()["passages"]
     waiting = builder.store.count_to_ask()
     done = total - waiting
     size = min(builder.settings.batch, max(_AT_LEAST, total // _PARTS))
     while batch := builder.store.passages_to_ask(size):
+        writer = builder.writer()
+        extractor = None if isinstance(writer, SupportsPropose) else builder.models.extractor()
         made = generate(
-            batch, extractor=builder.models.extractor(), writer=builder.models.writer(), reader=builder.models.reader(),
+            batch, extractor=extractor, writer=writer, reader=builder.reader(), judge=builder.judge(),
             encoder=builder.models.encoder(), settings=builder.settings,
             is_known=builder.store.question_answer_exists, is_answered=builder.store.answered_in_document,
             seed=int(batch[0].id[:8], 16),
@@ -49,8 +55,8 @@ def make_pairs(builder: Builder) -> None:
 def add_targeted(builder: Builder, answerer: Answerer, passage: Passage, span: Span, question: str) -> int:
     """Pairs about a span of a passage that somebody asked for (see ``targeted`` and ``judged``); how many were new."""
     made = targeted(
-        passage, span, question, writer=builder.models.writer(), reader=builder.models.reader(),
-        encoder=builder.models.encoder(), settings=builder.settings, is_known=builder.store.question_answer_exists,
+        passage, span, question, writer=builder.writer(), reader=builder.reader(), encoder=builder.models.encoder(),
+        settings=builder.settings, is_known=builder.store.question_answer_exists, judge=builder.judge(),
     )  # fmt: skip
     made = judged(builder, answerer, made, passage)
     added = _keep(builder, made)
@@ -106,7 +112,8 @@ def _keep(builder: Builder, made: Generated, batch: Sequence[Passage] = ()) -> i
         )
         add_support(builder.store, ((item.pair_id, item.document_id, item.span) for item in made.support))
         for passage in batch:
-            builder.store.journal_mark(f"passage:{passage.id}", document=passage.document_id)
+            note = NO_REPLY if passage.id in made.unanswered else ""
+            builder.store.journal_mark(f"passage:{passage.id}", note, passage.document_id)
     builder.grew(len(added))
     return len(added)
 
@@ -114,6 +121,7 @@ def _keep(builder: Builder, made: Generated, batch: Sequence[Passage] = ()) -> i
 def _count(builder: Builder, made: Generated, added: int, passages: int) -> None:
     report = builder.report
     report.passages += passages
+    report.unanswered += len(made.unanswered)
     report.asked += made.asked
     report.kept += len(made.pairs)
     report.pairs += added

@@ -38,6 +38,8 @@ class BuildReport(Shown):
     """Files that were forgotten, because they are gone."""
     gone: list[str] = field(default_factory=list)
     """Known files that are gone and still answered from."""
+    unanswered: int = 0
+    """Passages about which an external model said nothing: the next addition asks again."""
     remarks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     changed: bool = False
@@ -59,6 +61,7 @@ class BuildReport(Shown):
             "left_out": dict(self.left_out), "languages": dict(self.languages),
             "files": self.files, "unchanged": self.unchanged,
             "moved": [list(names) for names in self.moved], "removed": self.removed, "gone": self.gone,
+            "unanswered": self.unanswered,
             "remarks": self.remarks,
             "seconds": round(self.seconds, 3),
             "passages_per_second": round(self.passages / self.seconds, 2) if self.seconds else 0.0,

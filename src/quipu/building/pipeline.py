@@ -9,6 +9,7 @@ from typing import Literal
 from quipu.building.answers import LIMIT, candidates
 from quipu.building.consistency import Question, local_filter, read_back, well_formed
 from quipu.building.dedup import deduplicate
+from quipu.building.proposing import Lost, opinions, proposed
 from quipu.building.readback import Settled
 from quipu.building.scoring import UNEXPECTED
 from quipu.building.wording import anchored, subject_of, understood
@@ -17,8 +18,12 @@ from quipu.errors import SettingsError
 from quipu.language.sentences import sentence_at
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
+    NO_REPLY,
     SupportsEncode,
     SupportsExtract,
+    SupportsJudge,
+    SupportsPlaced,
+    SupportsPropose,
     SupportsRead,
     SupportsReadMany,
     SupportsWrite,
@@ -95,25 +100,33 @@ class Generated:
     verdict_passages: list[str | None] = field(default_factory=list)
     support: list[Support] = field(default_factory=list)
     asked: int = 0
+    unanswered: frozenset[str] = frozenset()
+    """Passages about which an external model said nothing, for now."""
 
 
 def generate(
     passages: Sequence[Passage],
     *,
-    extractor: SupportsExtract,
-    writer: SupportsWrite,
+    extractor: SupportsExtract | None,
+    writer: SupportsWrite | SupportsPropose,
     reader: SupportsRead,
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
     is_answered: Callable[[str], str | None] = lambda question: None,
     seed: int = 0,
+    judge: SupportsJudge | None = None,
 ) -> Generated:
     """The pairs of one batch. Deterministic for the same batch, models, settings and ``seed``.
 
     A language model is told what each passage is about beside its text. ``is_known`` gives the id of a stored pair with
-    a question and answer, ``is_answered`` that of one with which a document itself answers a question.
+    a question and answer, ``is_answered`` that of one with which a document itself answers a question. A writer that
+    proposes whole pairs needs no extractor. ``judge`` has the last word on what all filters kept.
     """
+    if isinstance(writer, SupportsPropose):
+        whole, lost = _proposed(passages, writer, settings)
+        kept = _filtered(_once(whole), writer, reader, encoder, settings, is_known, is_answered, judge)
+        return _with_lost(kept, lost)
     texts = [passage.text for passage in passages]
     told = [passage.about() for passage in passages]
     found = candidates(passages, extractor, limit=settings.candidates_per_passage)
@@ -132,7 +145,7 @@ def generate(
             _Made.of(passage, item.span, question.question, writer.name, question.score, _expected(item))
             for item, question in turns[: settings.questions_per_passage]
         ]
-    return _filtered(_once(made), writer, reader, encoder, settings, is_known, is_answered)
+    return _filtered(_once(made), writer, reader, encoder, settings, is_known, is_answered, judge)
 
 
 def targeted(
@@ -140,19 +153,26 @@ def targeted(
     span: Span,
     question: str,
     *,
-    writer: SupportsWrite,
+    writer: SupportsWrite | SupportsPropose,
     reader: SupportsRead,
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
+    judge: SupportsJudge | None = None,
 ) -> Generated:
-    """Pairs about one span of a passage: what somebody asked, and what the writer asks; through the same filters."""
+    """Pairs about one span of a passage: what somebody asked, and what the writer asks; through the same filters.
+
+    Of whole pairs that a writer proposes, those are taken whose answers overlap the span.
+    """
     mark = "" if question.endswith("?") else "?"
     made = [_Made.of(passage, span, question + mark, "log", None)]
-    every = replace(settings, questions_per_passage=None)
-    for row in _write(writer, [passage.text], [[span]], [passage.about()], every, 0)[0]:
-        made += [_Made.of(passage, span, item.question, writer.name, item.score) for item in row]
-    return _filtered(_once(made), writer, reader, encoder, settings, is_known)
+    if isinstance(writer, SupportsPropose):
+        made += [item for item in _proposed([passage], writer, settings)[0] if item.span.overlaps(span)]
+    else:
+        every = replace(settings, questions_per_passage=None)
+        for row in _write(writer, [passage.text], [[span]], [passage.about()], every, 0)[0]:
+            made += [_Made.of(passage, span, item.question, writer.name, item.score) for item in row]
+    return _filtered(_once(made), writer, reader, encoder, settings, is_known, judge=judge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +241,28 @@ def _write(
     return writer.write(texts, spans, per_span=settings.per_span, seed=mixed, top_p=settings.top_p)
 
 
+def _proposed(
+    passages: Sequence[Passage], writer: SupportsPropose, settings: GenerateSettings
+) -> tuple[list[_Made], list[Lost]]:
+    """The whole pairs of a writer, and what it sent beside."""
+    most = settings.questions_per_passage or settings.candidates_per_passage
+    pairs, lost = proposed(passages, writer, most)
+    return [_Made.of(passage, span, question, writer.name, None) for passage, span, question in pairs], lost
+
+
+def _with_lost(found: Generated, lost: Sequence[Lost]) -> Generated:
+    """With the verdicts on what was no pair."""
+    unanswered = {item.passage.id for item in lost if item.verdict.reason == NO_REPLY}
+    return replace(
+        found,
+        verdicts=[*found.verdicts, *(item.verdict for item in lost)],
+        verdict_documents=[*found.verdict_documents, *(item.passage.document_id for item in lost)],
+        verdict_passages=[*found.verdict_passages, *(item.passage.id for item in lost)],
+        asked=found.asked + len(lost),
+        unanswered=found.unanswered | unanswered,
+    )
+
+
 def _once(made: Sequence[_Made]) -> list[_Made]:
     """Each pair once, in order."""
     return list({item.pair.id: item for item in reversed(made)}.values())[::-1]
@@ -228,14 +270,15 @@ def _once(made: Sequence[_Made]) -> list[_Made]:
 
 def _filtered(
     made: Sequence[_Made],
-    writer: SupportsWrite,
+    writer: SupportsWrite | SupportsPropose,
     reader: SupportsRead,
     encoder: SupportsEncode,
     settings: GenerateSettings,
     is_known: Callable[[str, str], str | None],
     is_answered: Callable[[str], str | None] = lambda question: None,
+    judge: SupportsJudge | None = None,
 ) -> Generated:
-    """Well-formed, read back so, no duplicate: what stays of the pairs that were made, with all verdicts."""
+    """Well-formed, read back so, no duplicate, judged good: what stays of the pairs, with all verdicts."""
     formed = [well_formed(item.pair) for item in made]
     alive = [item for item, verdict in zip(made, formed, strict=True) if verdict.kept]
     verdicts = [verdict for verdict in formed if not verdict.kept]
@@ -249,7 +292,12 @@ def _filtered(
     pairs = [item.pair for item in alive]
     distinct = deduplicate(pairs, encoder.encode([pair.question for pair in pairs]), is_known, is_answered)
     verdicts += distinct
-    kept = [(item.pair, item.passage) for item, verdict in zip(alive, distinct, strict=True) if verdict.kept]
+    last = [item for item, verdict in zip(alive, distinct, strict=True) if verdict.kept]
+    if judge is not None:
+        judged = opinions([(item.pair, item.passage) for item in last], judge)
+        verdicts += judged
+        last = [item for item, verdict in zip(last, judged, strict=True) if verdict.kept]
+    kept = [(item.pair, item.passage) for item in last]
     places = {item.pair.id: (item.pair.document_id, item.passage.id) for item in (*made, *alive)}
     return Generated(
         [pair for pair, _ in kept],
@@ -259,6 +307,7 @@ def _filtered(
         [places[verdict.pair_id][1] for verdict in verdicts],
         _support(pairs, distinct),
         len(made),
+        frozenset(places[verdict.pair_id][1] for verdict in verdicts if verdict.reason == NO_REPLY),
     )
 
 
@@ -266,6 +315,8 @@ def _read(
     alive: Sequence[_Made], reader: SupportsRead, settings: GenerateSettings
 ) -> tuple[list[_Made], list[Verdict]]:
     """What a reader of its own says of another model's questions: each pair stays as it was made."""
+    if isinstance(reader, SupportsPlaced):
+        reader = reader.placed(item.passage for item in alive)
     read = local_filter(
         [item.pair for item in alive], [item.passage.text for item in alive], reader,
         threshold=settings.filter_threshold,

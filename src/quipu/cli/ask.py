@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from quipu.cli.llm_options import takes_llm
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.terminal import print_json, print_table, remark, shortened, show
 from quipu.errors import InputError, MemoryLocked, ServerError
@@ -16,6 +17,7 @@ from quipu.places import SHOWN, located
 
 if TYPE_CHECKING:
     from quipu.cli.questions import BadLine
+    from quipu.models.remote.settings import LlmSettings
     from quipu.records import Answer, Dated, Elsewhere, Evidence
 
 QUESTIONS_PER_CALL = 64
@@ -26,6 +28,7 @@ VERDICTS = {"right": True, "r": True, "wrong": False, "w": False}
 """What marks the answer before, at the prompt."""
 
 
+@takes_llm
 def ask(
     memory: Annotated[
         str,
@@ -56,11 +59,11 @@ def ask(
         int | None, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at; without it as many as set.")
     ] = None,
     method: Annotated[
-        Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span"],
+        Literal["cascade", "lookup", "passage", "read", "hops", "chain", "span", "llm"],
         typer.Option(
             help="The answer of the best stored pair; one read from the best passages, or from the best pairs; one "
             "that two passages or a chain of two pairs lead to; a span by stored vectors; or a cascade of these, "
-            "until one is sure enough."
+            "until one is sure enough. llm: what an external model (--llm-url) says of passages, with a quotation."
         ),
     ] = "cascade",
     rerank: Annotated[
@@ -102,6 +105,7 @@ def ask(
     explain: Annotated[bool, typer.Option(help="Show every step of a cascade, and all evidence.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first line that is no question.")] = False,
     as_json: AsJson = False,
+    llm: LlmSettings | None = None,
 ) -> None:
     """Answer questions from a memory, with sources and probabilities.
 
@@ -122,7 +126,9 @@ def ask(
         "k": k, "method": method, "rerank": rerank, "min_probability": min_probability, "precision": precision,
         "budget_ms": budget_ms, "prefer": prefer,
     }  # fmt: skip
-    with asker(memory, _settings(settings or ()), options) as asked:
+    if (method == "llm") != (llm is not None):
+        raise InputError("--method llm needs --llm-url URL --llm-model ID, and no other method asks an external model")
+    with asker(memory, _settings(settings or ()), options, llm) as asked:
         if question is not None:
             [(answer, together)] = asked.ask([question])
             _show(answer, together, as_json, explain)

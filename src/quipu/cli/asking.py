@@ -14,6 +14,7 @@ from quipu.errors import InputError
 if TYPE_CHECKING:
     from quipu.client import Service
     from quipu.memory import Memory
+    from quipu.models.remote.settings import LlmSettings
     from quipu.records import Answer
 
 Told = tuple["Answer", int]
@@ -39,9 +40,13 @@ class Asker(Protocol):
 
 
 @contextmanager
-def asker(place: str, settings: Mapping[str, Any], options: dict[str, Any]) -> Iterator[Asker]:
+def asker(
+    place: str, settings: Mapping[str, Any], options: dict[str, Any], llm: LlmSettings | None = None
+) -> Iterator[Asker]:
     """For the folder or the URL that the user named. ``options``: of ``Memory.ask_many``, with ``precision``."""
     if place.startswith(("http://", "https://")):
+        if llm is not None:
+            raise InputError("a server asks no external model; name the folder of the memory")
         from quipu.client import Service
 
         if settings:
@@ -51,7 +56,7 @@ def asker(place: str, settings: Mapping[str, Any], options: dict[str, Any]) -> I
         return
     import quipu
 
-    with quipu.open(Path(place), read_only=True, settings=settings) as memory:
+    with quipu.open(Path(place), read_only=True, settings=settings, llm=llm) as memory:
         if (precision := options.pop("precision")) is not None:
             promise = memory.promised(precision, options["method"], rerank=options["rerank"])
             options["min_probability"] = promise.probability

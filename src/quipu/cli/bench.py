@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from quipu.cli.bench_serve import serve
+from quipu.cli.llm_options import takes_llm
 from quipu.cli.options import AsJson
 from quipu.cli.terminal import duration, print_json, print_table, progress
 from quipu.errors import InputError
 
 if TYPE_CHECKING:
     from quipu.memory import Memory
+    from quipu.models.remote.settings import LlmSettings
 
 Figures = dict[str, float | int]
 
@@ -102,22 +104,34 @@ def memory(
     print_table([(name.replace("_", " "), *(row[name] for row in rows)) for name in rows[0]])
 
 
+@takes_llm
 def estimate(
     documents: Annotated[
         list[Path] | None,
         typer.Argument(metavar="DOCS", help="Files and folders that would be built.", show_default=False),
     ] = None,
     pairs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Ready pairs that would be imported.")] = None,
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Ask the external model about 20 passages, which is paid, to count its tokens."),
+    ] = False,
     as_json: AsJson = False,
+    llm: LlmSettings | None = None,
 ) -> None:
     """Say what a memory will cost before it is built: time, disk, RAM.
 
     Documents are read and cut, and eight of their passages are built, to know the time on this machine; it is a range.
+    With an external model: its calls, tokens and cost instead.
     """
     from quipu.evaluation.estimate import of_documents, of_pairs
 
     if (not documents) == (pairs is None):
         raise InputError("say what to estimate: documents, or --pairs N, one of the two")
+    if probe and llm is None:
+        raise InputError("--probe asks an external model: name one with --llm-url URL --llm-model ID")
+    if llm is not None:
+        _of_model(documents or [], llm, probe, as_json)
+        return
     found = of_documents(documents) if documents else of_pairs(pairs or 0)
     if as_json:
         print_json(found.to_json())
@@ -129,6 +143,33 @@ def estimate(
             ("disk", _size(found.disk_bytes)), ("memory of a process", _size(found.ram_bytes)),
             ("mapped, shared", _size(found.mapped_bytes)),
             ("index", f"{found.index} ({'exact' if found.exact else 'nearly exact'})"),
+        ]
+    )  # fmt: skip
+
+
+def _of_model(documents: list[Path], llm: LlmSettings, probe: bool, as_json: bool) -> None:
+    from quipu.evaluation.model_cost import of_model
+
+    if not documents:
+        raise InputError("ready pairs are imported without any model: name documents")
+    found = of_model(documents, llm, probe=probe)
+    if as_json:
+        print_json(found.to_json())
+        return
+
+    def between(least: float, most: float, shown: str) -> str:
+        return f"{least:{shown}} to {most:{shown}}" if least != most else f"{least:{shown}}"
+
+    cost = "no price was named"
+    if found.cost_least is not None and found.cost_most is not None:
+        cost = between(found.cost_least, found.cost_most, ",.2f")
+    print_table(
+        [
+            ("documents", found.documents), ("passages", found.passages),
+            ("calls", between(found.calls_least, found.calls_most, ",")),
+            ("tokens sent", between(found.tokens_in_least, found.tokens_in_most, ",")),
+            ("tokens received", between(found.tokens_out_least, found.tokens_out_most, ",")),
+            ("cost", cost), ("tokens are", found.counted),
         ]
     )  # fmt: skip
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from quipu.cli.llm_options import takes_llm
 from quipu.cli.options import AsJson, Limit, MemoryPath, Strict
 from quipu.cli.outcome import outcome_of, print_outcome
 from quipu.cli.terminal import progress, remark
 from quipu.errors import InputError
+
+if TYPE_CHECKING:
+    from quipu.models.remote.settings import LlmSettings
 
 Pairs = Annotated[
     Path | None,
@@ -23,6 +27,7 @@ Pairs = Annotated[
 ]
 
 
+@takes_llm
 def build(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="MEMORY", help="The folder to make.")],
     documents: Annotated[
@@ -56,6 +61,7 @@ def build(
     strict: Strict = False,
     limit: Limit = None,
     as_json: AsJson = False,
+    llm: LlmSettings | None = None,
 ) -> None:
     """Make a memory from documents or ready pairs.
 
@@ -79,6 +85,7 @@ def build(
                 progress=report,
                 filter=filter,
                 ambiguous=ambiguous,
+                llm=llm,
                 **chosen,
             ) as memory,
         ):
@@ -89,6 +96,7 @@ def build(
     print_outcome(outcome, documents or [], as_json)
 
 
+@takes_llm
 def add(
     memory: MemoryPath,
     documents: Annotated[
@@ -99,6 +107,7 @@ def add(
     strict: Strict = False,
     limit: Limit = None,
     as_json: AsJson = False,
+    llm: LlmSettings | None = None,
 ) -> None:
     """Add documents or ready pairs to a memory.
 
@@ -110,7 +119,7 @@ def add(
     import quipu
 
     try:
-        with progress() as report, quipu.open(memory) as opened:
+        with progress() as report, quipu.open(memory, llm=llm) as opened:
             opened.add_documents(documents or [], pairs=pairs, strict=strict, progress=report)
             outcome = outcome_of(opened)
     except KeyboardInterrupt:

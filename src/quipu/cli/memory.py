@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from quipu.cli.llm_options import takes_llm
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.terminal import print_json, print_table, progress, remark, shortened, show
 from quipu.errors import InputError
 from quipu.places import located
+
+if TYPE_CHECKING:
+    from quipu.models.remote.settings import LlmSettings
 
 
 def remove(
@@ -37,10 +41,27 @@ def remove(
         show(f"{memory}: removed {removed:,} pairs")
 
 
-def info(memory: MemoryPath, as_json: AsJson = False) -> None:
+def info(
+    memory: MemoryPath,
+    hashed: Annotated[
+        bool,
+        typer.Option("--hash", help="Show one SHA-256 of all pairs with texts, places, verdicts and keys."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what a memory holds: counts, models, size on disk."""
     import quipu
 
+    if hashed:
+        from quipu.storage.content import content_hash
+
+        with quipu.open(memory, read_only=True) as opened:
+            found = content_hash(opened.store)
+        if as_json:
+            print_json({"memory": str(memory), "sha256": found})
+        else:
+            show(found)
+        return
     with quipu.open(memory, read_only=True) as opened:
         facts = opened.info()
     if as_json:
@@ -134,10 +155,12 @@ def yield_(
     print_table(rows, head=("kept", "made", "document", "characters", "dropped"))
 
 
+@takes_llm
 def grow(
     memory: MemoryPath,
     from_log: Annotated[Path, typer.Option("--from-log", metavar="FILE", help="What `quipu ask --json` printed.")],
     as_json: AsJson = False,
+    llm: LlmSettings | None = None,
 ) -> None:
     """Make pairs for logged questions that were refused.
 
@@ -145,7 +168,7 @@ def grow(
     """
     import quipu
 
-    with progress() as report, quipu.open(memory) as opened:
+    with progress() as report, quipu.open(memory, llm=llm) as opened:
         result = opened.grow(from_log, progress=report)
     if as_json:
         print_json({"memory": str(memory), **result})

@@ -50,6 +50,11 @@ def print_outcome(outcome: dict[str, Any], documents: Sequence[Path], as_json: b
         remark(f"forgot {name}, which is gone")
     for line in outcome["remarks"]:
         remark(line)
+    if count := outcome["unanswered"]:
+        remark(
+            f"{count:,} {_things(count, 'passage')} got no reply from the model; "
+            "`quipu add` with the same options asks again"
+        )
     if gone := outcome["gone"]:
         command = shlex.join(["quipu", "sync", outcome["memory"], *map(str, documents), "--delete"])
         known = "known file is" if len(gone) == 1 else "known files are"

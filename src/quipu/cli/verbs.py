@@ -35,6 +35,10 @@ VERBS = {
         "Write a page about a memory: coverage, what was dropped, scores, conflicts, and how sure its answers are.",
     ),
     "grow": ("memory:grow", "Make pairs for logged questions that were refused."),
+    "calls": (
+        "calls:calls",
+        "Show what external models were asked for a memory: calls, tokens, cost, failures by role.",
+    ),
     "reencode": ("memory:reencode", "Make the keys anew after an update of quipu's encoder."),
     "serve": ("serve:serve", "Answer questions over HTTP: a page and a JSON API with health, metrics and limits."),
     "mcp": ("mcp:mcp", "Offer memories to an assistant as tools, by the Model Context Protocol."),

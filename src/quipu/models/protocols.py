@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.models.claims import Claim
-from quipu.records import Candidate, Span
+from quipu.records import Candidate, ModelCall, Passage, Span
 
 Keys = NDArray[np.float32]
+NO_REPLY = "no reply from the model"
+"""Why there is nothing of a passage or a pair that an external model was asked about: it may be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,38 @@ class Reading:
     score: float
     probability: float
     nothing: float = 0.0
+    failed: str = ""
+    """Why nothing was read, where the model could not be asked or understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A pair that a model made of a passage. ``span``: where the answer stands there; None where it does not.
+
+    ``reason``: "" or why it is none.
+    """
+
+    question: str
+    answer: str
+    span: Span | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What a judge says of a pair: ``reason`` is "" where it is good; ``said``: in the judge's words."""
+
+    reason: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """An answer with the words that prove it: characters of one of the passages that were shown."""
+
+    text: str
+    passage: int
+    quote: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +158,64 @@ class SupportsRead(Protocol):
 
     def read(self, questions: Sequence[str], passages: Sequence[str]) -> list[Reading]:
         """The best span of ``passages[i]`` for ``questions[i]``; ``score`` under 0 where "no answer" is likelier."""
+
+
+@runtime_checkable
+class SupportsPropose(Protocol):
+    """Passages to whole pairs: a model that finds the answers too."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def propose(
+        self,
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Span]],
+        titles: Sequence[str],
+        places: Sequence[tuple[str, str]],
+        most: int,
+    ) -> list[list[Proposed]]:
+        """At most ``most`` pairs a text; ``places``: (document, passage) ids. What is no pair has its reason."""
+
+
+@runtime_checkable
+class SupportsPlaced(Protocol):
+    """A reader that keeps what it is told, and must know whose text that is."""
+
+    def placed(self, passages: Iterable[Passage]) -> SupportsRead:
+        """The same for these passages."""
+
+
+class SupportsJudge(Protocol):
+    """Pairs to opinions."""
+
+    def judge(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        texts: Sequence[str],
+        sentences: Sequence[Sequence[Span]],
+        titles: Sequence[str],
+        places: Sequence[tuple[str, str]],
+    ) -> list[Opinion]:
+        """What is to be thought of each (question, answer), by its passage ``texts[i]``."""
+
+
+class SupportsAnswer(Protocol):
+    """A question and passages to an answer with its proof."""
+
+    def answer(self, question: str, passages: Sequence[str]) -> Supported | str:
+        """The answer, or why there is none."""
+
+
+class SupportsLedger(Protocol):
+    """Calls that were made, so that none is paid twice."""
+
+    def reply(self, key: str) -> str | None:
+        """The body of the reply to a call that succeeded."""
+
+    def record(self, call: ModelCall) -> None:
+        """Keep what became of a call; on the disk when this returns."""
 
 
 @runtime_checkable

@@ -5,12 +5,13 @@ text, end exclusive, so that passages can be cut again without moving any eviden
 """
 
 from quipu.records.answers import Answer, Dated, Elsewhere, Evidence, NearestSentence, Place, Route, StepTrace
+from quipu.records.calls import ModelCall
 from quipu.records.documents import BlockKind, Document, Heading, Mark, Passage, Span, content_id
 from quipu.records.examples import Example, Score
 from quipu.records.pairs import Candidate, Hit, Origin, QAPair, Stage, Verdict, Via
 
 __all__ = [
     "Answer", "BlockKind", "Candidate", "Dated", "Document", "Elsewhere", "Evidence", "Example", "Heading", "Hit",
-    "Mark", "NearestSentence", "Origin", "Passage", "Place", "QAPair", "Route", "Score", "Span", "Stage", "StepTrace",
+    "Mark", "ModelCall", "NearestSentence", "Origin", "Passage", "Place", "QAPair", "Route", "Score", "Span", "Stage", "StepTrace",
     "Verdict", "Via", "content_id",
 ]  # fmt: skip

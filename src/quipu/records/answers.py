@@ -9,7 +9,7 @@ from quipu.records.documents import Passage, Span
 from quipu.records.pairs import QAPair
 from quipu.records.shown import Shown
 
-Route = Literal["lookup", "passage", "read", "hops", "chain", "span", "abstain"]
+Route = Literal["lookup", "passage", "read", "hops", "chain", "span", "llm", "abstain"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from quipu.records.shown import Shown
 from quipu.text import is_unicode, normalize_answer
 
 Origin = Literal["generated", "document", "imported", "user"]
-Stage = Literal["well_formed", "local", "global", "dedup", "review"]
+Stage = Literal["well_formed", "local", "global", "dedup", "judge", "review"]
 Via = Literal["vector", "words", "both"]
 
 

@@ -12,7 +12,7 @@ from quipu.errors import InputError
 from quipu.records import Place, QAPair, Span, Stage
 from quipu.storage.store import Store
 
-_STAGES: tuple[Stage, ...] = ("well_formed", "local", "dedup", "global", "review")  # in their order
+_STAGES: tuple[Stage, ...] = ("well_formed", "local", "dedup", "judge", "global", "review")  # in their order
 Found = tuple[str, Span]  # document id, characters
 
 
