@@ -66,6 +66,8 @@ BENCHMARKS = {
     "interrupt": Benchmark("interrupt"),
     "flips": Benchmark("flips"),
     "round-trips": Benchmark("round_trips"),
+    "llm-kills": Benchmark("llm_kills"),
+    "llm-writer": Benchmark("llm_writer"),
     "sync-random": Benchmark("sync_random"),
     "soak": Benchmark("soak"),
     "schemathesis-api": Benchmark("schemathesis_api"),

@@ -42,7 +42,7 @@ def test_a_bare_import_loads_nothing_heavy() -> None:
         "import sys, quipu, quipu.cli.main\n"
         "heavy = ['torch', 'transformers', 'faiss', 'onnxruntime', 'pyarrow', 'fastapi', 'ray', 'sklearn', 'numpy',"
         " 'pypdfium2', 'lxml', 'rich', 'langchain_core', 'llama_index', 'haystack', 'datasets', 'pydantic',"
-        " 'quipu.integrations', 'quipu.showing']\n"
+        " 'quipu.integrations', 'quipu.showing', 'httpx2', 'asyncio']\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     result = run(sys.executable, "-c", code)

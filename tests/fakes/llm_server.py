@@ -3,10 +3,10 @@
 It writes for each number of a passage the question that ``tests.handmade.NumberReader`` answers, so that what quipu
 stores is known beforehand. ``/script`` sets what the next requests get; ``/log`` says what came. As a process:
 
-    python tests/fakes/llm_server.py [--latency 0.2]
+    python tests/fakes/llm_server.py [--latency 0.2] [--open]
 
-prints its port. A request whose client has gone is not counted as answered. One that has its idempotency key again gets
-the reply of the first time, which is not counted again either.
+prints its address. A request whose client has gone is not counted as answered. One that has its idempotency key again
+gets the reply of the first time, which is not counted again either.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import email.utils
 import json
 import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -48,8 +49,8 @@ class Fake:
     requests: list[dict[str, Any]] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
     """How often each idempotency key was answered anew."""
-    again: int = 0
-    """Replies that were sent once more."""
+    again: list[str] = field(default_factory=list)
+    """Keys whose reply was sent once more."""
     tokens: int = 0
     most: int = 0
     """Requests under way at a time, at most."""
@@ -65,8 +66,8 @@ class Fake:
         return Starlette(routes=routes)
 
     async def set(self, request: Request) -> Response:
-        for name, value in (await request.json()).items():
-            setattr(self, name, tuple(value) if name == "forms" else value)
+        """New settings; everything else is as at the beginning."""
+        vars(self).update(vars(Fake(latency=self.latency, key=self.key, **await request.json())))
         return Response()
 
     async def log(self, request: Request) -> Response:
@@ -95,7 +96,7 @@ class Fake:
                 if failed is not None:
                     return failed
             if name in self.replies:
-                self.again += 1
+                self.again.append(name)
             else:
                 self.answered[name] += 1
                 self.replies[name] = json.dumps(self.reply(body, what)).encode()
@@ -209,7 +210,9 @@ def running(fake: Fake) -> Iterator[str]:
     """The server in a thread; the URL of its API."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(fake.app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(
+        uvicorn.Config(fake.app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    )
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     while not server.started:
@@ -225,9 +228,11 @@ def running(fake: Fake) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--open", action="store_true", help="ask for no key")
     options = parser.parse_args()
-    with running(Fake(latency=options.latency, key=KEY)) as url:
-        print(url, flush=True)
+    with running(Fake(latency=options.latency, key=None if options.open else KEY)) as url:
+        sys.stdout.write(f"{url}\n")
+        sys.stdout.flush()
         threading.Event().wait()
 
 

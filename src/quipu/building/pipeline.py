@@ -315,13 +315,13 @@ def _read(
     alive: Sequence[_Made], reader: SupportsRead, settings: GenerateSettings
 ) -> tuple[list[_Made], list[Verdict]]:
     """What a reader of its own says of another model's questions: each pair stays as it was made."""
-    if isinstance(reader, SupportsPlaced):
+    if external := isinstance(reader, SupportsPlaced):  # which says nothing of how sure it is
         reader = reader.placed(item.passage for item in alive)
     read = local_filter(
         [item.pair for item in alive], [item.passage.text for item in alive], reader,
         threshold=settings.filter_threshold,
     )  # fmt: skip
-    scores = [score for _, score in read]
+    scores = [None if external else score for _, score in read]
     scored = [replace(item, pair=replace(item.pair, filter_score=new)) for item, new in zip(alive, scores, strict=True)]
     return scored, [verdict for verdict, _ in read]
 

@@ -12,6 +12,6 @@ from quipu.records.pairs import Candidate, Hit, Origin, QAPair, Stage, Verdict, 
 
 __all__ = [
     "Answer", "BlockKind", "Candidate", "Dated", "Document", "Elsewhere", "Evidence", "Example", "Heading", "Hit",
-    "Mark", "ModelCall", "NearestSentence", "Origin", "Passage", "Place", "QAPair", "Route", "Score", "Span", "Stage", "StepTrace",
-    "Verdict", "Via", "content_id",
+    "Mark", "ModelCall", "NearestSentence", "Origin", "Passage", "Place", "QAPair", "Route", "Score", "Span", "Stage",
+    "StepTrace", "Verdict", "Via", "content_id",
 ]  # fmt: skip

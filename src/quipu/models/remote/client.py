@@ -106,13 +106,13 @@ class Client:
 
         RunStopped where the budget or the patience of the run is at its end, ServerError where nothing can succeed.
         """
-        failed = []
+        known: dict[str, Reply | None] = {}
         for call in calls:
-            if self._understood or not self._probe(call):
+            if self._understood:
                 break
-            failed.append(call)
+            reply = self._probe(call)
+            known[self._job(call)[2]] = reply
         jobs = [self._job(call) for call in calls]
-        known: dict[str, Reply | None] = dict.fromkeys(self._job(call)[2] for call in failed)
         pending: dict[str, _Job] = {}
         for job in jobs:
             if job[2] not in known and job[2] not in pending:
@@ -125,8 +125,8 @@ class Client:
             known[outcome.key] = _reply(outcome)
         return [known[job[2]] for job in jobs]
 
-    def _probe(self, call: Call) -> bool:
-        """Send one call in the forms that a server may understand, the strictest first; whether none was understood."""
+    def _probe(self, call: Call) -> Reply | None:
+        """The reply to a call, sent in the forms that a server may understand, the strictest first."""
         first = tried = self._dialect
         while True:
             self._dialect = tried
@@ -140,7 +140,7 @@ class Client:
                     self._count(outcome)
                 if outcome.status == "failed" or (rejected and following is None):
                     self._dialect = first
-                    return True
+                    return None
                 if following is not None:
                     tried = following
                     continue
@@ -151,7 +151,7 @@ class Client:
             if following is None or reply is None or reply.cut_off or reply.refused or _has_json(reply.text):
                 self._understood = True
                 self._note(tried)
-                return False
+                return reply
             tried = following
 
     def _job(self, call: Call) -> _Job:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -67,11 +67,9 @@ class _Tried:
 class Exchange:
     """Sends to one server. Lives in one event loop."""
 
-    def __init__(
-        self, settings: LlmSettings, key: str | None, gate: Gate, jitter: Callable[[], float] = random.random
-    ) -> None:
-        """``jitter``: from 0 to 1."""
-        self._settings, self._key, self._gate, self._jitter = settings, key, gate, jitter
+    def __init__(self, settings: LlmSettings, key: str | None, gate: Gate) -> None:
+        """``key``: None where the server gets none."""
+        self._settings, self._key, self._gate = settings, key, gate
         self._client: Any = None
 
     def __repr__(self) -> str:
@@ -106,7 +104,7 @@ class Exchange:
                 self._gate.good()
             if not tried.again or attempt == TRIES:
                 break
-            jittered = self._jitter() * min(LONGEST_WAIT, 2.0 ** (attempt - 1))
+            jittered = random.random() * min(LONGEST_WAIT, 2.0 ** (attempt - 1))
             await self._gate.pause(jittered if tried.wait is None else tried.wait)
         return Outcome(
             key, call, hashlib.sha256(canonical(body)).hexdigest(), tried.status, tried.text, tokens_in, tokens_out,

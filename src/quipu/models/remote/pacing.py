@@ -93,7 +93,7 @@ class Gate:
         """Give the place back; what was really used takes the place of what was reserved."""
         async with self._changed:
             self.active -= 1
-            self.spent.reserved_cost -= worst.cost
+            self.spent.reserved_cost = self.spent.reserved_cost - worst.cost if self.active else 0.0
             self.spent.reserved_tokens -= worst.tokens
             self.spent.cost += cost
             self.spent.tokens += tokens

@@ -57,8 +57,7 @@ class LlmReader:
     def answer(self, question: str, passages: Sequence[str]) -> Supported | str:
         """The answer to a question by passages, with its proof; or why there is none.
 
-        The quotation must stand in the passage that is named, and every word and number of the answer in it or in the
-        question.
+        The quotation must stand in the passage that is named, and every word of the answer that means something in it.
         """
         (said,) = self._client.read([to_answer(question, passages)], _proof)
         if isinstance(said, str):
@@ -69,23 +68,16 @@ class LlmReader:
         if not 1 <= number <= len(passages):
             return UNSUPPORTED
         span = place(passages[number - 1], quote)
-        if span is None or not supports(passages[number - 1][span.start : span.end], text, question):
+        if span is None or not supports(passages[number - 1][span.start : span.end], text):
             return UNSUPPORTED
         return Supported(text, number - 1, span)
 
 
-def supports(quote: str, answer: str, question: str) -> bool:
-    """Whether a quotation says what an answer says: all its words that mean something, numbers above all."""
+def supports(quote: str, answer: str) -> bool:
+    """Whether a quotation says what an answer says: it holds all its words that mean something."""
     quoted = set(_WORD.findall(normalize_answer(quote)))
-    known = quoted | set(_WORD.findall(normalize_answer(question)))
     said = [word for word in _WORD.findall(normalize_answer(answer)) if word not in _SMALL]
-    proved = [word for word in said if word in quoted]
-    return bool(proved) and all(word in (quoted if _is_exact(word) else known) for word in said)
-
-
-def _is_exact(word: str) -> bool:
-    """A number, or a word that turns what is said around: the question's own proves nothing."""
-    return any(map(str.isdigit, word)) or word in _TELLING or word in NUMBER_WORDS
+    return bool(said) and quoted.issuperset(said)
 
 
 def _answer(value: Mapping[str, Any]) -> tuple[str | None, int]:
