@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from tests.handmade import WordEncoder, models
 
 import quipu
 from quipu.building.external import Passing
+from quipu.cli.llm_options import OPTIONS
+from quipu.cli.main import run
+from quipu.cli.verbs import Verbs
 from quipu.errors import InputError, QuipuError, RunStopped, ServerError
 from quipu.memory import Memory
 from quipu.models.remote import client as client_module
@@ -343,3 +347,80 @@ def test_a_client_leaves_no_thread(fake: Fake, url: str) -> None:
         time.sleep(0.01)
     assert not any(thread.name == "quipu-llm" for thread in threading.enumerate())
     assert client_module.PATIENCE == 5.0
+
+
+# the command line
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of a command."""
+    code = run(arguments)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("verb", ["build", "add", "grow", "estimate", "ask"])
+def test_verbs_take_an_external_model_alike(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An option that one verb lacks, or understands otherwise, is found out when it is paid for."""
+    command = Verbs().get_command(None, verb)
+    assert set(OPTIONS) <= {parameter.name for parameter in command.params}
+    arguments = {"build": ["x", "-o", "m"], "grow": ["m", "--from-log", "x"], "ask": ["m", "a?", "--method", "llm"]}
+    given = [verb, *arguments.get(verb, ["m", "x"][verb == "estimate" :])]
+    for wrong, why in (
+        (["--llm-url", "http://localhost/v1"], "--llm-model"),
+        (["--llm-url", "http://localhost/v1", "--llm-model", "m", "--max-cost", "1"], "--price-in"),
+        (["--llm-url", "http://10.1.1.1/v1", "--llm-model", "m"], "--llm-insecure"),
+        (["--llm-url", "http://localhost/v1", "--llm-model", "m", "--llm-role", "poet"], "poet"),
+        (["--llm-config", "/nowhere.toml"], "/nowhere.toml"),
+    ):
+        code, out, err = said(capsys, *given, *wrong)
+        assert code == 2 and why in err and not out and err.count("\n") == 1, err
+
+
+def test_a_command_stops_at_its_budget_continues_and_says_what_it_cost(
+    fake: Fake, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit codes that scripts go by, and a bill that nobody can see."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FAKE_KEY", KEY)
+    fake.key = KEY
+    docs(tmp_path, 2)
+    llm = ["--llm-url", url, "--llm-model", MODEL, "--llm-role", "writer,reader", "--llm-key-env", "FAKE_KEY"]
+    code, out, _ = said(capsys, "estimate", "docs", *llm, "--price-in", "1", "--price-out", "2", "--json")
+    guess = json.loads(out)
+    assert code == 0 and not fake.requests and guess["passages"] == 2
+    assert guess["calls_least"] == 2 * (1 + 2) and 0 < guess["cost_least"] < guess["cost_most"]
+    code, out, _ = said(capsys, "estimate", "docs", *llm, "--probe")
+    assert code == 0 and "counted by 2 passages" in out and len(fake.requests) == 2 + 2 * 4
+
+    build = ["build", "docs", "-o", "m", *llm]
+    fake.answered.clear()
+    fake.replies.clear()
+    code, _, err = said(capsys, *build, "--max-tokens", "1000")
+    assert code == 1 and not fake.answered
+    just_one = re.search(r"could take ([\d,]+)", err)[1].replace(",", "")
+    code, _, err = said(capsys, *build, "--max-tokens", just_one)
+    assert code == 1 and "the same command continues" in err and fake.answered.total() == 1
+    code, out, _ = said(capsys, *build, "--max-tokens", just_one)
+    assert code == 0 and set(fake.answered.values()) == {1}
+    code, out, _ = said(capsys, "calls", "m", "--json")
+    roles = json.loads(out)["roles"]
+    assert code == 0 and roles["writer"]["calls"] == 2 and roles["writer"]["cost"] is None and roles["reader"]["calls"]
+    code, out, _ = said(capsys, "calls", "m")
+    assert code == 0 and "writer" in out
+    manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())
+    assert manifest["llm"]["key_env"] == "FAKE_KEY" and KEY not in json.dumps(manifest)
+    code, first, _ = said(capsys, "info", "m", "--hash")
+    assert code == 0 and len(first.strip()) == 64
+    assert (
+        said(capsys, "calls", "m", "--forget")[1] == f"m: forgot {sum(row['calls'] for row in roles.values())} calls\n"
+    )
+    assert said(capsys, "info", "m", "--hash")[1] == first
+    assert said(capsys, "calls", "m")[1] == "m: no external model was asked\n"
+    code, out, _ = said(capsys, "ask", "m", "What number follows Boats land in?", "--method", "llm", *llm, "--json")
+    assert code == 0 and json.loads(out)["text"] in ("1903", "1904") and json.loads(out)["probability"] is None
+    assert said(capsys, "ask", "m", "What?", "--method", "llm")[0] == 2
+    assert said(capsys, "ask", "m", "What?", *llm)[0] == 2
+    monkeypatch.delenv("FAKE_KEY")
+    code, _, err = said(capsys, *build[:2], "-o", "other", *llm)
+    assert code == 2 and "FAKE_KEY" in err and not (tmp_path / "other").exists()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from quipu.errors import RunStopped
 from quipu.models.protocols import NO_REPLY, SupportsLedger
 from quipu.models.remote.exchange import Exchange, Outcome, loaded
-from quipu.models.remote.pacing import BudgetReached, Gate, Spent, Stopping
+from quipu.models.remote.pacing import BudgetReached, Gate, Spent, Stopping, Worst
 from quipu.models.remote.prompts import Call, Dialect, key
 from quipu.models.remote.replies import REFUSED, UNREADABLE, Reply, json_in, reply_of
 from quipu.models.remote.settings import LlmSettings, key_of
@@ -176,7 +176,7 @@ class Client:
         except BaseException as error:
             self._wind_down(running, out)
             if isinstance(error, BudgetReached):
-                raise RunStopped(self._over_budget()) from None
+                raise RunStopped(self._over_budget(error.worst)) from None
             raise
         return found
 
@@ -237,14 +237,13 @@ class Client:
         except queue.Empty:
             running.cancel()
 
-    def _over_budget(self) -> str:
+    def _over_budget(self, worst: Worst) -> str:
         settings, spent = self.settings, self.spent
         if settings.max_cost is not None:
-            said = f"{spent.cost:.4f} of {settings.max_cost:g} are spent, and the next call could go beyond"
+            said = f"{spent.cost:.4f} of {settings.max_cost:g} are spent, and the next call could take {worst.cost:.4f}"
         else:
-            said = (
-                f"{spent.tokens:,} of {settings.max_tokens or 0:,} tokens are used, and the next call could go beyond"
-            )
+            most = settings.max_tokens or 0
+            said = f"{spent.tokens:,} of {most:,} tokens are used, and the next call could take {worst.tokens:,}"
         return f"the budget of this run is at its end: {said}; what was paid is kept, and the same command continues"
 
     def _started(self) -> asyncio.AbstractEventLoop:

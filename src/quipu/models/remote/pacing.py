@@ -15,10 +15,6 @@ GOOD = 50
 _MINUTE = 60.0
 
 
-class BudgetReached(Exception):
-    """The next request could cost more than is left."""
-
-
 class Stopping(Exception):
     """Nothing more is to be sent."""
 
@@ -53,6 +49,14 @@ class Worst:
         return self.tokens_in + self.tokens_out
 
 
+class BudgetReached(Exception):
+    """The next request could cost more than is left; ``worst``: how much."""
+
+    def __init__(self, worst: Worst) -> None:
+        super().__init__()
+        self.worst = worst
+
+
 class Gate:
     """Lets requests through. For one event loop; every change wakes those that wait."""
 
@@ -79,7 +83,7 @@ class Gate:
                     raise Stopping
                 affords = self._affords(worst)
                 if not affords and self.active == 0:
-                    raise BudgetReached
+                    raise BudgetReached(worst)
                 delay = self._delay(tokens)
                 if affords and self.active < self.limit and delay <= 0:
                     break
