@@ -18,7 +18,8 @@ HEAD = """# The command line
 Made by `python docs/make_cli.py` from the commands themselves; do not edit.
 
 Results go to standard output, progress and remarks to standard error. Exit codes: 0 done, 1 a problem was found
-(`quipu verify`, `quipu calibrate`), 2 wrong input, 130 interrupted. Files, rows of ready pairs and lines of questions
+(`quipu verify`, `quipu calibrate`) or a run stopped before its end (the budget of an external model; the same command
+continues), 2 wrong input, 130 interrupted. Files, rows of ready pairs and lines of questions
 that cannot be used are named on standard error, and the rest is done: the exit code is 0, unless nothing is left, and
 2 at the first of them with `--strict`. With `--json`, `ask`, `search`, `documents`, `yield`, `datasets` and `demo`
 print one object a line and every other verb one object.

@@ -1,7 +1,8 @@
 """``quipu``: the command, and what becomes of errors.
 
-Exit codes: 0 done, 1 a problem was found (``verify``), 2 wrong input, 130 interrupted. An error that quipu raises on
-purpose is one line on stderr; any other exception is a defect and keeps its traceback.
+Exit codes: 0 done, 1 a problem was found (``verify``) or a run stopped before its end (a budget), 2 wrong input, 130
+interrupted. An error that quipu raises on purpose is one line on stderr; any other exception is a defect and keeps its
+traceback.
 """
 
 from __future__ import annotations
