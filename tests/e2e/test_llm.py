@@ -20,11 +20,11 @@ from tests.fakes.llm_server import KEY, MODEL, Fake, running
 from tests.handmade import WordEncoder, models
 
 import quipu
-from quipu.building.external import Passing
+from quipu.building.external import External, Passing
 from quipu.cli.llm_options import OPTIONS
 from quipu.cli.main import run
 from quipu.cli.verbs import Verbs
-from quipu.errors import InputError, QuipuError, RunStopped, ServerError
+from quipu.errors import InputError, MissingExtra, QuipuError, RunStopped, ServerError
 from quipu.memory import Memory
 from quipu.models.remote import client as client_module
 from quipu.models.remote import exchange
@@ -268,6 +268,40 @@ def test_passages_without_a_reply_are_asked_about_again(fake: Fake, url: str, tm
         before = len(fake.requests)
         memory.add_documents([tmp_path / "docs"])
         assert len(fake.requests) == before
+
+
+def test_a_passage_is_made_whole_or_later(fake: Fake, url: str, tmp_path: Path) -> None:
+    """Half of a passage's pairs now and half at the next run: duplicates that each run alone does not see."""
+    docs(tmp_path, 3)
+    fake.script = ["", "", "", "", "large"]
+    llm = settings(url, roles=("writer", "judge"), concurrency=1)
+    with built(tmp_path, llm) as memory:
+        report = memory.report
+        assert report.unanswered == 1 and report.asked == report.kept + report.dropped.total()
+        assert len({pair.document_id for _, pair in memory.store.pairs()}) == 2
+        memory._llm, client = External(memory.store, llm), memory._llm
+        client.close()
+        memory.add_documents([])
+        again = content_hash(memory.store)
+    (tmp_path / "m").rename(tmp_path / "old")
+    with built(tmp_path, llm) as memory:
+        assert memory.report.unanswered == 0 and content_hash(memory.store) == again
+
+
+def test_without_its_library_the_install_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A traceback about a module that nobody has heard of."""
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'quipu-qa\[llm\]'"):
+        Client(settings(url), Passing())
+
+
+def test_a_run_that_was_stopped_stays_so(fake: Fake, url: str) -> None:
+    """Whoever goes on after an error with the same object would get passages without pairs, and no word of it."""
+    with Client(settings(url, max_tokens=10), Passing()) as client:
+        for _ in range(2):
+            with pytest.raises(RunStopped):
+                LlmWriter(client).propose([TEXT], [[]], [""], [("d", "p")], 14)
+    assert not fake.requests
 
 
 def test_a_build_goes_on_with_the_model_that_it_was_begun_with(fake: Fake, url: str, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import quipu
-from quipu.errors import QuipuError, RunStopped
+from quipu.errors import InputError, QuipuError, RunStopped
 from quipu.models.remote import client, exchange, judge, reader, writer  # noqa: F401
 from quipu.models.remote.settings import LlmSettings
 from quipu.storage.content import content_hash
@@ -90,6 +90,8 @@ def started(folder: Path, url: str) -> int:
         code = 0
     except RunStopped:
         code = 1
+    except InputError as error:  # killed between the last commit and its end
+        code = 0 if "is a finished memory" in str(error) else 3
     except BaseException:
         traceback.print_exc()
     finally:

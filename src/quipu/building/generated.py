@@ -30,6 +30,8 @@ def make_pairs(builder: Builder) -> None:
     waiting = builder.store.count_to_ask()
     done = total - waiting
     size = min(builder.settings.batch, max(_AT_LEAST, total // _PARTS))
+    if builder.llm is not None:
+        size = max(size, 2 * builder.llm.settings.concurrency)
     while batch := builder.store.passages_to_ask(size):
         writer = builder.writer()
         extractor = None if isinstance(writer, SupportsPropose) else builder.models.extractor()

@@ -126,7 +126,7 @@ def generate(
     if isinstance(writer, SupportsPropose):
         whole, lost = _proposed(passages, writer, settings)
         kept = _filtered(_once(whole), writer, reader, encoder, settings, is_known, is_answered, judge)
-        return _with_lost(kept, lost)
+        return _deferring(_with_lost(kept, lost))
     texts = [passage.text for passage in passages]
     told = [passage.about() for passage in passages]
     found = candidates(passages, extractor, limit=settings.candidates_per_passage)
@@ -145,7 +145,7 @@ def generate(
             _Made.of(passage, item.span, question.question, writer.name, question.score, _expected(item))
             for item, question in turns[: settings.questions_per_passage]
         ]
-    return _filtered(_once(made), writer, reader, encoder, settings, is_known, is_answered, judge)
+    return _deferring(_filtered(_once(made), writer, reader, encoder, settings, is_known, is_answered, judge))
 
 
 def targeted(
@@ -260,6 +260,26 @@ def _with_lost(found: Generated, lost: Sequence[Lost]) -> Generated:
         verdict_passages=[*found.verdict_passages, *(item.passage.id for item in lost)],
         asked=found.asked + len(lost),
         unanswered=found.unanswered | unanswered,
+    )
+
+
+def _deferring(found: Generated) -> Generated:
+    """Without the pairs of passages about which something is not answered yet: they are made when it is, together."""
+    if not found.unanswered:
+        return found
+    rows = list(zip(found.verdicts, found.verdict_documents, found.verdict_passages, strict=True))
+    later = {verdict.pair_id for verdict, _, passage in rows if passage in found.unanswered}
+    stay = [row for row in rows if row[0].pair_id not in later or row[0].reason == NO_REPLY]
+    pairs = [at for at, pair in enumerate(found.pairs) if pair.id not in later]
+    return replace(
+        found,
+        pairs=[found.pairs[at] for at in pairs],
+        key_texts=[found.key_texts[at] for at in pairs],
+        verdicts=[verdict for verdict, *_ in stay],
+        verdict_documents=[document for _, document, _ in stay],
+        verdict_passages=[passage for *_, passage in stay],
+        support=[item for item in found.support if item.pair_id not in later],
+        asked=found.asked - len(later - {verdict.pair_id for verdict, *_ in stay}),
     )
 
 

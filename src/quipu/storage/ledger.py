@@ -6,7 +6,6 @@ or a defect of what reads it, costs nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -76,32 +75,14 @@ def used(store: Store) -> dict[str, Used]:
     return {str(role): Used(*found) for role, *found in rows}
 
 
-def calls(store: Store) -> Iterator[ModelCall]:
-    """Every call, in the order of its key. Streamed."""
-    last = ""
-    while store.format >= _FORMAT and (
-        found := store.connection.execute(
-            "SELECT key, role, document, passage, model, request_sha256, response, tokens_in, tokens_out, cost, status,"
-            " attempts FROM calls WHERE key > ? ORDER BY key LIMIT 256",
-            (last,),
-        ).fetchall()
-    ):
-        last = found[-1][0]
-        for row in found:
-            yield ModelCall(*row)
-
-
 def forget_calls(store: Store) -> int:
     """Forget every call; how many there were. The same requests are paid again when they are made again."""
     with store.transaction():
         return int(store.connection.execute("DELETE FROM calls").rowcount)
 
 
-def ask_again(store: Store, note: str) -> int:
-    """Take back the marks of passages that were passed over with this note; how many are to be asked again."""
+def ask_again(store: Store, reason: str) -> None:
+    """Take back the marks and the verdicts of passages that were passed over for this reason."""
     with store.transaction():
-        return int(
-            store.connection.execute(
-                "DELETE FROM journal WHERE note = ? AND substr(key, 1, 8) = 'passage:'", (note,)
-            ).rowcount
-        )
+        store.connection.execute("DELETE FROM journal WHERE note = ? AND substr(key, 1, 8) = 'passage:'", (reason,))
+        store.connection.execute("DELETE FROM verdicts WHERE reason = ?", (reason,))

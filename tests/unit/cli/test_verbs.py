@@ -40,6 +40,7 @@ def test_help_and_a_verb_load_no_other_verb() -> None:
         "print([name for name in sys.modules if name.startswith('quipu.cli.')], file=sys.stderr)"
     )
     loaded = {"quipu.cli.main", "quipu.cli.terminal", "quipu.cli.verbs"}
-    for arguments, more in ((["--help"], set()), (["info", "--help"], {"quipu.cli.memory", "quipu.cli.options"})):
+    shared = {f"quipu.cli.{name}" for name in ("memory", "options", "llm_options")}
+    for arguments, more in ((["--help"], set()), (["info", "--help"], shared)):
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert loaded <= set(eval(done.stderr)) <= loaded | more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -65,7 +66,8 @@ class Client:
         """End the connections and the thread."""
         loop, self._loop = self._loop, None
         if loop is not None and self._exchange is not None:
-            asyncio.run_coroutine_threadsafe(self._exchange.close(), loop).result(PATIENCE)
+            with contextlib.suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(self._exchange.close(), loop).result(PATIENCE)
             loop.call_soon_threadsafe(loop.stop)
 
     @property
@@ -162,6 +164,8 @@ class Client:
         """The outcomes, each recorded as it arrives."""
         if not jobs:
             return []
+        if self._gate is not None and self._gate.stopping:
+            raise RunStopped("the run with the external model was stopped; open the memory anew to go on")
         out: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
         running = asyncio.run_coroutine_threadsafe(self._all(deque(jobs), out), self._started())
         found: list[Outcome] = []
@@ -228,6 +232,7 @@ class Client:
         loop, gate = self._loop, self._gate
         if loop is None or gate is None:
             return
+        gate.stopping = True
         asyncio.run_coroutine_threadsafe(gate.stop(), loop)
         end = time.monotonic() + PATIENCE
         try:
