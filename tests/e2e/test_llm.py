@@ -206,7 +206,9 @@ def built(folder: Path, llm: LlmSettings, **others: Any) -> Memory:
     return quipu.build([folder / "docs"], folder / "m", llm=llm, **{**models(), **others})
 
 
-def test_a_memory_is_built_judged_grown_and_asked(fake: Fake, url: str, tmp_path: Path) -> None:
+def test_a_memory_is_built_judged_grown_and_asked(
+    fake: Fake, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All roles at once: a pair that a stage drops must not come in, and each stage must leave its verdict."""
     docs(tmp_path)
     roles = ("writer", "reader", "judge")
@@ -225,7 +227,7 @@ def test_a_memory_is_built_judged_grown_and_asked(fake: Fake, url: str, tmp_path
         assert sums.cost == pytest.approx((sums.tokens_in + 2 * sums.tokens_out) / 1e6)
         assert memory.verify().ok
         before = len(fake.requests)
-        memory.ask = lambda question: Answer.abstained(question, reason="")  # type: ignore[method-assign]
+        monkeypatch.setattr(memory, "ask", lambda question: Answer.abstained(question, reason=""))
         (tmp_path / "log").write_text(json.dumps({"question": "Why do boats land there?", "text": None}))
         assert memory.grow(tmp_path / "log")["unanswered"] == 1
         assert {r["body"]["messages"][0]["content"][:12] for r in fake.requests[before:]} == {"You answer a"}

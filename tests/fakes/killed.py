@@ -1,6 +1,6 @@
 """Builds with an external model that are killed at random moments, and then finished: what was paid, what came out.
 
-    python tests/fakes/killed.py FOLDER KILLS SEED
+    python tests/fakes/killed.py FOLDER KILLS SEED FILES
 
 prints what went wrong, as JSON. A process of its own, because it forks: what it starts has everything loaded, so that a
 kill hits work. The server gives the reply of a key again without counting it when it is asked with that key again; such
@@ -27,7 +27,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-import quipu
+import quipu.api
+import quipu.building.external
 from quipu.errors import InputError, QuipuError, RunStopped
 from quipu.models.remote import client, exchange, judge, reader, writer  # noqa: F401
 from quipu.models.remote.settings import LlmSettings
@@ -38,7 +39,7 @@ from tests.fakes.llm_server import KEY, MODEL
 from tests.handmade import models
 
 FILES, LATENCY = 14, 0.04
-MOST = 9000  # tokens of a run: a whole build needs more
+MOST = 640  # tokens of a run for each file: a whole build needs more
 KILLS_OF_A_MEMORY = 4
 
 
@@ -61,32 +62,32 @@ class Found:
     bad: list[str] = field(default_factory=list)
 
 
-def write_docs(folder: Path) -> None:
+def write_docs(folder: Path, files: int) -> None:
     """Files with a passage each."""
     (folder / "docs").mkdir(parents=True)
-    for number in range(FILES):
+    for number in range(files):
         text = f"The pier {number} is {number + 15} metres long. Boats land in {1903 + number} there. Bell {number}7."
         (folder / "docs" / f"{number:02}.txt").write_text(text)
 
 
-def build(folder: Path, url: str) -> None:
+def build(folder: Path, url: str, most: int) -> None:
     """In a child: the whole of it, or until the budget is reached."""
     os.chdir(folder)
     os.environ["FAKE_KEY"] = KEY
     llm = LlmSettings(
-        url=url, model=MODEL, roles=("writer", "judge"), key_env="FAKE_KEY", max_tokens=MOST, concurrency=4
+        url=url, model=MODEL, roles=("writer", "judge"), key_env="FAKE_KEY", max_tokens=most, concurrency=4
     )
     quipu.build(["docs"], "m", llm=llm, **models()).close()
 
 
-def started(folder: Path, url: str) -> int:
+def started(folder: Path, url: str, most: int) -> int:
     """The process that builds. Its exit codes: 0 finished, 1 stopped by its budget, 3 a defect."""
     child = os.fork()
     if child:
         return child
     code = 3
     try:
-        build(folder, url)
+        build(folder, url, most)
         code = 0
     except RunStopped:
         code = 1
@@ -132,7 +133,8 @@ def hashed(folder: Path) -> str:
 def run(folder: Path, url: str, found: Found, delay: float | None) -> int | None:
     """One run, killed after ``delay`` seconds; its exit code, None where it was killed."""
     before, on_disk = told(url), known(folder)
-    child = started(folder, url)
+    most = MOST * len(list((folder / "docs").iterdir()))
+    child = started(folder, url, most)
     found.runs += 1
     end = time.monotonic() + (600 if delay is None else delay)
     code = None
@@ -151,9 +153,9 @@ def run(folder: Path, url: str, found: Found, delay: float | None) -> int | None
     again = after["again"][len(before["again"]) :]
     found.lost += len(again)
     found.asked_again += len(on_disk.intersection(again))
-    if (spent := after["tokens"] - before["tokens"]) > MOST:
+    if (spent := after["tokens"] - before["tokens"]) > most:
         found.over_budget += 1
-        found.bad.append(f"a run used {spent} of {MOST} tokens")
+        found.bad.append(f"a run used {spent} of {most} tokens")
     if code == 3:
         found.bad.append("a run ended with a defect")
     return code
@@ -167,7 +169,7 @@ def finish(folder: Path, url: str, found: Found) -> None:
     found.bad.append("fifty runs did not finish")
 
 
-def disturbed(folder: Path, kills: int, seed: int) -> Found:
+def disturbed(folder: Path, kills: int, seed: int, files: int = FILES) -> Found:
     """Kill so often, on one memory after another, and compare each with one that was left alone."""
     rng, found = random.Random(seed), Found()
     command = [sys.executable, str(Path(__file__).with_name("llm_server.py")), "--latency", str(LATENCY)]
@@ -175,7 +177,7 @@ def disturbed(folder: Path, kills: int, seed: int) -> Found:
     try:
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        write_docs(folder)
+        write_docs(folder, files)
         began = time.monotonic()
         finish(folder, url, found)
         seconds = (time.monotonic() - began) / found.runs
@@ -213,8 +215,8 @@ def disturbed(folder: Path, kills: int, seed: int) -> Found:
 
 
 def main() -> None:
-    folder, kills, seed = sys.argv[1:]
-    sys.stdout.write(json.dumps(asdict(disturbed(Path(folder).resolve(), int(kills), int(seed)))) + "\n")
+    folder, *numbers = sys.argv[1:]
+    sys.stdout.write(json.dumps(asdict(disturbed(Path(folder).resolve(), *map(int, numbers)))) + "\n")
 
 
 if __name__ == "__main__":

@@ -182,13 +182,14 @@ class Exchange:
             }  # fmt: skip
             if self._key is not None:
                 headers["authorization"] = f"Bearer {self._key}"
-            many = self._settings.concurrency
+            many, is_https = self._settings.concurrency, urlsplit(self._settings.url).scheme == "https"
             self._client = httpx.AsyncClient(
                 headers=headers,
                 follow_redirects=False,
                 timeout=httpx.Timeout(self._settings.timeout, connect=min(10.0, self._settings.timeout)),
                 limits=httpx.Limits(max_connections=many, max_keepalive_connections=many),
-                trust_env=urlsplit(self._settings.url).scheme == "https",  # no proxy sees what is not encrypted
+                verify=is_https,  # certificates take a fifth of a second to load
+                trust_env=is_https,  # no proxy sees what is not encrypted
             )
         return self._client
 
