@@ -3,9 +3,9 @@
     python benchmarks/run.py llm-kills [--kills 100] [--seed 0]
 
 A server of the test suite plays the model: it writes and judges, 40 ms a call, four at a time. A memory is killed up to
-four times and then finished, in runs whose budget is smaller than a build. A reply counts as paid twice when the server
-made it twice; one whose client was killed between its arrival and the ledger's commit is sent again by its idempotency
-key, and is counted as lost on the way. The memory must have the content hash of one that was left alone.
+four times and then finished, in runs whose budget is smaller than a build. The server knows its replies by their
+idempotency key: one that was on its way when its client was killed is sent again and not made again. A server that does
+not know keys would make these twice, and no others. The memory must have the content hash of one that was left alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> Result:
     for line in found.bad:
         say(f"  {line[:500]}")
     must_be_none = (
-        ("calls paid twice", found.paid_twice, found.calls),
+        ("calls that the server made twice", found.paid_twice, found.calls),
         ("calls made again although their reply was kept", found.asked_again, found.calls),
         ("memories with another content hash", found.different, found.memories),
         ("runs over their budget", found.over_budget, found.runs),
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> Result:
     figures = [Figure("kills", Score(name, value, n, None, False), 0.0) for name, value, n in must_be_none]
     figures += [
         Figure("kills", Score("kills", found.kills, found.kills)),
-        Figure("kills", Score("replies lost on the way", found.lost, found.kills, None, False)),
+        Figure("kills", Score("replies on their way at a kill, sent again", found.lost, found.kills, None, False)),
     ]
     title = f"External model: {found.kills} random kills with `kill -9`, {found.calls:,} calls"
     return Result.now("llm-kills", title, figures, details={"found": [line[:500] for line in found.bad]})
