@@ -13,6 +13,7 @@ from tests.old_memories import as_format
 
 import quipu
 from quipu.cli import ask as cli_ask
+from quipu.cli import asking
 from quipu.cli.main import run
 from quipu.errors import InputError
 from quipu.memory import Memory
@@ -138,15 +139,8 @@ def test_a_reader_hears_of_a_mark_and_the_prompt_takes_one(
     lines = iter(["right", QUESTION, "W", QUESTION, "r", "exit"])
     monkeypatch.setattr("builtins.input", lambda _: next(lines))
     with quipu.open(tmp_path / "m", read_only=True, encoder=WordEncoder()) as reader:
-
-        def ask_one(line: str) -> Answer:
-            return reader.ask(line, method="lookup", min_probability=0.0)
-
-        def mark(answer: Answer, right: bool) -> None:
-            with quipu.open(tmp_path / "m", encoder=WordEncoder()) as writer:
-                writer.mark(answer, right)
-
-        cli_ask._prompt(tmp_path / "m", ask_one, mark)
+        local = asking._Local(reader, {"method": "lookup", "min_probability": 0.0})
+        cli_ask._prompt(local.name, lambda line: local.ask([line]), local.mark)
         assert "will not be given" in capsys.readouterr().err
         assert {(item.answer, item.right) for item in reader.feedback()} == {("Ana", False), ("Ben", True)}
     Store.open(tmp_path / "m").close()

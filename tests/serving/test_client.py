@@ -20,7 +20,7 @@ import pytest
 import uvicorn
 from tests.full_memory import ASKED
 from tests.handmade import WordEncoder
-from tests.serving.conftest import READER, opened, wait
+from tests.serving.conftest import ADMIN, READER, opened, wait, writer
 
 from quipu import api, client
 from quipu.cli.main import run
@@ -32,17 +32,21 @@ from quipu.serving.settings import ServeSettings
 
 
 @contextmanager
-def listening(*paths: Path, token: str = "", **more: Any) -> Iterator[str]:
-    """The address of a server in a thread of this process; ``more``: of uvicorn."""
-    settings = ServeSettings(burst=100_000, rate=1e6)
-    server = Server(list(paths), settings, environment={"QUIPU_TOKEN": token}, opener=opened)
+def listening(*paths: Path, token: str = "", admin: str = "", **more: Any) -> Iterator[str]:
+    """The address of a server in a thread of this process; ``more``: of uvicorn. With ``admin`` it may write."""
+    settings = ServeSettings(burst=100_000, rate=1e6, writable=bool(admin))
+    environment = {"QUIPU_TOKEN": token, "QUIPU_ADMIN_TOKEN": admin}
+    server = Server(list(paths), settings, environment=environment, opener=opened, writer=writer(paths[0]))
     running = uvicorn.Server(uvicorn.Config(server.app, port=0, log_config=None, ws="none", **more))
     thread = threading.Thread(target=running.run)
     thread.start()
-    wait(lambda: running.started and server.engine.why_not_ready is None)
-    yield f"http{'s' if 'ssl_certfile' in more else ''}://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}"
-    running.should_exit = True
-    thread.join(20)
+    try:
+        wait(lambda: running.started and server.engine.why_not_ready is None)
+        port = running.servers[0].sockets[0].getsockname()[1]
+        yield f"http{'s' if 'ssl_certfile' in more else ''}://127.0.0.1:{port}"
+    finally:  # else a test that fails waits for its server for good
+        running.should_exit = True
+        thread.join(20)
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +233,30 @@ def test_a_busy_server_is_asked_again(url: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ServerError, match="512 questions are waiting") as caught:
         client.ask(url, ASKED[1], token=READER)
     assert caught.value.code == "queue_full"
+
+
+def test_answers_of_a_server_are_marked_at_the_prompt(
+    memory: Path, url: str, tmp_path: Path, quipu: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As those of a folder are. "right" that is asked as a question, or noted nowhere, teaches nothing."""
+    copied = Path(shutil.copytree(memory, tmp_path / "harbour.quipu"))
+
+    def prompted(address: str, *lines: str) -> list[str]:
+        given = iter([*lines, "exit"])
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("builtins.input", lambda _: next(given))
+        code, found, said = quipu("ask", address, "--method", "lookup", "--min-probability", 0)
+        assert code == 0
+        return [found, *said.splitlines()[1:]]
+
+    with listening(copied, token=READER, admin=ADMIN) as writable:
+        _, *said = prompted(f"{writable}/harbour", ASKED[1], "wrong", ASKED[1], "wrong")
+        assert said == ["quipu: noted; it will not be given to this question again"] * 2
+    with opened(copied) as left:
+        marked = {mark.answer: mark.right for mark in left.feedback()}
+    assert marked == {"15 metres": False, "3 rooms": True, "22 metres": False, "5 rooms": False}  # two were there
+    _, said_no = prompted(f"{url}/harbour", ASKED[1], "right")
+    assert "without --writable" in said_no
 
 
 def test_a_question_that_is_too_long_for_a_server_is_named(url: str, tmp_path: Path, quipu: Shown) -> None:

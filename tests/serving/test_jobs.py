@@ -25,6 +25,7 @@ from quipu.serving.app import Server
 from quipu.serving.jobs import ATTEMPTS, Journal
 from quipu.serving.settings import ServeSettings
 from quipu.serving.writer import drain
+from quipu.serving.writing import Writers
 from quipu.storage.store import Store
 from quipu.storage.verify import verify
 
@@ -255,6 +256,34 @@ def test_a_job_that_kills_its_writer_is_given_up(journal: Journal) -> None:
     assert journal.again(job).state == "failed" and journal.next() is None
 
 
+def test_a_writer_that_never_begins_is_not_started_for_good(journal: Journal, tmp_path: Path) -> None:
+    """A process that dies at its first line took up a core for good, and its job was never said to fail."""
+    times = tmp_path / "times"
+    dying = f"open({str(times)!r}, 'a').write('x'); raise SystemExit(3)"
+    jobs = [
+        journal.add("add_pairs", {"pairs": [["q", "a"]]}),
+        journal.add("add_document", {"name": "x.md", "incoming": "00"}),
+    ]
+    (journal.incoming / "00").write_bytes(HARBOUR)
+    writers = Writers({"harbour": journal}, [sys.executable, "-S", "-c", dying])
+    writers.start()
+    wait(lambda: journal.next() is None)
+    assert [(job.state, job.code) for job in map(journal.again, jobs)] == [("failed", "internal")] * 2
+    assert "died 3 times" in str(journal.again(jobs[0]).detail) and times.read_text() == "x" * 2 * ATTEMPTS
+    assert list(journal.incoming.iterdir()) == []
+    writers.close()
+
+
+def test_a_restart_is_no_death(journal: Journal) -> None:
+    """A build that takes longer than three restarts of its server was given up."""
+    job = journal.add("add_pairs", {"pairs": [["q", "a"]]})
+    for _ in range(2 * ATTEMPTS):
+        assert journal.begin(journal.again(job))
+        journal.put_back()
+    assert journal.again(job).attempts == 1
+    assert drain(journal, writing) == 1 and journal.again(job).state == "done"
+
+
 def test_kill_9_loses_nothing(copied: Path) -> None:
     """The writer dies in the middle of a document, and the server after it: the next one ends the job."""
     settings = ServeSettings(writable=True, burst=100_000)
@@ -285,6 +314,4 @@ def test_kill_9_loses_nothing(copied: Path) -> None:
 
 def test_the_writer_is_what_the_module_runs() -> None:
     """The tests' command must differ in its models only."""
-    from quipu.serving.writing import Writers
-
     assert Writers({}, None)._command == [sys.executable, "-m", "quipu.serving.writer"]

@@ -134,10 +134,9 @@ def ask(
             _show(answer, together, as_json, explain)
         elif questions is None and sys.stdin.isatty():
 
-            def ask_one(line: str) -> Answer:
+            def ask_one(line: str) -> None:
                 [(answer, together)] = asked.ask([line])
                 _show(answer, together, as_json, explain)
-                return answer
 
             _prompt(asked.name, ask_one, asked.mark)
         else:
@@ -220,14 +219,14 @@ def _batches(items: Iterable[str | BadLine], size: int, strict: bool) -> Iterato
         raise InputError("not one line could be asked")
 
 
-def _prompt(memory: str, ask_one: Callable[[str], Answer], mark: Callable[[Answer, bool], None]) -> None:
+def _prompt(memory: str, ask_one: Callable[[str], None], mark: Callable[[bool], None]) -> None:
     """Ask until the end of input, or until one of ``GOODBYES``; a word of ``VERDICTS`` marks the last answer."""
     import contextlib
 
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - gives input() its history and line editing
     remark(f"{memory}: ask a question; right or wrong marks the last answer; exit or Ctrl-D ends")
-    last: Answer | None = None
+    asked = False
     while True:
         try:
             line = input("? ").strip()
@@ -242,11 +241,12 @@ def _prompt(memory: str, ask_one: Callable[[str], Answer], mark: Callable[[Answe
         if not line:
             continue
         try:
-            if line.lower() in VERDICTS and last is not None:
-                mark(last, VERDICTS[line.lower()])
+            if line.lower() in VERDICTS and asked:
+                mark(VERDICTS[line.lower()])
                 remark("noted" if VERDICTS[line.lower()] else "noted; it will not be given to this question again")
             else:
-                last = ask_one(line)
+                ask_one(line)
+                asked = True
         except (InputError, MemoryLocked, ServerError) as error:
             remark(str(error))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from quipu.models.remote.settings import LlmSettings
     from quipu.records import Answer
 
+_NOTHING = "there is no answer to mark as right or wrong: the memory gave none"
 Told = tuple["Answer", int]
 """An answer, and over how many questions its milliseconds are a mean."""
 
@@ -35,8 +36,8 @@ class Asker(Protocol):
     def ask(self, questions: Sequence[str]) -> list[Told]:
         """Answers, in order, of at most 64 questions."""
 
-    def mark(self, answer: Answer, right: bool) -> None:
-        """Remember what the user says of an answer."""
+    def mark(self, right: bool) -> None:
+        """Remember what the user says of the last answer; InputError where there was none."""
 
 
 @contextmanager
@@ -64,10 +65,11 @@ def asker(
         yield _Local(memory, options)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Local:
     memory: Memory
     options: Mapping[str, Any]
+    last: Answer | None = field(default=None, init=False)
 
     @property
     def name(self) -> str:
@@ -81,21 +83,26 @@ class _Local:
 
     def ask(self, questions: Sequence[str]) -> list[Told]:
         answers = self.memory.ask_many(questions, **self.options)
+        self.last = answers[-1]
         return [(answer, len(questions)) for answer in answers]
 
-    def mark(self, answer: Answer, right: bool) -> None:
+    def mark(self, right: bool) -> None:
         import quipu
 
+        if self.last is None:
+            raise InputError(_NOTHING)
         memory = self.memory
         with quipu.open(memory.path, encoder=memory.models.encoder()) as writer:  # locked only for this long
-            writer.mark(answer, right)
+            writer.mark(self.last, right)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Remote:
     service: Service
     options: Mapping[str, Any]
     longest: int = field(default=2_000, init=False)
+    last: str | None = field(default=None, init=False)
+    """The id of the last answer, None where it was none."""
 
     @property
     def name(self) -> str:
@@ -104,7 +111,12 @@ class _Remote:
     def ask(self, questions: Sequence[str]) -> list[Told]:
         from quipu.client import answer_of
 
-        return [(answer_of(row), row.get("asked_together", 1)) for row in self.service.ask(questions, self.options)]
+        rows = self.service.ask(questions, self.options)
+        told = [(answer_of(row), row.get("asked_together", 1)) for row in rows]
+        self.last = None if rows[-1]["text"] is None else rows[-1].get("answer_id")
+        return told
 
-    def mark(self, answer: Answer, right: bool) -> None:
-        raise InputError("an answer of a server cannot be marked here; where its folder is: quipu feedback")
+    def mark(self, right: bool) -> None:
+        if self.last is None:
+            raise InputError(_NOTHING)
+        self.service.judge(self.last, "right" if right else "wrong")

@@ -172,11 +172,8 @@ async def follow_job(request: Request, job: JobId) -> Response:
 def cancel_job(request: Request, job: JobId) -> Response:
     """Only one that was not begun: 409 for any other."""
     name, found = _find(request, job)
-    journal = context_of(request).writers.journals[name]
-    if not journal.cancel(found):
+    if not context_of(request).writers.journals[name].cancel(found):
         raise Problem("running", "the job was begun, or has ended")
-    if "incoming" in found.given:
-        (journal.incoming / str(found.given["incoming"])).unlink(missing_ok=True)
     return json_response(_shown(context_of(request), *_find(request, job)))
 
 

@@ -20,7 +20,7 @@ Kind = Literal["add_document", "remove_document", "add_pairs", "change_pair", "r
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = frozenset({"done", "failed", "cancelled"})
 ATTEMPTS = 3
-"""How often a job is begun whose writer dies."""
+"""How often a job is tried whose writer dies."""
 _KEPT = 1_000  # jobs that have ended and are remembered
 _COLUMNS = "id, kind, given, state, stage, done, total, kept, report, code, detail, attempts, created, ended"
 _SCHEMA = """CREATE TABLE IF NOT EXISTS jobs (
@@ -58,6 +58,11 @@ class Job:
             "total": self.total, "kept": self.kept, "report": self.report, "code": self.code, "detail": self.detail,
             "created": self.created, "ended": self.ended,
         }  # fmt: skip
+
+
+def given_up(times: int) -> str:
+    """Why a job is tried no more."""
+    return f"the process that writes died {times} times at it; the server's log has what it said"
 
 
 class Journal:
@@ -106,14 +111,20 @@ class Journal:
 
     def begin(self, job: Job) -> bool:
         """Say that the job runs; False where it was cancelled or ended, or was begun too often, which ends it."""
+        if job.attempts >= ATTEMPTS:
+            self.fail(job, "internal", given_up(job.attempts))
+            return False
         with self._open() as database:
-            if job.attempts >= ATTEMPTS:
-                self._end(database, job.id, "failed", None, "internal", f"its writer died {job.attempts} times")
-                return False
             changed = database.execute(
                 "UPDATE jobs SET state = 'running', attempts = attempts + 1 WHERE id = ? AND ended IS NULL", (job.id,)
             )
             return bool(changed.rowcount)
+
+    def put_back(self) -> None:
+        """The writer was ended for no fault of its job: this try does not count. That it was begun stays known."""
+        if (job := self.next()) is not None and job.state == "running":
+            with self._open() as database:
+                database.execute("UPDATE jobs SET attempts = max(1, attempts - 1) WHERE id = ?", (job.id,))
 
     def tell(self, job: Job, stage: str, done: int, total: int, kept: int) -> None:
         """How far the job is."""
@@ -125,38 +136,33 @@ class Journal:
 
     def succeed(self, job: Job, report: Mapping[str, Any]) -> None:
         """The job is done."""
-        with self._open() as database:
-            self._end(database, job.id, "done", report, None, None)
+        self._end(job, "done", json.dumps(dict(report)))
 
-    def fail(self, job: Job, code: str, detail: str, report: Mapping[str, Any] | None = None) -> None:
+    def fail(self, job: Job, code: str, detail: str) -> None:
         """The job could not be done."""
-        with self._open() as database:
-            self._end(database, job.id, "failed", report, code, detail)
+        self._end(job, "failed", None, code, detail)
 
     def cancel(self, job: Job) -> bool:
         """End a job that was not begun; whether it was one."""
-        with self._open() as database:
-            changed = database.execute(
-                "UPDATE jobs SET state = 'cancelled', ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')"
-                " WHERE id = ? AND state = 'queued'",
-                (job.id,),
-            )
-            return bool(changed.rowcount)
+        return self._end(job, "cancelled", among="queued")
 
     def _end(
-        self,
-        database: sqlite3.Connection,
-        job_id: str,
-        state: State,
-        report: Mapping[str, Any] | None,
-        code: str | None,
-        detail: str | None,
-    ) -> None:
-        database.execute(
-            "UPDATE jobs SET state = ?, report = ?, code = ?, detail = ?,"
-            " ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ?",
-            (state, None if report is None else json.dumps(dict(report)), code, detail, job_id),
-        )
+        self, job: Job, state: State, report: str | None = None, code: str | None = None, detail: str | None = None,
+        among: State | None = None,
+    ) -> bool:  # fmt: skip
+        """Note how a job ended, if its state is ``among`` (None: any), and then let go of what was sent for it.
+
+        The bytes go last: as long as the job has not ended it may be begun again.
+        """
+        with self._open() as database:
+            changed = database.execute(
+                "UPDATE jobs SET state = ?, report = ?, code = ?, detail = ?,"
+                " ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ? AND ifnull(state = ?, 1)",
+                (state, report, code, detail, job.id, among),
+            )
+        if changed.rowcount and "incoming" in job.given:
+            (self.incoming / str(job.given["incoming"])).unlink(missing_ok=True)
+        return bool(changed.rowcount)
 
     def _rows(self, condition: str, values: tuple[object, ...]) -> Iterator[Job]:
         if not (self.folder / "jobs.sqlite").exists():

@@ -93,8 +93,6 @@ def _do(journal: Journal, job: Job, memory: Memory) -> None:
         journal.succeed(job, _DOING[job.kind](journal, job, memory, tell))
     except Exception as error:
         journal.fail(job, *_said(error))
-    if "incoming" in job.given:  # as long as the job has not ended, it may be begun again
-        (journal.incoming / str(job.given["incoming"])).unlink(missing_ok=True)
 
 
 def _said(error: Exception) -> tuple[str, str]:

@@ -1,4 +1,8 @@
-"""Keeps a process that writes while there are jobs, and starts another where it dies."""
+"""Keeps a process that writes while there are jobs, and starts another where it dies.
+
+A job at which it dies is tried a few times, then it is failed and the next one goes on: the journal counts the tries
+that were begun, this the processes that did not come so far.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from quipu.serving.jobs import Job, Journal
+from quipu.serving.jobs import ATTEMPTS, Job, Journal, given_up
 
 _PAUSE = 30.0  # at most so many seconds before another try, where the process ends with an error
+_State = tuple[str, int] | None  # of a memory's first job: its id, and how often it was begun
 
 
 class Writers:
@@ -75,18 +80,46 @@ class Writers:
             self._thread.join(5.0)
 
     def _run(self) -> None:
-        failed = 0
+        failed = idle = 0  # processes, one after the other, that ended badly; that did not begin the job
         while not self._closing.is_set():
             self._woken.wait()
             self._woken.clear()
-            while not self._closing.is_set() and any(journal.next() for journal in self.journals.values()):
-                failed = 0 if self._work() == 0 else failed + 1
+            while not self._closing.is_set() and any(before := self._first()):
+                code = self._work()
+                if self._closing.is_set():
+                    for journal in self.journals.values():
+                        journal.put_back()
+                    return
+                idle = idle + 1 if self._first() == before else 0
+                failed = failed + 1 if code or idle else 0
+                if idle == ATTEMPTS:
+                    self._give_up()
+                    failed = idle = 0
                 if failed:
                     self._closing.wait(min(_PAUSE, 0.1 * 2**failed))
 
+    def _first(self) -> list[_State]:
+        jobs = [journal.next() for journal in self.journals.values()]
+        return [None if job is None else (job.id, job.attempts) for job in jobs]
+
+    def _give_up(self) -> None:
+        """Fail the job that the process would have begun: the first one of the first memory that has any."""
+        for journal in self.journals.values():
+            if (job := journal.next()) is not None:
+                journal.fail(job, "internal", given_up(ATTEMPTS))
+                return
+
     def _work(self) -> int:
-        """One process, from its start to its end: its exit code."""
-        with subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        """One process, from its start to its end: its exit code, 1 where it cannot be started."""
+        try:
+            process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the server, which ends this one when it ends
+            )  # fmt: skip
+        except OSError as error:
+            sys.stderr.write(f"quipu: the process that writes cannot be started: {error}\n")
+            return 1
+        with process:
             self._process = process
             if self._closing.is_set():
                 process.terminate()
