@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "demo", "cascade", "run-a", "fid", "reader", "pairs-run-a", "pairs-examples", "cases", "twins", "neighbours",
     "unanswerable", "fairytaleqa", "selqa", "microworld", "multihop", "invariance", "cold-start", "scale", "memory-50k",
-    "interrupt", "flips", "round-trips", "sync-random", "llm-kills", "llm-writer", "text-kept",
+    "serve", "interrupt", "flips", "round-trips", "sync-random", "llm-kills", "llm-writer", "text-kept",
     "fuzz-readers", "t5-speed", "quip", "claims",
 )  # fmt: skip
 WAYS = ("cascade", "run-a", "fid")  # these were asked the same questions

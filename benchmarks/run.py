@@ -69,6 +69,7 @@ BENCHMARKS = {
     "llm-kills": Benchmark("llm_kills"),
     "llm-writer": Benchmark("llm_writer"),
     "sync-random": Benchmark("sync_random"),
+    "serve": Benchmark("serve", SQUAD),
     "soak": Benchmark("soak"),
     "schemathesis-api": Benchmark("schemathesis_api"),
     "text-kept": Benchmark("text_kept"),

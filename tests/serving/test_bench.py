@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,38 +16,85 @@ from tests.serving.conftest import Ran
 from tests.serving.test_client import listening
 
 from quipu import api
-from quipu.evaluation import served
-from quipu.evaluation.served import Load, Run, _Server
+from quipu.evaluation import served, served_process
+from quipu.evaluation.bounds import Bound, Run
+from quipu.evaluation.served_process import Load, ServerProcess
 
 
-def test_every_run_is_made(memory: Path, monkeypatch: pytest.MonkeyPatch, quipu: Callable[..., Ran]) -> None:
-    """A run that measures nothing, or a bound that nobody looks at, holds for good."""
-    started: list[tuple[str, ...]] = []
+@pytest.fixture
+def started(memory: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """The options of the servers that are begun, each in this process over the handmade memory."""
+    found: list[tuple[str, ...]] = []
 
     @contextmanager
-    def server(_: Load, *options: str) -> Iterator[_Server]:
-        started.append(options)
+    def serving(_: Load, *options: str, **__: object) -> Iterator[ServerProcess]:
+        found.append(options)
         with listening(memory) as url:
             parts = urlsplit(url)
-            process = SimpleNamespace(pid=1)
-            yield _Server(process, str(parts.hostname), int(parts.port or 0), "/api/v1/harbour/ask")
+            yield ServerProcess(SimpleNamespace(pid=1), str(parts.hostname), int(parts.port or 0), "harbour")  # type: ignore[arg-type]
 
     real = api.open
     monkeypatch.setattr(api, "open", lambda path, **_: real(path, read_only=True, encoder=WordEncoder()))
-    monkeypatch.setattr(served, "_server", server)
-    monkeypatch.setattr(_Server, "resident", lambda _: 1_000_000)
+    monkeypatch.setattr(served, "serving", serving)
+    monkeypatch.setattr(ServerProcess, "resident", lambda _: 1_000_000)
+    for name, fewer in {"CONNECTIONS": 40, "MANY": 60, "SLOW": 20, "CLIENTS": 8, "_DIRECT": 30}.items():
+        monkeypatch.setattr(served, name, fewer)
+    for change in ("added", "killed"):  # real processes, which take a minute
+        monkeypatch.setattr(served, change, lambda load, rate, change=change: Run(change, {"rate": rate}))
+    return found
+
+
+def test_every_run_is_made(
+    memory: Path, started: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, quipu: Callable[..., Ran]
+) -> None:
+    """A run that measures nothing, or a bound that nobody looks at, holds for good."""
     monkeypatch.setattr("os.getloadavg", lambda: (0.6, 0.0, 0.0))
+    monkeypatch.setitem(served.BATCHES, "look-up, reranked", ({"method": "lookup", "k": 3}, 1.5))
     code, _, said = quipu("bench", "serve", memory, "--method", "lookup")
-    assert code == 2 and "--busy" in said and not started
-    code, printed, said = quipu("bench", "serve", memory, "--method", "lookup", "--seconds", 1, "--busy", "--json")
+    assert code == 2 and "--anyway" in said and not started
+    code, printed, said = quipu("bench", "serve", memory, "--method", "lookup", "--seconds", 1, "--anyway", "--json")
     assert code == 0, said
-    found = json.loads(printed)
-    runs = {run["name"]: Run(**run) for run in found["runs"]}
+    runs = {run["name"]: run for run in json.loads(printed)["runs"]}
     assert list(runs) == [
-        "direct", "one client", "most", "steady", "knee", "overload", "slow senders", "without batches"
+        "direct", "one client", "most", "steady", "same answers", "knee", "overload", "slow senders", "micro-batching",
+        "added", "killed",
     ]  # fmt: skip
     assert started == [(), ("--batch", "1")]
-    for name in list(runs)[1:-1]:
-        assert runs[name].figures["answered"] and runs[name].figures["errors"] == 0, runs[name]
-    assert all(runs[name].bounds for name in list(runs) if name not in ("direct", "most"))
-    assert set(runs["overload"].bounds) >= {"memory + <= 50 MB", "429 within 50 ms"}
+    for name in list(runs)[1:8]:
+        assert runs[name]["figures"]["answered"] and runs[name]["figures"]["errors"] == 0, runs[name]
+    bounds = {name: {bound["name"] for bound in run["bounds"]} for name, run in runs.items()}
+    assert all(bounds[name] for name in list(runs)[1:9] if name != "most")
+    assert bounds["overload"] >= {"memory grown, MB", "p99 of refusals, ms", "answers by the most"}
+    assert runs["same answers"]["bounds"][0]["reached"] and runs["same answers"]["figures"]["compared"] > 20
+    assert len(runs["micro-batching"]["figures"]) == 4 and all(runs["micro-batching"]["figures"].values())
+    assert runs["added"]["figures"]["rate"] == pytest.approx(runs["most"]["figures"]["answers_per_second"] / 2)
+
+
+def test_what_is_not_measured_reaches_no_bound() -> None:
+    """A server that answers nothing has no slow answer either."""
+    cases = [(3.0, 3.0, False, True), (3.1, 3.0, False, False), (0.9, 0.9, True, True), (0.8, 0.9, True, False)]
+    for value, limit, at_least, reached in cases:
+        assert Bound("x", value, limit, at_least).reached is reached
+    for at_least in (False, True):
+        assert not Bound("x", float("inf"), 3.0, at_least).reached
+    assert Bound("x", float("inf"), 3.0).to_json()["value"] is None
+
+
+def test_another_answer_is_noticed() -> None:
+    """The comparison of a server's answers with direct ones must see each thing that a user does."""
+    one = {"text": "a", "route": "lookup", "reason": "r", "pair": None, "evidence": [], "elsewhere": [],
+           "probability": 0.5, "milliseconds": 1.0}  # fmt: skip
+    assert served.is_same(one, one | {"milliseconds": 2.0, "probability": 0.50001, "answer_id": "x"})
+    for other in ({"text": "b"}, {"text": None}, {"probability": 0.51}, {"probability": None}, {"evidence": [{}]}):
+        assert not served.is_same(one, one | other)
+    assert served.is_same(one | {"probability": None}, one | {"probability": None})
+
+
+def test_load_goes_on_beside_something_else(memory: Path, started: list[tuple[str, ...]]) -> None:
+    """A client that ends sooner than what it stands beside measures an idle server."""
+    load = Load(memory, ["How long is pier 3?"], options=(("method", "lookup"),))
+    with served.serving(load) as server:
+        with served_process.Beside(server.plan(load, 0.2, 2, 20.0)) as beside:
+            while beside.seconds < 0.3:
+                time.sleep(0.01)
+        assert beside.seconds >= 0.4 and {came.status for came in beside.came} == {200}

@@ -7,225 +7,191 @@ this process, one question at a time. Steady load is half of what the server can
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from statistics import median, quantiles
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
-from urllib.parse import urlsplit
 
-from quipu.errors import ServerError
-from quipu.evaluation.load import Came, Plan
+from quipu.evaluation.bounds import Bound, Run, number, ratio, sound, summary
+from quipu.evaluation.load import Plan
+from quipu.evaluation.served_changes import added, killed
+from quipu.evaluation.served_process import CLIENTS, CONNECTIONS, Beside, Load, Say, ServerProcess, asked, serving
+from quipu.text import finite
 
-CLIENTS, CONNECTIONS, MANY, SLOW = 64, 500, 900, 200
-_READY = 300.0  # seconds that a server may load
+MANY, SLOW = 900, 200
+"""Connections of an overload, and clients that send slowly."""
 _DIRECT = 200  # questions that are asked without a server
 _WAIT = 2_000.0  # milliseconds that `quipu serve` lets a question wait
-Figures = dict[str, float | int | None]
-Say = Callable[[str], None]
+_CLOSE = 1e-4  # by which a probability may differ
+BATCHES = {"look-up": ({"method": "lookup", "rerank": False}, 4.0),
+           "look-up, reranked": ({"method": "lookup", "rerank": True}, 1.5)}  # fmt: skip
+"""How many times as much a server with batches has to do, by what it does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What one run gave. ``bounds``: each with whether it held."""
+class _Known:
+    """What the runs before found. ``direct``: milliseconds of a question without a server; ``most``: answers a second
+    at most; ``steady``: a run at half of that, once there was one."""
 
-    name: str
-    figures: Figures
-    bounds: dict[str, bool]
+    server: ServerProcess
+    load: Load
+    direct: float
+    most: float
+    answers: Sequence[Mapping[str, Any]]
+    steady: Run | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What is measured. ``seconds``: of steady load; other runs take a part of it. ``options``: of every question."""
-
-    memory: Path
-    questions: Sequence[str]
-    seconds: float = 120.0
-    options: tuple[tuple[str, Any], ...] = ()
-    workers: int = 1
-    seed: int = 0
-
-    @property
-    def bodies(self) -> list[str]:
-        """What is sent, in turn."""
-        return [json.dumps({"question": question, **dict(self.options)}) for question in self.questions]
+    def plan(self, share: float, seconds: float, connections: int | None = None) -> Plan:
+        """Questions at random times, at a share of the most that the server can do."""
+        return self.server.plan(self.load, seconds, connections or CONNECTIONS, share * self.most)
 
 
 def measure(load: Load, say: Say) -> list[Run]:
     """All runs; ServerError where the server cannot be started."""
     say("direct")
-    direct = _direct(load)
-    runs = [Run("direct", {"p50_ms": direct}, {})]
-    with _server(load) as server:
-        plan = Plan(server.host, server.port, server.path, load.bodies, load.seconds, 1, seed=load.seed)
+    answers, direct = _direct(load)
+    runs = [Run("direct", {"p50_ms": direct})]
+    batched: dict[str, float] = {}
+    with serving(load) as server:
         for make in (_alone, _most):
-            say(make.__name__.strip("_"))
-            runs.append(make(server, plan, direct))
+            runs.append(make(server, load, direct))
+            say(runs[-1].name)
         most = float(runs[-1].figures["answers_per_second"] or 0.0)
         if not most:
             return runs
-        for name, run in (("steady", _steady), ("knee", _knee), ("overload", _overload), ("slow senders", _senders)):
+        known = _Known(server, load, direct, most, answers)
+        for name, run in _RUNS.items():
             say(name)
-            runs.append(run(server, replace(plan, connections=CONNECTIONS, rate=0.5 * most), direct, most, runs))
-    say("without batches")
-    with _server(load, "--batch", "1") as server:
-        plan = Plan(server.host, server.port, server.path, load.bodies, load.seconds / 4, CLIENTS, seed=load.seed)
-        single = summary(server.ask(plan), plan.seconds)
-    rerank = dict(load.options).get("rerank", False)
-    least = 1.5 if rerank or dict(load.options).get("method", "cascade") != "lookup" else 4.0
-    ratio = most / (single["answers_per_second"] or 1.0)
-    figures: Figures = {"answers_per_second": single["answers_per_second"], "gain": ratio}
-    return [*runs, Run("without batches", figures, {f"batches give >= {least:g} times": ratio >= least})]
+            runs.append(run(known))
+            if name == "steady":
+                known = replace(known, steady=runs[-1])
+        for name, (options, _) in BATCHES.items():
+            batched[name] = _rate(server, load, options)
+    say("micro-batching")
+    runs.append(_batching(load, batched))
+    for name, change in (("adding", added), ("kill -9", killed)):
+        say(name)
+        runs.append(change(load, 0.5 * most))
+    return runs
 
 
-def summary(came: Sequence[Came], seconds: float) -> Figures:
-    """Counts, rate and times of the answers that were given (status 200); percentiles in milliseconds."""
-    good = sorted(item.milliseconds for item in came if item.status == 200)
-    cuts = quantiles(good, n=100, method="inclusive") if len(good) > 1 else good * 99
-    busy = sorted(item.milliseconds for item in came if item.status == 429)
-    return {
-        "asked": len(came), "answered": len(good),
-        "refused": sum(item.status in (429, 503, 504) for item in came),
-        "errors": sum(item.status not in (200, 429, 503, 504) for item in came),
-        "answers_per_second": len(good) / seconds,
-        "p50_ms": cuts[49] if cuts else None, "p99_ms": cuts[98] if cuts else None,
-        "refused_at_once_p99_ms": busy[int(0.99 * (len(busy) - 1))] if busy else None,
-    }  # fmt: skip
+def _alone(server: ServerProcess, load: Load, direct: float) -> Run:
+    seconds = load.seconds / 12
+    found = summary(asked(server.plan(load, seconds)), seconds)
+    more = number(found["p50_ms"]) - direct
+    return Run("one client", found, (Bound("p50 over direct, ms", more, 3), *sound(found)))
 
 
-def _alone(server: _Server, plan: Plan, direct: float) -> Run:
-    found = summary(server.ask(replace(plan, seconds=plan.seconds / 12)), plan.seconds / 12)
-    more = _number(found["p50_ms"]) - direct
-    return Run("one client", {**found, "more_ms": more}, {"p50 <= direct + 3 ms": more <= 3.0, **_sound(found)})
+def _most(server: ServerProcess, load: Load, direct: float) -> Run:
+    seconds = load.seconds / 4
+    return Run("most", summary(asked(server.plan(load, seconds, CLIENTS)), seconds))
 
 
-def _most(server: _Server, plan: Plan, direct: float) -> Run:
-    seconds = plan.seconds / 4
-    return Run("most", summary(server.ask(replace(plan, seconds=seconds, connections=CLIENTS)), seconds), {})
+def _steady(known: _Known) -> Run:
+    seconds = known.load.seconds
+    found = summary(asked(known.plan(0.5, seconds)), seconds)
+    bounds = (
+        Bound("p50 by direct", ratio(found["p50_ms"], known.direct), 1.5),
+        Bound("p99 by p50", ratio(found["p99_ms"], found["p50_ms"]), 10),
+    )
+    return Run("steady", found, (*sound(found, all_answered=True), *bounds))
 
 
-def _steady(server: _Server, plan: Plan, direct: float, most: float, runs: Sequence[Run]) -> Run:
-    found = summary(server.ask(plan), plan.seconds)
-    half, last = _number(found["p50_ms"]), _number(found["p99_ms"])
-    bounds = {"p50 <= 1.5 times direct": half <= 1.5 * direct, "p99 <= 10 times p50": last <= 10 * half}
-    return Run("steady", found, {**_sound(found, all_answered=True), **bounds})
+def _same(known: _Known) -> Run:
+    """Every answer that was given without a server is asked for beside steady load."""
+    from quipu.client import Service
+
+    given = dict(known.load.options)
+    differ = 0
+    with Beside(known.plan(0.5, max(1.0, known.load.seconds / 12))) as load, Service(known.server.url) as service:
+        for direct in known.answers:
+            [found] = service.ask([direct["question"]], given)
+            differ += not is_same(direct, found)
+    figures = summary(load.came, load.seconds)
+    return Run("same answers", {**figures, "compared": len(known.answers)}, (Bound("answers that differ", differ, 0),))
 
 
-def _knee(server: _Server, plan: Plan, direct: float, most: float, runs: Sequence[Run]) -> Run:
-    seconds = plan.seconds / 2
-    found = summary(server.ask(replace(plan, rate=0.9 * most, seconds=seconds)), seconds)
-    bound = {"p99 <= 25 times direct": _number(found["p99_ms"]) <= 25 * direct}
-    return Run("knee", found, {**bound, **_sound(found)})
+def is_same(direct: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether an answer of the API is the direct one: text, step, reason and evidence, and as probable."""
+    if any(direct[name] != found[name] for name in ("text", "route", "reason", "pair", "evidence", "elsewhere")):
+        return False
+    one, other = direct["probability"], found["probability"]
+    return one is other or (None not in (one, other) and math.isclose(one, other, abs_tol=_CLOSE, rel_tol=0.0))
 
 
-def _overload(server: _Server, plan: Plan, direct: float, most: float, runs: Sequence[Run]) -> Run:
-    seconds = plan.seconds / 2
-    before = server.resident()
-    found = summary(server.ask(replace(plan, rate=3 * most, seconds=seconds, connections=MANY)), seconds)
-    grown = (server.resident() - before) / 1e6
-    time.sleep(min(5.0, plan.seconds))
-    after = summary(server.ask(replace(plan, seconds=min(5.0, plan.seconds))), min(5.0, plan.seconds))
-    steady = next(run.figures for run in runs if run.name == "steady")
-    at_once = found["refused_at_once_p99_ms"]
-    bounds = {
-        "answers >= .9 of the most": _number(found["answers_per_second"]) >= 0.9 * most,
-        "429 within 50 ms": at_once is None or at_once <= 50,
-        "p99 <= wait + 5 times direct": _number(found["p99_ms"]) <= _WAIT + 5 * direct,
-        "memory + <= 50 MB": grown <= 50,
-        "steady again after 5 s": _number(after["p50_ms"]) <= 1.2 * _number(steady["p50_ms"]),
-    }
-    return Run("overload", {**found, "grown_mb": grown, "p50_after_ms": after["p50_ms"]}, bounds)
+def _knee(known: _Known) -> Run:
+    seconds = known.load.seconds / 2
+    found = summary(asked(known.plan(0.9, seconds)), seconds)
+    return Run("knee", found, (Bound("p99 by direct", ratio(found["p99_ms"], known.direct), 25), *sound(found)))
 
 
-def _senders(server: _Server, plan: Plan, direct: float, most: float, runs: Sequence[Run]) -> Run:
-    seconds = plan.seconds / 2
-    found = summary(server.ask(replace(plan, seconds=seconds, slow=SLOW)), seconds)
-    steady = next(run.figures for run in runs if run.name == "steady")
-    bounds = {
-        f"{name} within 20 % of steady": _number(found[f"{name}_ms"]) <= 1.2 * _number(steady[f"{name}_ms"])
+def _overload(known: _Known) -> Run:
+    seconds, rest = known.load.seconds / 2, min(5.0, known.load.seconds)
+    before = known.server.resident()
+    found = summary(asked(known.plan(3.0, seconds, MANY)), seconds)
+    grown = (known.server.resident() - before) / 1e6
+    time.sleep(rest)
+    after = summary(asked(known.plan(0.5, rest)), rest)
+    bounds = (
+        Bound("answers by the most", number(found["answers_per_second"]) / known.most, 0.9, at_least=True),
+        Bound("p99 of refusals, ms", found["refused_at_once_p99_ms"] or 0.0, 50),
+        Bound("p99, ms", number(found["p99_ms"]), _WAIT + 5 * known.direct),
+        Bound("memory grown, MB", grown, 50),
+        Bound("p50 after 5 s by steady", ratio(after["p50_ms"], _steadily(known, "p50_ms")), 1.2),
+    )
+    return Run("overload", {**found, "p50_after_ms": after["p50_ms"]}, (*sound(found), *bounds))
+
+
+def _senders(known: _Known) -> Run:
+    seconds = known.load.seconds / 2
+    found = summary(asked(replace(known.plan(0.5, seconds), slow=SLOW)), seconds)
+    bounds = [
+        Bound(f"{name} by steady", ratio(found[f"{name}_ms"], _steadily(known, f"{name}_ms")), 1.2)
         for name in ("p50", "p99")
-    }
-    return Run("slow senders", found, {**bounds, **_sound(found, all_answered=True)})
+    ]
+    return Run("slow senders", found, (*sound(found, all_answered=True), *bounds))
 
 
-def _sound(found: Figures, *, all_answered: bool = False) -> dict[str, bool]:
-    bounds = {"0 errors": found["errors"] == 0}
-    return bounds | ({"0 refused": found["refused"] == 0} if all_answered else {})
+_RUNS: Mapping[str, Callable[[_Known], Run]] = {
+    "steady": _steady, "same answers": _same, "knee": _knee, "overload": _overload, "slow senders": _senders,
+}  # fmt: skip
 
 
-def _number(value: float | None) -> float:
-    """Infinite where nothing was answered, so that no bound holds."""
-    return float("inf") if value is None else value
+def _steadily(known: _Known, figure: str) -> float | None:
+    return None if known.steady is None else known.steady.figures[figure]
 
 
-def _direct(load: Load) -> float:
-    """Milliseconds of a question in this process, the median; asked once before, as a server that is ready was."""
+def _batching(load: Load, batched: Mapping[str, float]) -> Run:
+    """The most that a server does without batches; ``batched``: with them, by the names of ``BATCHES``."""
+    figures: dict[str, float | int | None] = {}
+    bounds = []
+    with serving(load, "--batch", "1") as server:
+        for name, (options, least) in BATCHES.items():
+            single = _rate(server, load, options)
+            figures |= {f"{name}, in batches, per second": batched[name], f"{name}, one by one, per second": single}
+            gain = batched[name] / single if single else math.inf
+            bounds.append(Bound(f"{name}: answers by those one by one", gain, least, at_least=True))
+    return Run("micro-batching", figures, tuple(bounds))
+
+
+def _rate(server: ServerProcess, load: Load, options: Mapping[str, Any]) -> float:
+    """Answers a second, of a closed loop."""
+    seconds = load.seconds / 8
+    found = summary(asked(server.plan(replace(load, options=tuple(options.items())), seconds, CLIENTS)), seconds)
+    return number(found["answers_per_second"])
+
+
+def _direct(load: Load) -> tuple[list[dict[str, Any]], float]:
+    """Answers that this process gives, and the median of their milliseconds; asked once before, as a server was."""
     from quipu import api
 
+    answers, times = [], []
     with api.open(load.memory, read_only=True) as memory:
         memory.ask(load.questions[0], **dict(load.options))
-        times = []
         for question in load.questions[:_DIRECT]:
             began = time.perf_counter()
-            memory.ask(question, **dict(load.options))
+            answer = memory.ask(question, **dict(load.options))
             times.append(1000 * (time.perf_counter() - began))
-    return median(times)
-
-
-@dataclass(frozen=True, slots=True)
-class _Server:
-    process: subprocess.Popen[str]
-    host: str
-    port: int
-    path: str
-
-    def ask(self, plan: Plan) -> list[Came]:
-        """What came, by a client in its own process."""
-        done = subprocess.run(
-            [sys.executable, "-m", "quipu.evaluation.load"], input=json.dumps(asdict(plan)), capture_output=True,
-            text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise ServerError(f"the client that makes the load ended with {done.stderr.strip().splitlines()[-1:]}")
-        return [Came(*row) for row in json.loads(done.stdout)]
-
-    def resident(self) -> int:
-        """Bytes of memory that the process has."""
-        said = subprocess.run(
-            ["ps", "-o", "rss=", "-p", str(self.process.pid)], capture_output=True, text=True, check=True
-        ).stdout
-        return 1024 * int(said)
-
-
-@contextmanager
-def _server(load: Load, *options: str) -> Iterator[_Server]:
-    """A server of the memory that is ready, on this machine, without tokens."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("QUIPU_")}
-    command = ["serve", str(load.memory), "--port", "0", "--workers", str(load.workers), "--json", *options]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "quipu", *command], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise ServerError("the server could not be started; its reason stands above")
-        said = json.loads(line)
-        parts = urlsplit(str(said["url"]))
-        [name] = said["memories"]
-        server = _Server(process, str(parts.hostname), int(parts.port or 0), f"/api/v1/{name}/ask")
-        ready = Plan(server.host, server.port, server.path, load.bodies[:1], 0.2, 1)
-        until = time.monotonic() + _READY
-        while not any(came.status == 200 for came in server.ask(ready)):
-            if time.monotonic() > until or process.poll() is not None:
-                raise ServerError("the server was not ready in time")
-            time.sleep(0.5)
-        yield server
-    finally:
-        process.terminate()
-        process.communicate()
+            answers.append(json.loads(json.dumps(finite(answer.to_json()))))
+    return answers, median(times)

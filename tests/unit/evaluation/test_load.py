@@ -9,8 +9,8 @@ from statistics import mean
 
 import pytest
 
+from quipu.evaluation.bounds import summary
 from quipu.evaluation.load import LOST, Came, Plan, arrivals, run
-from quipu.evaluation.served import summary
 
 
 def test_questions_come_as_a_poisson_process_has_them() -> None:
