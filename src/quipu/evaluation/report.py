@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import shlex
 import sys
@@ -63,6 +64,8 @@ def show(score: Score | None) -> str:
 
 def number(value: float) -> str:
     """Short and readable: whole numbers with separators, else three significant digits below 1, one decimal above."""
+    if not math.isfinite(value):  # nothing came that could be measured
+        return "∞"
     if value == int(value) and abs(value) >= 1:
         return f"{int(value):,}"
     if abs(value) >= 1000:

@@ -170,7 +170,7 @@ def _batching(load: Load, batched: Mapping[str, float]) -> Run:
         for name, (options, least) in BATCHES.items():
             single = _rate(server, load, options)
             figures |= {f"{name}, in batches, per second": batched[name], f"{name}, one by one, per second": single}
-            gain = batched[name] / single if single else math.inf
+            gain = batched[name] / single if single else 0.0
             bounds.append(Bound(f"{name}: answers by those one by one", gain, least, at_least=True))
     return Run("micro-batching", figures, tuple(bounds))
 
