@@ -186,6 +186,10 @@ class Memory(Shown):
             if method == "llm":
                 if self._llm is None:
                     raise InputError('the method "llm" needs an external model: --llm-url URL --llm-model ID')
+                if min_probability is not None or precision is not None:
+                    raise InputError(
+                        "nothing says how probable an answer of an external model is: ask for no probability"
+                    )
                 return self.answerer.ask_externally(questions, self._llm.answering())
             answers = self.answerer.ask_many(
                 questions, k=k, method=method, rerank=rerank, min_probability=min_probability, precision=precision,

@@ -237,6 +237,8 @@ def test_a_memory_is_built_judged_grown_and_asked(
         answer = memory.ask("What number follows Boats land in?", method="llm")
         assert answer.text in ("1904", "1905", "1906", "1907") and answer.probability is None and answer.route == "llm"
         assert answer.evidence[0].quote == f"Boats land in {answer.text}"
+        with pytest.raises(InputError, match="probable"):
+            memory.ask("What number?", method="llm", min_probability=0.5)
         refused = memory.ask("What number follows the sea is?", method="llm")
         assert refused.text is None and "no answer" in refused.reason
 
