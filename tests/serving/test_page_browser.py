@@ -26,6 +26,7 @@ import quipu
 from quipu.serving import schemas
 from quipu.serving.app import Server
 from quipu.serving.settings import ServeSettings
+from quipu.storage.reviews import reviews_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT)]
 
@@ -425,6 +426,49 @@ def test_a_document_is_added_while_it_is_watched(browser: Any, harbour: Path, tm
         page.locator("#list .place", has_text="<b>mole.txt").wait_for()
         assert page.locator("#list b").count() == 0
         watched.errors.clear()  # the browser tells of the 422 itself
+
+
+def test_pairs_are_reviewed_by_keys(browser: Any, harbour: Path, tmp_path: Path) -> None:
+    """A key that acts on the pair behind the one that is seen, or one typed into a field, decides blindly."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    path = shutil.copytree(harbour, tmp_path / "open.quipu")
+    settings = ServeSettings(writable=True)
+    server = Server([path], settings, environment={"QUIPU_ADMIN_TOKEN": ADMIN}, opener=handmade, writer=writer(path))
+    with listening(server) as url, opened(browser, url, f"#token={ADMIN}", viewport={"width": 320, "height": 640}) as w:
+        page = w.page
+
+        def seen(other: str = "") -> str:
+            """The question of the card, once it is another one."""
+            page.wait_for_function(
+                "q => ![undefined, q].includes(document.querySelector('#waiting .answer')?.textContent)", arg=other
+            )
+            return str(page.locator("#waiting .answer").text_content())
+
+        page.wait_for_selector(".suggestion")
+        page.click("#tab-review")
+        first = seen()
+        assert page.locator("#waiting blockquote mark strong").count() >= 1
+        page.keyboard.press("a")
+        second = seen(first)
+        page.keyboard.press("r")
+        third = seen(second)
+        page.keyboard.press("u")
+        assert seen(third) == second
+        page.keyboard.press("s")
+        assert seen(second) == third
+        page.keyboard.press("e")
+        page.fill("textarea[name=question]", "")
+        page.keyboard.type("area?")  # "a" and "r" are letters here
+        found = axe.run(page)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.get_by_role("button", name="Save").click()
+        seen(third)
+        assert page.locator("#reviewed").text_content() == "Edited."
+    with quipu.open(path, read_only=True) as memory:
+        said = [(item.decision, item.question) for item in reviews_in(memory.store)][-2:]
+        assert said == [("accept", first), ("edit", "area?")]
+        assert second in {pair.question for _, pair in memory.store.pairs()}
 
 
 def test_a_long_document_is_read_to_its_end(browser: Any, tmp_path: Path) -> None:

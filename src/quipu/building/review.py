@@ -59,10 +59,13 @@ def version_of(pair: QAPair) -> str:
     return content_id(pair.question, pair.answer)[:16]
 
 
-def queue(store: Store, limit: int, skip: int = 0, *, decided: bool = False) -> Iterator[Waiting]:
+def queue(
+    store: Store, limit: int, skip: int = 0, *, pair: str | None = None, decided: bool = False
+) -> Iterator[Waiting]:
     """Pairs nobody has decided about: marked wrong by feedback, ambiguous, score nearest to the threshold, the rest.
 
-    ``limit``: -1 for all. With ``decided`` those that were accepted or edited come behind them.
+    ``limit``: -1 for all; ``pair``: only this one, if it waits. With ``decided`` those that were
+    accepted or edited come behind them.
     """
     settings = stored_settings(store)
     known = store.manifest.get("settings", {})
@@ -74,15 +77,16 @@ def queue(store: Store, limit: int, skip: int = 0, *, decided: bool = False) -> 
     rows = store.connection.execute(
         f"SELECT p.id, CASE WHEN {reviewed} THEN 'decided' WHEN {marked} THEN 'wrong' WHEN {ambiguous} THEN 'ambiguous'"
         " WHEN p.filter_score IS NOT NULL THEN 'uncertain' ELSE 'rest' END AS reason FROM pairs p"
-        f" WHERE ?1 OR NOT {reviewed} ORDER BY CASE reason WHEN 'wrong' THEN 0 WHEN 'ambiguous' THEN 1"
-        " WHEN 'uncertain' THEN 2 WHEN 'rest' THEN 3 ELSE 4 END, abs(p.filter_score - ?2) NULLS LAST, p.row"
+        f" WHERE (?1 OR NOT {reviewed}) AND (?5 IS NULL OR p.id = ?5)"
+        " ORDER BY CASE reason WHEN 'wrong' THEN 0 WHEN 'ambiguous' THEN 1 WHEN 'uncertain' THEN 2 WHEN 'rest' THEN 3"
+        " ELSE 4 END, abs(p.filter_score - ?2) NULLS LAST, p.row"
         " LIMIT ?3 OFFSET ?4",
-        (decided, threshold, limit, skip),
+        (decided, threshold, limit, skip, pair),
     ).fetchall()
     for pair_id, reason in rows:
-        pair = store.pair(pair_id)
-        said = REASONS[reason].format(score=pair.filter_score or 0.0, threshold=threshold)
-        yield Waiting(pair, reason, said, version_of(pair))
+        found = store.pair(pair_id)
+        said = REASONS[reason].format(score=found.filter_score or 0.0, threshold=threshold)
+        yield Waiting(found, reason, said, version_of(found))
 
 
 _REVIEWED = "EXISTS (SELECT 1 FROM reviews r WHERE r.pair = p.id AND r.decision IN ('accept', 'edit'))"

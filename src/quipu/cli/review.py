@@ -175,7 +175,7 @@ def _decide(opened: Memory, by: str) -> None:
     remark(f"{opened.path}: {count_waiting(opened.store):,} pairs wait; {KEYS}")
     back = ""  # the pair of a decision that was just taken back
     while True:
-        again = (item for item in queue(opened.store, -1 if back else 0) if item.pair.id == back)
+        again = queue(opened.store, 1, pair=back)  # nothing where nothing was taken back
         others = (item for item in queue(opened.store, len(seen) + 1) if item.pair.id not in seen)
         if (item := next(again, None) or next(others, None)) is None:
             break

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp
 
 from quipu.errors import InputError
-from quipu.serving import answering, changes, feedback, health, openai_chat, stored, web
+from quipu.serving import answering, changes, feedback, health, openai_chat, review, stored, web
 from quipu.serving.context import Context
 from quipu.serving.frame import API, Frame, exchange_of
 from quipu.serving.gate import Gate
@@ -130,7 +130,7 @@ def routes(lifespan: Lifespan | None = None) -> FastAPI:
     app.include_router(web.router)
     app.include_router(health.router)
     app.include_router(openai_chat.router)
-    for router in (changes.router, stored.router, answering.router, feedback.router):
+    for router in (changes.router, review.router, stored.router, answering.router, feedback.router):
         app.include_router(router, prefix=API)
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign]
     return app

@@ -38,6 +38,10 @@ def _question(text: str) -> str:
     return text
 
 
+def _note(text: str) -> str:
+    return check_text(text) if text else text
+
+
 Question = Annotated[str, Field(max_length=LONGEST_QUESTION, examples=[ASKED]), AfterValidator(_question)]
 AnswerText = Annotated[str, Field(max_length=10_000, examples=["Ferdinand de Lesseps"]), AfterValidator(check_text)]
 
@@ -161,6 +165,36 @@ class PairChange(Given):
     def _something(self) -> PairChange:
         if self.question is None and self.answer is None:
             raise ValueError("give a question, an answer, or both")
+        return self
+
+
+class ReviewDecision(Given):
+    """What somebody decides about a pair, as it was shown in ``version``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"decision": "edit", "version": "5f2b8c1e9d3a4b67", "answer": "Ferdinand de Lesseps"},
+                {"decision": "undo"},
+            ]
+        }
+    )
+
+    decision: Annotated[
+        Literal["accept", "reject", "edit", "undo"],
+        Field(description="`undo` takes back the last decision about the pair, by the id that it has since."),
+    ]
+    version: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="As the queue gave it.")] | None = None
+    question: Question | None = None
+    answer: AnswerText | None = None
+    note: Annotated[str, Field(max_length=2_000), AfterValidator(_note)] = ""
+
+    @model_validator(mode="after")
+    def _as_decided(self) -> ReviewDecision:
+        if (self.decision == "undo") != (self.version is None):
+            raise ValueError("a decision needs the version that was shown; undo takes none")
+        if (self.decision == "edit") != (self.question is not None or self.answer is not None):
+            raise ValueError("an edit needs a question, an answer, or both; another decision takes none")
         return self
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["add_document", "remove_document", "add_pairs", "change_pair", "remove_pair", "mark", "grow", "sync"]
+Kind = Literal[
+    "add_document", "remove_document", "add_pairs", "change_pair", "remove_pair", "review", "mark", "grow", "sync"
+]
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = frozenset({"done", "failed", "cancelled"})
 ATTEMPTS = 3

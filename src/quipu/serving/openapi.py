@@ -18,6 +18,7 @@ ASKED = (*READ, "not_json", "too_large", "unsupported_media_type", "queue_full",
 JUDGED = (*READ, "read_only", "not_json", "too_large", "unsupported_media_type", "locked", "draining")
 FOLLOWED = (*READ, "wrong_scope", "read_only")
 CHANGED = (*FOLLOWED, "not_json", "exists", "too_large", "unsupported_media_type", "locked", "draining")
+REVIEWED = (*CHANGED, "changed", "unusable")
 _NOTES = {
     "": "Every response has `X-Request-Id` and `Server-Timing`. Errors are RFC 9457 objects with a `code`.",
     "answers": "Questions to answers.",

@@ -31,6 +31,7 @@ STATUS = {
     "method_not_allowed": 405,
     "slow_body": 408,
     "exists": 409,
+    "changed": 409,
     "running": 409,
     "too_large": 413,
     "unsupported_media_type": 415,

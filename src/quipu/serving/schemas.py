@@ -228,6 +228,32 @@ class Why(Shown):
     verdicts: list[dict[str, Any]]
 
 
+class ReviewItem(Why):
+    """A pair that waits for a decision: what ``why`` says of it, and why it waits."""
+
+    question: str
+    answer: str
+    evidence: list[dict[str, Any]]
+    version: Annotated[str, Field(description="Names what is shown; it goes with the decision.")]
+    waits: Literal["wrong", "ambiguous", "uncertain", "rest"]
+    because: str
+
+
+class ReviewQueue(Shown):
+    """Pairs in the order in which they wait; ``waiting`` is how many do."""
+
+    waiting: int
+    pairs: list[ReviewItem]
+
+
+class ReviewKept(Shown):
+    """A decision: the id of the pair since (of one that was rejected, its own), and the id that was named."""
+
+    id: str
+    replaces: str
+    decision: Literal["accept", "reject", "edit", "undo"]
+
+
 class DocumentShown(Shown):
     """A document. A long file comes as several, all of one ``file``."""
 

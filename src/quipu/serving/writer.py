@@ -17,12 +17,14 @@ from typing import Any
 
 import quipu
 from quipu.building.builder import Progress
+from quipu.building.review import PairChanged, Reviewer
 from quipu.errors import FormatError, InputError, MemoryLocked, QuipuError
 from quipu.memory import Memory
 from quipu.records import QAPair, content_id
 from quipu.serving.jobs import Job, Journal
 from quipu.storage.feedback import Feedback
 from quipu.storage.files import file_of, known_files
+from quipu.storage.reviews import last_review
 
 Opener = Callable[[Path], Memory]
 LINGER = 30.0
@@ -191,6 +193,36 @@ def _remove_pair(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str
     return {"removed": pair}
 
 
+def _review(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str, Any]:
+    """Decide about a pair, once: where the writer was killed, what it had committed is found."""
+    given = {name: str(value) for name, value in job.given.items()}
+    pair, decision = given["pair"], given["decision"]
+    reviewer = Reviewer(memory.store, memory.models.encoder, given["by"])
+    if job.attempts and decision != "undo":
+        last = last_review(memory.store)
+        if last is not None and (last.original, last.decision, last.by) == (pair, decision, given["by"]):
+            return {"id": last.pair, "replaces": pair, "decision": decision}
+    if decision == "undo":
+        if last_review(memory.store, pair) is None:
+            if job.attempts:
+                return {"id": pair, "replaces": pair, "decision": decision}
+            raise JobProblem("not_found", "there is no decision about this pair to take back")
+        return _decided(pair, decision, lambda: reviewer.undo(pair).original)
+    version, note = given["version"], given["note"]
+    if decision == "edit":
+        texts = given["question"], given["answer"]
+        return _decided(pair, decision, lambda: reviewer.edit(pair, *texts, version, note).pair)
+    decide = reviewer.accept if decision == "accept" else reviewer.reject
+    return _decided(pair, decision, lambda: decide(pair, version, note).pair)
+
+
+def _decided(pair: str, decision: str, decide: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"id": decide(), "replaces": pair, "decision": decision}
+    except PairChanged as error:
+        raise JobProblem("changed", str(error)) from None
+
+
 def _mark(_: Journal, job: Job, memory: Memory, __: Progress) -> dict[str, Any]:
     """Keep what was said of an answer, unless its document or pair was removed since: nothing of it may stay then."""
     marks = 0
@@ -223,7 +255,8 @@ def _sync(_: Journal, job: Job, memory: Memory, tell: Progress) -> dict[str, Any
 
 _DOING: dict[str, Callable[[Journal, Job, Memory, Progress], dict[str, Any]]] = {
     "add_document": _add_document, "remove_document": _remove_document, "add_pairs": _add_pairs,
-    "change_pair": _change_pair, "remove_pair": _remove_pair, "mark": _mark, "grow": _grow, "sync": _sync,
+    "change_pair": _change_pair, "remove_pair": _remove_pair, "review": _review, "mark": _mark,
+    "grow": _grow, "sync": _sync,
 }  # fmt: skip
 
 

@@ -4,8 +4,9 @@ import { answerCard } from "./answer.js";
 import { call, notices, token } from "./api.js";
 import { byId, clear, count, fill, make, note } from "./dom.js";
 import { add, coverage, documents, search } from "./panels.js";
+import { leave, review } from "./review.js";
 
-const TABS = ["ask", "search", "documents", "coverage"];
+const TABS = ["ask", "search", "documents", "coverage", "review"];
 const BOXES = { ask: "question", search: "words" };
 const known = new Map(); // memories by name
 let tab = "ask";
@@ -25,16 +26,19 @@ function open(name) {
   }
   if (!memory()) return;
   if (name === "documents" && !byId("list").children.length) fill(byId("list"), () => documents(memory()));
+  if (name === "review" && !byId("waiting").children.length) review(memory());
   if (name === "coverage" && !byId("covered").children.length) fill(byId("covered"), () => coverage(memory()));
 }
 
-TABS.forEach((name, at) => {
+TABS.forEach((name) => {
   byId(`tab-${name}`).addEventListener("click", () => open(name));
   byId(`tab-${name}`).addEventListener("keydown", (event) => {
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: TABS.length - 1 }[event.key];
+    const there = TABS.filter((other) => !byId(`tab-${other}`).hidden);
+    const at = there.indexOf(name);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: there.length - 1 }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    const next = TABS[(to + TABS.length) % TABS.length];
+    const next = there[(to + there.length) % there.length];
     open(next);
     byId(`tab-${next}`).focus();
   });
@@ -101,15 +105,16 @@ async function look(name) {
 function about() {
   const found = known.get(memory());
   document.title = found ? `${found.name} – quipu` : "quipu";
-  byId("upload").hidden = !found?.writable;
+  byId("upload").hidden = byId("tab-review").hidden = !found?.writable;
   const { pairs, documents: files } = found?.counts ?? {};
   byId("about").textContent = found ? `${count(pairs, "pair")} from ${count(files, "document")}` : "";
 }
 
 function choose() {
-  ["answer", "hits", "list", "covered", "jobs"].forEach((id) => clear(byId(id)));
+  ["answer", "hits", "list", "covered", "jobs", "waiting"].forEach((id) => clear(byId(id)));
+  leave();
   about();
-  open(tab);
+  open(byId(`tab-${tab}`).hidden ? "ask" : tab);
   if (memory()) fill(byId("answer"), suggestions);
 }
 
