@@ -28,6 +28,7 @@ import quipu
 from quipu.errors import InputError, SettingsError
 from quipu.models.memory_input import copyable
 from quipu.records import QAPair
+from quipu.training.batching import padded
 from quipu.training.qamat import model
 from quipu.training.qamat.backbones import Backbone
 from quipu.training.qamat.copying import CopyBackbone, CopyConfig
@@ -219,7 +220,7 @@ def test_fusing_adds_h_at_the_tokens_of_x_and_nowhere_else(backbone: Backbone) -
     joined = model.join(backbone, [[[16], [17]], [[18], [19]]], xs)
     size, length = joined.ids.shape
     read = model.Read(torch.zeros(size, length, 3), joined.mask, joined.ids)
-    ids, _ = model.padded([[*backbone.begin, *x, *backbone.end] for x in xs], backbone.pad)
+    ids, _ = padded([[*backbone.begin, *x, *backbone.end] for x in xs], backbone.pad)
     h = ids.float().unsqueeze(-1).expand(-1, -1, 3)  # a token's state is its id
     both = model.fused(read, joined, h, torch.tensor([2, 3]), len(backbone.begin), weight=0.5)
     for row in range(size):

@@ -59,6 +59,16 @@ class LoadedModel:
         return [item.ids[:longest] for item in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
 
+def padded(rows: Sequence[Sequence[int]], pad: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids and mask (N, T) of rows with up to T ids, T 1 or more; ``pad`` behind shorter ones."""
+    length = max(1, *map(len, rows))
+    ids = np.full((len(rows), length), pad, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for at, row in enumerate(rows):
+        ids[at, : len(row)], mask[at, : len(row)] = row, 1
+    return ids, mask
+
+
 def length_batches(lengths: Sequence[int], tokens: int) -> list[list[int]]:
     """Indices in batches of *equal* length, at most ``tokens`` tokens each.
 

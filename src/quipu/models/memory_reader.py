@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from quipu.errors import InputError
 from quipu.models.detokenize import casing_of, written
 from quipu.models.folders import parallel
-from quipu.models.loaded import LoadedModel
+from quipu.models.loaded import LoadedModel, padded
 from quipu.models.memory_input import Ids, Marks, copyable, joined, value_text
 from quipu.models.protocols import MemoryReading
 from quipu.text import normalize_answer
@@ -80,10 +80,7 @@ class MemoryReader(LoadedModel):
     def _batch(self, entries: Sequence[Sequence[Ids]], xs: Sequence[Ids]) -> list[tuple[Ids, float]]:
         """Pieces and log p of the most probable answer of each."""
         rows, _, blocks = joined(self._marks, entries, xs, self._per_block)
-        length = max(map(len, rows))
-        ids, mask = np.zeros((2, len(rows), length), dtype=np.int64)
-        for at, row in enumerate(rows):
-            ids[at, : len(row)], mask[at, : len(row)] = row, 1
+        ids, mask = padded(rows)
         marks = ids == self._marks.end[0]
         types = ((marks.cumsum(axis=1) - marks) > 0).astype(np.int64)  # 1 behind the first separator
         parts = []

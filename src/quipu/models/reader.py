@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from quipu.models.folders import parallel
-from quipu.models.loaded import LoadedModel
+from quipu.models.loaded import LoadedModel, padded
 from quipu.models.protocols import Reading
 
 TOKENS_PER_BATCH = 3072
@@ -89,14 +89,10 @@ class Reader(LoadedModel):
 
 def _padded(encodings: Sequence[Encoding]) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.bool_]]:
     """What the graph takes, (B, T) each, and which tokens are the passage's."""
-    length = max(len(item.ids) for item in encodings)
-    ids, mask, types = (np.zeros((len(encodings), length), dtype=np.int64) for _ in range(3))
-    allowed = np.zeros((len(encodings), length), dtype=bool)
-    for row, item in enumerate(encodings):
-        count = len(item.ids)
-        ids[row, :count], mask[row, :count] = item.ids, 1
-        types[row, :count] = item.type_ids
-        allowed[row, : count - 1] = types[row, : count - 1] == 1
+    ids, mask = padded([item.ids for item in encodings])
+    types, _ = padded([item.type_ids for item in encodings])
+    allowed = types == 1
+    allowed[np.arange(len(ids)), mask.sum(axis=1) - 1] = False  # what ends it
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}, allowed
 
 

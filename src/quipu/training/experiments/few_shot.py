@@ -17,7 +17,7 @@ from torch import nn
 from quipu.datasets.sentences import SentencePair
 from quipu.evaluation.tasks.paraphrase import Values, upper_third
 from quipu.training.base import base_folder, device, load_tokenizer
-from quipu.training.quip.data import padded
+from quipu.training.batching import padded
 from quipu.training.quip.model import QuipModel
 
 EPOCHS, BATCH, RATE, SCALE = 20, 16, 1e-5, 1000.0

@@ -14,7 +14,7 @@ from quipu.datasets.conll import Tagged
 from quipu.errors import InputError
 from quipu.evaluation.tasks.ner import question_of
 from quipu.training.base import base_folder, device, load_tokenizer
-from quipu.training.quip.data import padded
+from quipu.training.batching import padded
 from quipu.training.quip.model import HEADS, QuipModel
 
 EPOCHS, RATE, BATCH = 200, 2e-5, 8  # the paper's

@@ -20,6 +20,7 @@ from quipu.errors import InputError
 from quipu.models.extractor import allowed, shapes
 from quipu.records import Document
 from quipu.text import normalize_answer
+from quipu.training.batching import padded
 from quipu.training.extractor.model import STYLES
 
 WHOLE = 190  # words; a longer text is only seen in parts
@@ -174,15 +175,13 @@ class Batches:
 
 def collate(rows: Sequence[Marked], widest: int) -> dict[str, torch.Tensor]:
     """ids, shapes, mask (B, T); allowed (B, T, L); style (B); row, place, group (N) and weight (G) of the answers."""
-    length = max(len(item.ids) for item in rows)
-    ids, kinds, mask = (torch.zeros(len(rows), length, dtype=torch.long) for _ in range(3))
-    may_be = torch.zeros(len(rows), length, widest, dtype=torch.bool)
+    ids, mask = padded([item.ids for item in rows])
+    kinds, _ = padded([item.shapes for item in rows])
+    may_be = torch.zeros(*ids.shape, widest, dtype=torch.bool)
     spans: list[tuple[int, int, int]] = []
     weights: list[float] = []
     for at, item in enumerate(rows):
-        size = len(item.ids)
-        ids[at, :size], kinds[at, :size], mask[at, :size] = torch.tensor(item.ids), torch.tensor(item.shapes), 1
-        may_be[at, :size] = torch.from_numpy(np.unpackbits(item.allowed, axis=1, count=widest).astype(bool))
+        may_be[at, : len(item.ids)] = torch.from_numpy(np.unpackbits(item.allowed, axis=1, count=widest).astype(bool))
         for places_of, weight in item.groups:
             spans += [(at, first * widest + wide, len(weights)) for first, wide in places_of]
             weights.append(weight)

@@ -19,6 +19,7 @@ from quipu.errors import InputError
 from quipu.models.extractor import allowed, select, shapes
 from quipu.text import normalize_answer
 from quipu.training.base import base_folder, half_precision, load_tokenizer
+from quipu.training.batching import padded
 from quipu.training.extractor.data import LONGEST, WHOLE, Batches, Marked, marked, parts_of
 from quipu.training.extractor.model import ExtractorConfig, ExtractorModel, asked_loss
 from quipu.training.heldout import Overlap, split
@@ -80,12 +81,8 @@ def recall(
     hits, asked = dict.fromkeys(limits, 0), 0
     for begin in range(0, len(order), 16):
         batch = order[begin : begin + 16]
-        length = max(len(encodings[at].ids) for at in batch)
-        ids, kinds, mask = (torch.zeros(len(batch), length, dtype=torch.long) for _ in range(3))
-        for row, at in enumerate(batch):
-            size = len(encodings[at].ids)
-            ids[row, :size], mask[row, :size] = torch.tensor(encodings[at].ids), 1
-            kinds[row, :size] = torch.tensor(shapes(contexts[at].text, encodings[at]))
+        ids, mask = padded([encodings[at].ids for at in batch])
+        kinds, _ = padded([shapes(contexts[at].text, encodings[at]) for at in batch])
         with torch.inference_mode(), half_precision():
             scores = model(model.words(ids), kinds, mask)[..., 0].numpy()
         for row, at in enumerate(batch):

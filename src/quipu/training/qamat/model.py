@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from quipu.models.memory_input import Ids, joined
+from quipu.training.batching import padded
 from quipu.training.qamat.backbones import Backbone
 
 
@@ -34,14 +35,6 @@ class Read:
     states: torch.Tensor
     mask: torch.Tensor
     ids: torch.Tensor
-
-
-def padded(rows: Sequence[Ids], pad: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask (N, T)."""
-    length = max(1, max((len(row) for row in rows), default=1))
-    ids = torch.tensor([[*row, *[pad] * (length - len(row))] for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
-    return ids, mask
 
 
 def alone(backbone: Backbone, xs: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

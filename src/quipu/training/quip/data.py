@@ -22,6 +22,7 @@ from tokenizers import Encoding, Tokenizer
 from quipu.datasets.contexts import Context, compose, cut
 from quipu.datasets.io import read_jsonl
 from quipu.errors import FormatError
+from quipu.training.batching import padded
 from quipu.training.lines import Lines, Order
 
 NO_ANSWER = -1  # the character that stands for it; the passage's first token
@@ -242,14 +243,6 @@ class _Table:
         if not self._tokens or character >= self._last:
             return None
         return self._tokens[max(0, bisect.bisect_right(self._starts, character) - 1)]
-
-
-def padded(rows: Sequence[Sequence[int]], pad: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and mask (N, T)."""
-    length = max(len(row) for row in rows)
-    ids = torch.tensor([list(row) + [pad] * (length - len(row)) for row in rows])
-    mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
-    return ids, mask
 
 
 def _cut_ids(encoding: Encoding, length: int) -> list[int]:

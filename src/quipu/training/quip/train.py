@@ -13,8 +13,9 @@ import torch
 
 from quipu.errors import SettingsError
 from quipu.training.base import base_folder, device, half_precision, keep_layers, load_tokenizer
+from quipu.training.batching import padded
 from quipu.training.loop import LoopSettings, fit
-from quipu.training.quip.data import Batches, LabelledFiles, padded
+from quipu.training.quip.data import Batches, LabelledFiles
 from quipu.training.quip.model import Pooling, QuipModel, distillation, mean_of, token_logits
 
 Loss = Literal["teacher", "no_teacher", "concat"]

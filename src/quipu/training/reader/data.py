@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from quipu.datasets.contexts import Asked, Context, compose
+from quipu.training.batching import padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,10 @@ def batches(encoded: Sequence[Encoded], tokens: int, seed: int) -> list[list[int
 
 def collate(items: Sequence[Encoded]) -> dict[str, torch.Tensor]:
     """Padded tensors: ids, mask, types (B, T) int64; allowed (B, T) bool; start, end (B)."""
-    length = max(len(item.ids) for item in items)
-    ids = torch.zeros(len(items), length, dtype=torch.long)
-    mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
-    allowed = torch.zeros(len(items), length, dtype=torch.bool)
+    ids, mask = padded([item.ids for item in items])
+    types, allowed = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
     for row, item in enumerate(items):
         count = len(item.ids)
-        ids[row, :count] = torch.tensor(item.ids)
-        mask[row, :count] = 1
         types[row, item.passage_from : count] = 1
         allowed[row, item.passage_from : count - 1] = True
         allowed[row, 0] = True

@@ -26,6 +26,7 @@ from quipu.evaluation.twins.suite import suite
 from quipu.models.encoder import Encoder
 from quipu.models.keys import key_text
 from quipu.text import normalize_answer, token_f1
+from quipu.training.batching import padded
 from quipu.training.retriever.data import Keyed
 
 HELD_OUT = 8  # one question in so many is kept for fitting the probability; see ``held_out``
@@ -238,17 +239,14 @@ def collate(
     # a candidate is [CLS] key text [SEP] answer [SEP]
     stored = tokenizer.encode_batch([(item.question, item.answer) for kept in chosen for item in kept])
     longest = min(length, max(len(item.ids) for item in stored))
-    front = min(length, max(len(item.ids) for item in asked))
-    question = torch.zeros(len(groups), front, dtype=torch.long)
+    question, _ = padded([item.ids[:length] for item in asked])
     pairs = torch.zeros(len(groups), size, longest, dtype=torch.long)
     pair_mask = torch.zeros_like(pairs)
     pair_mask[:, :, 0] = 1  # an empty place still needs something to attend to
     scores, right_ones = torch.zeros(len(groups), size), torch.zeros(len(groups), size)
     real = torch.zeros(len(groups), size, dtype=torch.bool)
     encodings = iter(stored)
-    for row, (kept, encoding) in enumerate(zip(chosen, asked, strict=True)):
-        ids = encoding.ids[:front]
-        question[row, : len(ids)] = torch.tensor(ids)
+    for row, kept in enumerate(chosen):
         for place, item in enumerate(kept):
             ids = next(encodings).ids[:longest]
             pairs[row, place, : len(ids)] = torch.tensor(ids)

@@ -12,6 +12,7 @@ from torch import nn
 from transformers import BertConfig, BertModel
 
 from quipu.models.verifier import Encoded
+from quipu.training.batching import padded
 
 
 class VerifierModel(nn.Module):
@@ -65,11 +66,7 @@ class VerifierModel(nn.Module):
         return odds
 
 
-def padded(claims: Sequence[Encoded]) -> dict[str, torch.Tensor]:
+def collate(claims: Sequence[Encoded]) -> dict[str, torch.Tensor]:
     """ "ids", "segments" and "mask" (n, T) of claims."""
-    wide = max(len(item.ids) for item in claims)
-    ids, segments, mask = (torch.zeros(len(claims), wide, dtype=torch.long) for _ in range(3))
-    for row, item in enumerate(claims):
-        size = len(item.ids)
-        ids[row, :size], segments[row, :size], mask[row, :size] = torch.tensor(item.ids), torch.tensor(item.segments), 1
-    return {"ids": ids, "segments": segments, "mask": mask}
+    ids, mask = padded([item.ids for item in claims])
+    return {"ids": ids, "segments": padded([item.segments for item in claims])[0], "mask": mask}

@@ -28,7 +28,7 @@ from quipu.training.heldout import Overlap, split
 from quipu.training.loop import LoopSettings, fit
 from quipu.training.reranker.data import asked_openly, open_groups, suite_groups, trivia
 from quipu.training.verifier.data import Example, pair_examples, passage_examples, reworded_examples
-from quipu.training.verifier.model import VerifierModel, padded
+from quipu.training.verifier.model import VerifierModel, collate
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -63,7 +63,7 @@ def run(recipe: VerifierRecipe, report: Report = lambda line: None) -> Path:
     def batch_at(step: int) -> dict[str, torch.Tensor]:
         rows = [learned[at] for at in batches[step % len(batches)]]
         right = torch.tensor([float(example.right) for example, _ in rows])
-        return {"right": right, **padded([item for _, item in rows])}
+        return {"right": right, **collate([item for _, item in rows])}
 
     def loss_of(batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
         batch = {name: value.to(device()) for name, value in batch.items()}
@@ -86,7 +86,7 @@ def judged(model: VerifierModel, held: Sequence[tuple[Example, Encoded]]) -> dic
     """How well right and wrong held-out claims are told apart: AUROC over all and against each kind of wrong one."""
     odds = np.zeros(len(held), dtype=np.float32)
     for batch in _batches([item for _, item in held], 4096, 0):
-        given = padded([held[at][1] for at in batch])
+        given = collate([held[at][1] for at in batch])
         with torch.inference_mode():
             odds[batch] = model(model.words(given["ids"]), given["segments"], given["mask"]).numpy()
     right = np.array([example.right for example, _ in held])

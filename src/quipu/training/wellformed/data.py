@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from quipu.datasets.sentences import Rated
+from quipu.training.batching import padded
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,5 @@ def batches(encoded: Sequence[Encoded], size: int, seed: int) -> list[list[int]]
 
 def collate(items: Sequence[Encoded]) -> dict[str, torch.Tensor]:
     """Padded tensors: ids, mask (B, T) int64; share (B,) float32."""
-    length = max(len(item.ids) for item in items)
-    ids = torch.zeros(len(items), length, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, item in enumerate(items):
-        ids[row, : len(item.ids)] = torch.tensor(item.ids)
-        mask[row, : len(item.ids)] = 1
+    ids, mask = padded([item.ids for item in items])
     return {"ids": ids, "mask": mask, "share": torch.tensor([item.share for item in items])}
