@@ -60,8 +60,8 @@ def stored(memory: Memory) -> dict[str, QAPair]:
 
 
 def whole(memory: Memory) -> object:
-    """All of every pair, but when it was added, the number of its row, and what was said of it."""
-    columns = "id, question, answer, document, start, end, origin, filter_score, key_text, ambiguous"
+    """All of every pair, but the number of its row, and what was said of it."""
+    columns = "id, question, answer, document, start, end, origin, filter_score, key_text, ambiguous, added"
     rows = memory.store.connection.execute(
         f"SELECT {columns}, vector FROM pairs p JOIN vectors v ON v.row = p.row ORDER BY id"
     ).fetchall()
@@ -162,6 +162,8 @@ def test_undo_brings_back_all_of_a_pair(memory: Memory) -> None:
             (document, pairs[PIER].id),
         )
     mark_ambiguous(memory.store, [(pairs[PIER].id, "another")])
+    with memory.store.transaction():
+        memory.store.connection.execute("UPDATE pairs SET added = '2026-01-02T03:04:05Z'")
     before, choose = whole(memory), random.Random(3)
     for _ in range(12):
         now = list(stored(memory).values())

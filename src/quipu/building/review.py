@@ -71,17 +71,17 @@ def queue(
     known = store.manifest.get("settings", {})
     alone = known.get("writer") == known.get("reader")  # one language model writes and reads back
     threshold = settings.pair_threshold if alone else settings.filter_threshold  # of the score that the pairs have
-    marked = "EXISTS (SELECT 1 FROM feedback f WHERE f.pair = p.id AND NOT f.is_right)" if store.format >= 7 else "0"
+    marked = "p.id IN (SELECT pair FROM feedback WHERE NOT is_right)" if store.format >= 7 else "0"
     ambiguous = "p.ambiguous IS NOT NULL" if store.format >= 2 else "0"
     reviewed = _REVIEWED if store.format >= 8 else "0"
     rows = store.connection.execute(
         f"SELECT p.id, CASE WHEN {reviewed} THEN 'decided' WHEN {marked} THEN 'wrong' WHEN {ambiguous} THEN 'ambiguous'"
         " WHEN p.filter_score IS NOT NULL THEN 'uncertain' ELSE 'rest' END AS reason FROM pairs p"
-        f" WHERE (?1 OR NOT {reviewed}) AND (?5 IS NULL OR p.id = ?5)"
+        f" WHERE (?1 OR NOT {reviewed}) AND {'1' if pair is None else 'p.id = ?5'}"
         " ORDER BY CASE reason WHEN 'wrong' THEN 0 WHEN 'ambiguous' THEN 1 WHEN 'uncertain' THEN 2 WHEN 'rest' THEN 3"
         " ELSE 4 END, abs(p.filter_score - ?2) NULLS LAST, p.row"
         " LIMIT ?3 OFFSET ?4",
-        (decided, threshold, limit, skip, pair),
+        (decided, threshold, limit, skip, *(() if pair is None else (pair,))),
     ).fetchall()
     for pair_id, reason in rows:
         found = store.pair(pair_id)
@@ -207,7 +207,9 @@ class Reviewer:
         text = str(former["key_text"])
         if not self._store.add([pair], self._encoder().encode([text]), [text]):
             raise PairChanged("the same pair was added, or rejected elsewhere, since")
-        self._store.connection.execute("UPDATE pairs SET ambiguous = ? WHERE id = ?", (former["ambiguous"], pair.id))
+        self._store.connection.execute(
+            "UPDATE pairs SET ambiguous = ?, added = ? WHERE id = ?", (former["ambiguous"], former["added"], pair.id)
+        )
         self._store.connection.execute("DELETE FROM verdicts WHERE pair = ? AND stage = 'review'", (pair.id,))
         add_support(self._store, _places(pair.id, former))
 

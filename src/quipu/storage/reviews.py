@@ -113,14 +113,15 @@ def forget_review(store: Store, row: int) -> None:
 
 def former_of(store: Store, pair: QAPair) -> dict[str, Any]:
     """All that a stored pair is but its vector, as JSON: its columns, the text of its key and its further places."""
-    ambiguous, key_text = store.connection.execute(
-        "SELECT ambiguous, key_text FROM pairs WHERE id = ?", (pair.id,)
+    ambiguous, key_text, added = store.connection.execute(
+        "SELECT ambiguous, key_text, added FROM pairs WHERE id = ?", (pair.id,)
     ).fetchone()
     span = None if pair.span is None else [pair.span.start, pair.span.end]
     return {
         "question": pair.question, "answer": pair.answer, "document": pair.document_id, "span": span,
         "origin": pair.origin, "generator": pair.generator, "generator_score": pair.generator_score,
         "filter_score": pair.filter_score, "line": pair.line, "ambiguous": ambiguous, "key_text": key_text,
+        "added": added,
         "support": [[document, place.start, place.end] for document, place in support_of(store, pair.id)],
     }  # fmt: skip
 
@@ -131,6 +132,9 @@ def pair_of(former: Mapping[str, Any]) -> QAPair:
         span = None if former["span"] is None else Span(*former["span"])
         if former["origin"] not in get_args(Origin):
             raise ValueError(former["origin"])
+        texts = former["key_text"], former["added"], former["ambiguous"] or ""
+        if not all(isinstance(text, str) for text in (*texts, *(place[0] for place in former["support"]))):
+            raise TypeError("a text is none")
         return QAPair.make(
             former["question"], former["answer"], document_id=former["document"], span=span,
             origin=cast(Origin, former["origin"]), generator=former["generator"],
