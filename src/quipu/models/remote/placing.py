@@ -17,8 +17,8 @@ def place(text: str, answer: str, sentence: Span | None = None) -> Span | None:
     answer = answer.strip()
     if not answer:
         return None
-    for found in (list(_exact(text, answer)), list(_aligned(text, answer))):
-        if found:
+    for occurrences in (_exact, _aligned):
+        if found := list(occurrences(text, answer)):
             inside = [span for span in found if sentence and sentence.start <= span.start < sentence.end]
             return (inside or found)[0]
     return None
