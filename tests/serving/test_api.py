@@ -217,6 +217,16 @@ def test_bad_paths_and_queries_are_refused(client: TestClient, path: str, status
     response = client.get(path)
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["detail"] not in ("Not Found", "Method Not Allowed")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/livez", 200), ("/", 200), (M, 200), (f"{M}/ask", 405), ("/x", 404)])
+def test_head_is_get_without_its_body(client: TestClient, path: str, status: int) -> None:
+    """Balancers look at health by HEAD, and take 405 for a server that is ill."""
+    found, got = client.head(path), client.get(path)
+    assert found.status_code == got.status_code == status and found.content == b""
+    for name in ("content-type", "content-security-policy"):
+        assert found.headers[name] == got.headers[name]
 
 
 def test_what_was_not_foreseen_is_told_to_the_operator_alone(
@@ -262,7 +272,7 @@ def test_metrics_count_what_was_answered(memory: Path) -> None:
     assert sum(float(line.split()[-1]) for line in answers) == 2
     assert "quipu_batch_size_sum 2.0" in text and "quipu_queue_size 0.0" in text and "quipu_ready 1.0" in text
     assert 'quipu_pairs{memory="harbour"} 32.0' in text
-    assert "Zebra" not in text and "pier" not in text
+    assert "Zebra" not in text and "pier" not in text and "_created" not in text
 
 
 def test_the_question_log_is_what_grow_reads(memory: Path, tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_foreign_pages_change_nothing(memory: Path) -> None:
         assert "access-control-allow-origin" not in foreign.headers
         asked = {"origin": "https://friend.example", "access-control-request-method": "POST"}
         assert client.options(f"{M}/ask", headers=asked).status_code == 200
+        assert client.options(f"{M}/ask", headers=asked | {"origin": "http://evil.example"}).status_code == 400
 
 
 def test_without_cors_no_page_is_let_in(memory: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -193,6 +194,35 @@ def test_a_name_of_another_file_is_not_taken_over(journal: Journal, tmp_path: Pa
     assert own.read_bytes() == QUAY
     with writing(journal.memory) as memory:
         assert [pair.answer for _, pair in memory.store.pairs()].count("1877") == 0
+
+
+def test_no_address_of_a_document_is_fetched(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document that has the server call an address inside its network is the oldest way in."""
+    called: list[object] = []
+
+    def connect(_: socket.socket, address: object) -> int:
+        called.append(address)
+        raise OSError("a test goes nowhere")
+
+    listening = socket.create_server(("127.0.0.1", 0))  # for readers in a process of their own, which are not patched
+    listening.setblocking(False)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect)
+    page = f"""<html><head><base href="{address}/"><link rel="stylesheet" href="{address}/a.css"></head><body>
+<p>The harbour was dug in 1877.</p><img src="{address}/b.png"><iframe src="{address}/c"></iframe>
+<a href="{address}/d">more</a></body></html>"""
+    text = f"# Harbour\n\n![quay]({address}/e.png) [more]({address}/f) <{address}/g>\n\nThe quay was built in 1923.\n"
+    for name, content in (("page.html", page), ("text.md", text)):
+        (journal.incoming / "00").parent.mkdir(parents=True, exist_ok=True)
+        (journal.incoming / "00").write_text(content)
+        job = journal.add("add_document", {"name": name, "incoming": "00"})
+        drain(journal, writing)
+        assert journal.again(job).state == "done", journal.again(job)
+    with pytest.raises(BlockingIOError):
+        listening.accept()
+    listening.close()
+    assert called == []
 
 
 def test_a_cancelled_job_is_never_begun(journal: Journal) -> None:

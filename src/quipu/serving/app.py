@@ -64,8 +64,10 @@ class Server:
         if settings.cors:
             inner = CORSMiddleware(
                 inner, allow_origins=settings.cors, allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name"],
-                expose_headers=["x-request-id", "server-timing"],
+                allow_headers=[
+                    "authorization", "content-type", "x-request-id", "mcp-protocol-version", "mcp-method", "mcp-name",
+                ],
+                expose_headers=["x-request-id", "server-timing", "retry-after", "location", "x-quipu-ignored"],
             )  # fmt: skip
         self.app: ASGIApp = Frame(inner, settings, self.context.metrics)
         handle_problems(self.routes, self.context.shown, _note)

@@ -73,6 +73,9 @@ class Frame:
             await self._app(scope, receive, send)
             return
         given = header(scope, b"x-request-id") or ""
+        without_body = scope["method"] == "HEAD"  # of what GET would give
+        if without_body:
+            scope = {**scope, "method": "GET"}
         exchange = Exchange(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8))
         scope["quipu"] = exchange
         status = 0
@@ -84,6 +87,8 @@ class Frame:
                 own = list(message.get("headers", ()))
                 known = {name.lower() for name, _ in own}
                 message["headers"] = own + [item for item in self._headers(scope, exchange) if item[0] not in known]
+            elif without_body:
+                message = {**message, "body": b""}
             await send(message)
 
         try:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+    multiprocess,
+)
 
 from quipu.records import Answer
 from quipu.serving.engine import Engine, Ticket
@@ -21,6 +29,7 @@ class Metrics:
     """Those of one server."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # several processes have none either
         self._sampled: list[tuple[Gauge, Callable[[], float]]] = []
         self._counted: list[tuple[Gauge, Callable[[], float]]] = []
         self._registry = registry = CollectorRegistry()

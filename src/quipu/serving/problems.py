@@ -51,6 +51,12 @@ STATUS = {
 _LONGEST = 500  # characters of a detail
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _BY_STATUS = {400: "not_json", 404: "not_found", 405: "method_not_allowed"}
+_SAID = {
+    "not_json": "the body is not JSON",
+    "not_found": "there is no such route; /openapi.json lists all",
+    "method_not_allowed": "the route does not take this method; the header Allow says which it takes",
+}
+"""What frameworks say in other words."""
 
 
 class Problem(HTTPException):
@@ -101,8 +107,7 @@ def problem_of(error: Exception) -> Problem:
         return _invalid(error.errors())
     if isinstance(error, HTTPException):
         code = _BY_STATUS.get(error.status_code, "internal")
-        said = "the body is not JSON" if code == "not_json" else str(error.detail)
-        return Problem(code, said, error.headers)
+        return Problem(code, _SAID.get(code, str(error.detail)), error.headers)
     if isinstance(error, MemoryLocked):
         return Problem("locked", str(error), {"Retry-After": "5"})
     if isinstance(error, FormatError):
