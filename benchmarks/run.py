@@ -53,6 +53,7 @@ BENCHMARKS = {
     "fairytaleqa": Benchmark("held_out", ("fairytaleqa/val.jsonl*",), {"set": "fairytaleqa"}),
     "selqa": Benchmark("held_out", ("selqa/*",), {"set": "selqa"}),
     "cases": Benchmark("cases"),
+    "faq": Benchmark("faq", (*TRIVIA, "webquestions/*")),
     "twins": Benchmark("suites", preset={"suite": "twins"}),
     "neighbours": Benchmark("suites", preset={"suite": "neighbours"}),
     "microworld": Benchmark("microworld"),

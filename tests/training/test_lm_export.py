@@ -142,6 +142,25 @@ def test_given_answers_are_scored_as_torch_scores_them(trained: tuple[Path, Any]
         np.testing.assert_allclose(chances, expected, rtol=1e-3)
 
 
+def test_the_likelihood_of_a_question_is_what_torch_makes_of_both_prompts(
+    trained: tuple[Path, Any], floats: Path
+) -> None:
+    """A sum over the wrong tokens, or the wrong passage left out, would still look like a likelihood."""
+    model, text, question = LanguageModel(floats), TEXTS[0], QUESTIONS[0]
+    prompts = model.prompts
+    asks, said = prompts.writing(text, 0, 3), prompts.said(question)
+
+    def log_p(passage: list[int]) -> float:
+        before = passage + asks
+        with torch.inference_mode():
+            shares = trained[1](torch.tensor([before + said])).logits[0].log_softmax(-1)
+        return sum(float(shares[len(before) - 1 + at, token]) for at, token in enumerate(said))
+
+    expected = log_p(prompts.prefix(text, "Title")) - log_p(prompts.prefix(""))
+    ((found, again),) = model.question_likelihood([text], [[Span(0, 3)] * 2], [[question] * 2], titles=["Title"])
+    assert found == again == pytest.approx(expected, abs=1e-3) and abs(found) > 0.01
+
+
 @pytest.mark.usefixtures("exact_int8")
 def test_the_integer_graph_is_close_to_torch(trained: tuple[Path, Any], integers: Path) -> None:
     """Rows of different size share a batch: using their scales wrongly would move log-probabilities by whole units."""
@@ -182,6 +201,7 @@ def test_answers_do_not_depend_on_the_batch(integers: Path) -> None:
                 model.write(some, [spans[at] for at in part]),
                 model.write(some, [spans[at] for at in part], per_span=2, seed=7, top_p=0.8),
                 model.score(some, questions, [["Ada"] * len(item) for item in questions]),
+                model.question_likelihood(some, [spans[at][:1] * len(asked[at]) for at in part], questions),
             )
             found.update({at: [result[row] for result in results] for row, at in enumerate(part)})
         return found
@@ -211,6 +231,8 @@ def test_no_text_is_too_odd(ready: Path, text: str) -> None:
     model.write([text], [[Span(0, 0), Span(0, len(text)), Span(len(text), len(text))]], titles=[text])
     model.read_pairs([text], [[(text, text)] * 12])
     assert len(model.score([text], [[text]], [[text]])[0]) == 1
+    (likelihoods,) = model.question_likelihood([text], [[Span(0, len(text)), Span(0, 0)]], [[text, "Who?"]])
+    assert np.isfinite(likelihoods).all()
 
 
 def test_nothing_asked_is_nothing_answered(ready: Path) -> None:

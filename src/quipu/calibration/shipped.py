@@ -43,7 +43,7 @@ def fit_shipped(
     ordering = fit_ordering(first, answerer.uses, report=report)
     records = [record for item in asked for record in _records(item, folder, ordering, rerank, report)]
     made, reached = fit(
-        records, ordering, answerer.uses, Goals(precision, choose=True),
+        records, ordering, answerer.uses, Goals(precision, choose=True, unseen=True),
         fitted_on=f"{len(records)} questions over {len(asked)} labelled sets", seed=seed, report=report,
     )  # fmt: skip
     thresholds = {name: scorer.threshold for name, scorer in made.scorers.items()}

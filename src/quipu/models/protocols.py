@@ -290,6 +290,25 @@ class SupportsScore(Protocol):
         """Mean log-probability per token of each answer; "" is "nothing answers"."""
 
 
+@runtime_checkable
+class SupportsQuestionLikelihood(Protocol):
+    """Passages, spans of them and questions to what reading the passage adds to a question's log-probability."""
+
+    @property
+    def name(self) -> str:
+        """Which model this is."""
+
+    def question_likelihood(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        questions: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+    ) -> list[list[float]]:
+        """log P(question | text, span) - log P(question | span) of each question and span."""
+
+
 class SupportsVerify(Protocol):
     """Claims to log-odds."""
 

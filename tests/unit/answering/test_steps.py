@@ -78,6 +78,21 @@ class Pattern:
         return [MemoryReading(row[-1][1], -0.5, len(row) - 1, 0.25) for row in pairs]
 
 
+class Asking(Pattern):
+    """A reader that also says how much likelier a passage makes a question: a tenth of its length in characters."""
+
+    def question_likelihood(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        questions: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+    ) -> list[list[float]]:
+        assert titles is not None and all(text[span.start : span.end] for text, (span,) in zip(texts, spans, strict=True))
+        return [[len(text) / 10 for _ in row] for text, row in zip(texts, questions, strict=True)]
+
+
 class Sure:
     """Holds a claim for the more probable the longer its evidence; remembers what it was asked."""
 
@@ -184,6 +199,19 @@ def test_the_best_passages_are_read_and_described(store: Store) -> None:
     read = len(reader.read_texts)
     assert read == 2 and passages.propose(["Who opened the canal with music?"], shared)[0] is row
     assert len(reader.read_texts) == read  # once in a context
+
+
+def test_a_passage_says_how_likely_it_makes_the_question(store: Store) -> None:
+    """0 where the reader cannot say, and for words that stand nowhere; else tens of log-odds."""
+    for reader, by_length in ((Pattern(), 0.0), (Asking(), 0.01)):
+        _, passages, *_ = steps(store, reader, read_passages=5)
+        (row,) = passages.propose(["capital music canal opened"], context(store))
+        texts = [store.passage(item.sources[0].passage_id).text for item in row]  # type: ignore[union-attr]
+        found = [named(item, PASSAGE)["likelihood"] for item in row]
+        assert any(item.generated for item in row) and not all(item.generated for item in row)
+        assert found == pytest.approx(
+            [0.0 if item.generated else by_length * len(text) for item, text in zip(row, texts, strict=True)]
+        )
 
 
 def test_words_that_stand_nowhere_are_marked_as_generated(store: Store) -> None:

@@ -98,6 +98,27 @@ def test_a_precision_out_of_reach_keeps_the_thresholds() -> None:
         fit(blind[:30], {}, uses, Goals(), fitted_on="few")
 
 
+def test_a_precision_is_promised_of_questions_that_were_not_fitted_on() -> None:
+    """Twenty numbers by chance beside the one that counts seem to tell the questions apart that they were fitted on."""
+    rng = np.random.default_rng(8)
+
+    def noisy(count: int) -> list[Record]:
+        found = []
+        for at, row in enumerate(rng.normal(size=(count, len(SCORERS["lookup"].features)))):
+            right = bool(rng.random() < 1 / (1 + np.exp(-row[0])))
+            found.append(Record("set", f"{at}", {"lookup": (Candidate("lookup", "x", tuple(row), right),)}))
+        return found
+
+    train, fresh = noisy(240), noisy(4000)
+    before = dict.fromkeys(SCORERS, 0.0)
+    kept = {}
+    for unseen in (False, True):
+        made, reached = fit(train, {}, uses, Goals(0.75, before, unseen=unseen), fitted_on="chance")
+        assert reached is not None
+        kept[unseen] = report_of(outcomes(fresh, made.scorers))["precision"]
+    assert kept[False] < kept[True] and abs(kept[True] - 0.75) < abs(kept[False] - 0.75)
+
+
 def test_thresholds_are_those_that_answer_most_rightly() -> None:
     """Lookup is not to be believed early where a reading is nearly always right."""
     made = [

@@ -15,7 +15,7 @@ from quipu.models.lm.cache import PrefixCache
 from quipu.models.lm.decoding import Branch, Decoding
 from quipu.models.lm.engine import Engine, Prefix
 from quipu.models.lm.locate import locate
-from quipu.models.lm.prompts import Prompts, pair_line
+from quipu.models.lm.prompts import LONGEST_QUESTION, Prompts, pair_line
 from quipu.models.lm.sampling import Nucleus
 from quipu.models.lm.scheduling import CAPACITY, Job, Queue
 from quipu.models.lm.shape import DecoderShape
@@ -36,7 +36,8 @@ FLOOR = 1e-9  # probabilities under it count as it
 class LanguageModel:
     """Writes questions, reads passages and pairs, scores answers. What it says does not depend on the batch.
 
-    Implements ``SupportsWrite``, ``SupportsRead``, ``SupportsReadMany``, ``SupportsReadPairs`` and ``SupportsScore``.
+    Implements ``SupportsWrite``, ``SupportsRead``, ``SupportsReadMany``, ``SupportsReadPairs``, ``SupportsScore`` and
+    ``SupportsQuestionLikelihood``.
     """
 
     def __init__(self, name_or_path: str | Path = "quipu-small/lm", *, cache_bytes: int = CACHE_BYTES) -> None:
@@ -195,6 +196,37 @@ class LanguageModel:
         for chances, at in zip(self._forced(jobs), places, strict=True):
             scores[at] = [max(known, _mean_log(new)) for known, new in zip(scores[at], chances, strict=True)]
         return scores
+
+    def question_likelihood(
+        self,
+        texts: Sequence[str],
+        spans: Sequence[Sequence[Span]],
+        questions: Sequence[Sequence[str]],
+        *,
+        titles: Sequence[str | None] | None = None,
+    ) -> list[list[float]]:
+        """How much likelier ``questions[i][j]`` is once ``texts[i]`` is read, as a question about ``spans[i][j]`` of
+        it: log P(question | text, span) - log P(question | span), summed over its tokens."""
+        pieces: dict[tuple[tuple[int, ...], ...], int] = {}  # passage, prompt, question: each is scored once
+        places = []
+        rows = zip(texts, self._titles(titles, texts), spans, questions, strict=True)
+        for at, (text, title, wanted, asked) in enumerate(rows):
+            cut = self._windows(text, title)
+            for which, (span, question) in enumerate(zip(wanted, asked, strict=True)):
+                window = cut[fitting(cut, span)]
+                inside = text[window.start : window.end]
+                prompt = tuple(self.prompts.writing(inside, *_clipped(span, window)))
+                said = tuple(self.prompts.said(question)[:LONGEST_QUESTION])
+                both = (self._prefix(inside, title), self._prefix("", None))
+                places.append((at, which, [pieces.setdefault((row, prompt, said), len(pieces)) for row in both]))
+        jobs = [
+            Job(at, 0, prefix, [list(prompt)], [list(said)], []) for (prefix, prompt, said), at in pieces.items()
+        ]  # fmt: skip
+        chances = [sum(map(_log, row)) for (row,) in self._forced(jobs)]
+        found = [[0.0] * len(row) for row in questions]
+        for at, which, (read, alone) in places:
+            found[at][which] = chances[read] - chances[alone]
+        return found
 
     def _read(self, jobs: Sequence[Job], always: bool) -> list[list[Branch]]:
         nothing = self.prompts.markers["nothing"]
