@@ -93,7 +93,7 @@ def test_another_answer_is_noticed() -> None:
 def test_load_goes_on_beside_something_else(memory: Path, started: list[tuple[str, ...]]) -> None:
     """A client that ends sooner than what it stands beside measures an idle server."""
     load = Load(memory, ["How long is pier 3?"], options=(("method", "lookup"),))
-    with served.serving(load) as server:
+    with served_process.serving(load) as server:
         with served_process.Beside(server.plan(load, 0.2, 2, 20.0)) as beside:
             while beside.seconds < 0.3:
                 time.sleep(0.01)

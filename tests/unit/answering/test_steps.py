@@ -89,7 +89,9 @@ class Asking(Pattern):
         *,
         titles: Sequence[str | None] | None = None,
     ) -> list[list[float]]:
-        assert titles is not None and all(text[span.start : span.end] for text, (span,) in zip(texts, spans, strict=True))
+        assert titles is not None and all(
+            text[span.start : span.end] for text, (span,) in zip(texts, spans, strict=True)
+        )
         return [[len(text) / 10 for _ in row] for text, row in zip(texts, questions, strict=True)]
 
 
