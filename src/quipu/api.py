@@ -30,6 +30,7 @@ from quipu.models.protocols import (
 from quipu.models.remote.settings import LlmSettings, key_of
 from quipu.records import QAPair
 from quipu.settings import from_mapping
+from quipu.storage.joined import open_joined
 from quipu.storage.store import Store
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def build(
 
 
 def open(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
     read_only: bool = False,
     encoder: SupportsEncode | str | Path | None = None,
@@ -109,8 +110,14 @@ def open(
 
     ``settings``: names and values of ``AnswerSettings`` in place of those that the memory keeps. ``llm``: an external
     model for what is added from now on, and for the method "llm" of asking; a memory never says by itself whom to ask.
+
+    Several paths: one memory that answers from all of them and is only read, see ``quipu.storage.joined``. InputError
+    where they were built with different encoders.
     """
-    store = Store.open(Path(path), read_only=read_only)
+    if isinstance(path, str | Path):
+        store: Store = Store.open(Path(path), read_only=read_only)
+    else:
+        store = open_joined([Path(item) for item in path])
     known = store.manifest.get("settings", {})
     models = Models(
         encoder or known.get("encoder"), known.get("writer"), known.get("reader"), reranker, memory_reader,

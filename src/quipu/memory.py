@@ -33,6 +33,7 @@ from quipu.storage.feedback import Feedback, count_feedback, feedback_in, keep_f
 from quipu.storage.files import keep_file, listed
 from quipu.storage.index import Index, Rebuilding
 from quipu.storage.interchange import export_memory
+from quipu.storage.joined import JoinedStore
 from quipu.storage.provenance import coverage, why
 from quipu.storage.store import Store
 from quipu.storage.transactions import naming_damage
@@ -195,7 +196,8 @@ class Memory(Shown):
                 questions, k=k, method=method, rerank=rerank, min_probability=min_probability, precision=precision,
                 budget_ms=budget_ms, prefer=prefer,
             )  # fmt: skip
-            return naming_unfinished(self.store, answers)
+            answers = naming_unfinished(self.store, answers)
+            return [self.store.named(item) for item in answers] if isinstance(self.store, JoinedStore) else answers
 
     def promised(self, precision: float, method: AskMethod = "cascade", *, rerank: bool = False) -> Promise:
         """The threshold for a wanted precision, by this memory's calibration or the one that ships.
@@ -362,6 +364,7 @@ class Memory(Shown):
 
     def info(self) -> dict[str, Any]:
         """Counts, models, settings, threshold, and bytes on disk."""
+        self.store.connection  # noqa: B018 - of several memories none: InputError
         files = {file.name: file.stat().st_size for file in sorted(self.path.iterdir()) if file.is_file()}
         return {
             "path": str(self.path),

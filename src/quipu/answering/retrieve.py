@@ -11,6 +11,7 @@ from quipu.errors import InputError
 from quipu.models.protocols import Keys
 from quipu.records import Hit, Via
 from quipu.storage.index import Index
+from quipu.storage.joined import JoinedIndex
 from quipu.storage.store import Store
 
 Method = Literal["vector", "words", "both"]
@@ -20,8 +21,9 @@ DEPTH = 50  # hits of each kind that are fused, at least
 
 
 def retrieve(
-    questions: Sequence[str], vectors: Keys | None, store: Store, index: Index, k: int, method: Method = "vector"
-) -> list[list[Hit]]:
+    questions: Sequence[str], vectors: Keys | None, store: Store, index: Index | JoinedIndex, k: int,
+    method: Method = "vector",
+) -> list[list[Hit]]:  # fmt: skip
     """The best ``k`` stored pairs for each question, best first, ties by row.
 
     vectors (Q, D) may be None for "words". The score is the inner product, BM25, or the fused rank score.

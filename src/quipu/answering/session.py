@@ -15,6 +15,7 @@ from quipu.models.folders import bundled_file
 from quipu.models.protocols import SupportsAsk, SupportsEncode
 from quipu.records import Hit
 from quipu.storage.index import Index
+from quipu.storage.joined import JoinedIndex, load_index
 from quipu.storage.manifest import REENCODING
 from quipu.storage.store import Store
 from quipu.storage.transactions import naming_damage
@@ -29,7 +30,7 @@ class Session:
         """Nothing is loaded yet."""
         self.store = store
         self._models = models
-        self._index: Index | None = None
+        self._index: Index | JoinedIndex | None = None
         self._encoder: SupportsEncode | None = None
         self._answerer: Answerer | None = None
         self._settings = self._settings_in(store.manifest)
@@ -99,7 +100,7 @@ class Session:
                 vectors = encoder.ask(questions) if isinstance(encoder, SupportsAsk) else encoder.encode(questions)
             return retrieve(questions, vectors, self.store, index, k, method)
 
-    def wake(self) -> tuple[Index, SupportsEncode]:
+    def wake(self) -> tuple[Index | JoinedIndex, SupportsEncode]:
         """Index and encoder, loaded by the first question."""
         former = self.store.manifest
         if self.store.reread_manifest():  # another process calibrated, or made the keys anew
@@ -112,7 +113,7 @@ class Session:
             check_encoder(self.store, encoder)
             self._encoder = encoder
         if index is None:
-            index = self._index = Index.load(self.store)
+            index = self._index = load_index(self.store)
         return index, encoder
 
 

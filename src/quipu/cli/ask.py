@@ -55,6 +55,14 @@ def ask(
             "no question is named, and the others are answered.",
         ),
     ] = None,
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MEMORY",
+            help="A further memory that is asked together with the first: one answer, whose source names its memory. "
+            "May be given again.",
+        ),
+    ] = None,
     k: Annotated[
         int | None, typer.Option("-k", min=1, metavar="N", help="Stored pairs to look at; without it as many as set.")
     ] = None,
@@ -128,7 +136,7 @@ def ask(
     }  # fmt: skip
     if (method == "llm") != (llm is not None):
         raise InputError("--method llm needs --llm-url URL --llm-model ID, and no other method asks an external model")
-    with asker(memory, _settings(settings or ()), options, llm) as asked:
+    with asker(memory, _settings(settings or ()), options, llm, also or ()) as asked:
         if question is not None:
             [(answer, together)] = asked.ask([question])
             _show(answer, together, as_json, explain)

@@ -42,14 +42,23 @@ class Asker(Protocol):
 
 @contextmanager
 def asker(
-    place: str, settings: Mapping[str, Any], options: dict[str, Any], llm: LlmSettings | None = None
+    place: str,
+    settings: Mapping[str, Any],
+    options: dict[str, Any],
+    llm: LlmSettings | None = None,
+    also: Sequence[Path] = (),
 ) -> Iterator[Asker]:
-    """For the folder or the URL that the user named. ``options``: of ``Memory.ask_many``, with ``precision``."""
+    """For the folder or the URL that the user named. ``options``: of ``Memory.ask_many``, with ``precision``.
+
+    ``also``: folders of memories that are asked together with it.
+    """
     if place.startswith(("http://", "https://")):
         if llm is not None:
             raise InputError("a server asks no external model; name the folder of the memory")
         from quipu.client import Service
 
+        if also:
+            raise InputError("--also is for memories in folders; a server's memories are asked one by one")
         if settings:
             raise InputError("--set is for a memory in a folder; a server's memory keeps its settings where it is")
         with Service(place) as service:
@@ -57,7 +66,8 @@ def asker(
         return
     import quipu
 
-    with quipu.open(Path(place), read_only=True, settings=settings, llm=llm) as memory:
+    folders = [Path(place), *also] if also else Path(place)
+    with quipu.open(folders, read_only=True, settings=settings, llm=llm) as memory:
         if (precision := options.pop("precision")) is not None:
             promise = memory.promised(precision, options["method"], rerank=options["rerank"])
             options["min_probability"] = promise.probability
@@ -92,6 +102,8 @@ class _Local:
         if self.last is None:
             raise InputError(_NOTHING)
         memory = self.memory
+        if len(memory.store.members) > 1:
+            raise InputError("of several memories, mark the answer in the one that its source names: quipu feedback")
         with quipu.open(memory.path, encoder=memory.models.encoder()) as writer:  # locked only for this long
             writer.mark(self.last, right)
 

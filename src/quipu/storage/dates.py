@@ -74,6 +74,7 @@ def compared(one: SourceDates, other: SourceDates) -> int:
 
 def dates_of(store: Store, document_id: str | None, pair_id: str | None = None) -> SourceDates:
     """The dates of a document; of a pair without one, when it was added."""
+    store = store.home(document_id, pair_id)
     execute = store.connection.execute
     if document_id is None:
         row = execute("SELECT added FROM pairs WHERE id = ?", (pair_id,)).fetchone()

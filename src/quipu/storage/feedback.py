@@ -88,7 +88,7 @@ def feedback_in(store: Store) -> Iterator[Feedback]:
 
 def wrong_feedback(store: Store) -> tuple[list[Feedback], NDArray[np.float32]]:
     """The answers that are wrong, with the keys of their questions (n, width)."""
-    found = list(_marked(store, "is_right = 0"))
+    found = [marked for member in store.members for marked in _marked(member, "is_right = 0")]
     keys = np.frombuffer(b"".join(key for _, key in found), dtype=np.float16).reshape(len(found), -1 if found else 0)
     return [mark for mark, _ in found], keys.astype(np.float32)
 

@@ -42,22 +42,20 @@ def search_passages(store: Store, question: str, k: int) -> list[tuple[Passage, 
 
 def search_ids(store: Store, question: str, k: int) -> list[tuple[str, float]]:
     """``search_passages`` without reading their text."""
-    expression = quoted_words(question)
-    if not expression:
-        return []
-    rows = store.connection.execute(
-        "SELECT p.id, w.rank FROM passage_words w JOIN passages p ON p.row = w.rowid"
-        " WHERE passage_words MATCH ? ORDER BY w.rank LIMIT ?",
-        (expression, k),
-    )
-    return [(passage_id, -rank) for passage_id, rank in rows]
+    words = quoted_words(question)
+    return store.search_passage_words(words, k) if words else []
 
 
 def id_at(store: Store, document_id: str, start: int) -> str | None:
     """The passage of a document in which a character stands."""
-    row = store.connection.execute(
-        "SELECT id FROM passages WHERE document = ? AND start <= ? ORDER BY start DESC LIMIT 1", (document_id, start)
-    ).fetchone()
+    row = (
+        store.home(document_id)
+        .connection.execute(
+            "SELECT id FROM passages WHERE document = ? AND start <= ? ORDER BY start DESC LIMIT 1",
+            (document_id, start),
+        )
+        .fetchone()
+    )
     return None if row is None else str(row[0])
 
 
@@ -98,10 +96,14 @@ def _mark(encoder: Any) -> str:
 def get(store: Store, passage_ids: Sequence[str]) -> dict[str, PassageTokens]:
     """Tokens of passages by id; those without are left out."""
     marks = ",".join("?" * len(passage_ids))
-    rows = store.connection.execute(
-        f"SELECT p.id, t.codes, t.places FROM tokens t JOIN passages p ON p.row = t.row WHERE p.id IN ({marks})",
-        tuple(passage_ids),
-    )
+    rows = [
+        row
+        for member in store.members
+        for row in member.connection.execute(
+            f"SELECT p.id, t.codes, t.places FROM tokens t JOIN passages p ON p.row = t.row WHERE p.id IN ({marks})",
+            tuple(passage_ids),
+        )
+    ]
     found = {}
     for passage_id, codes, places in rows:
         offsets = _unpacked(places)
@@ -115,19 +117,21 @@ def get(store: Store, passage_ids: Sequence[str]) -> dict[str, PassageTokens]:
 
 def vectors(store: Store) -> Iterator[tuple[list[str], NDArray[np.float32]]]:
     """Ids and vectors (n, width) of passages in batches."""
-    last = 0
-    while rows := store.connection.execute(
-        "SELECT t.row, p.id, t.vector FROM tokens t JOIN passages p ON p.row = t.row WHERE t.row > ?"
-        " ORDER BY t.row LIMIT ?",
-        (last, _BATCH),
-    ).fetchall():
-        last = rows[-1][0]
-        data = b"".join(row[2] for row in rows)
-        if len(data) != 2 * store.width * len(rows):
-            raise FormatError(
-                f"{store.path}: a passage's vector has the wrong length; run: quipu reencode {store.path}"
-            )
-        yield [row[1] for row in rows], np.frombuffer(data, dtype=np.float16).reshape(len(rows), -1).astype(np.float32)
+    for member in store.members:
+        last = 0
+        while rows := member.connection.execute(
+            "SELECT t.row, p.id, t.vector FROM tokens t JOIN passages p ON p.row = t.row WHERE t.row > ?"
+            " ORDER BY t.row LIMIT ?",
+            (last, _BATCH),
+        ).fetchall():
+            last = rows[-1][0]
+            data = b"".join(row[2] for row in rows)
+            if len(data) != 2 * store.width * len(rows):
+                raise FormatError(
+                    f"{member.path}: a passage's vector has the wrong length; run: quipu reencode {member.path}"
+                )
+            halves = np.frombuffer(data, dtype=np.float16).reshape(len(rows), -1)
+            yield [row[1] for row in rows], halves.astype(np.float32)
 
 
 def count(store: Store) -> tuple[int, int, int]:

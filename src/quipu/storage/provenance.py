@@ -33,7 +33,7 @@ def support_of(store: Store, pair_id: str) -> list[Found]:
     """The further places of a pair, in the order in which their documents came."""
     if store.format < 2:
         return []
-    rows = store.connection.execute(
+    rows = store.home(pair_id=pair_id).connection.execute(
         "SELECT s.document, s.start, s.end FROM support s JOIN pairs p ON p.row = s.pair"
         " JOIN documents d ON d.id = s.document WHERE p.id = ? ORDER BY d.row, s.start",
         (pair_id,),

@@ -52,6 +52,15 @@ class Store(Pairs):
             self._release()
             raise
 
+    @property
+    def members(self) -> tuple[Store, ...]:
+        """This one; of several that are asked together all of them."""
+        return (self,)
+
+    def home(self, document_id: str | None = None, pair_id: str | None = None) -> Store:
+        """The store that holds a document or a pair: this one, or one of several that are asked together."""
+        return self
+
     def reread_manifest(self) -> bool:
         """Take in a manifest that another process has written since; whether there was one."""
         if manifest_stamp(self.path) == self._stamp:

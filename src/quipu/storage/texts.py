@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from quipu.errors import InputError
@@ -174,6 +174,15 @@ class Texts(Transactions):
             (document_id, span.start),
         ).fetchone()
         return str(row[0]) if row else ""
+
+    def search_passage_words(self, words: Sequence[str], k: int) -> list[tuple[str, float]]:
+        """Ids of the best ``k`` passages that hold one of ``words`` (each quoted), by BM25, with their scores."""
+        rows = self.connection.execute(
+            "SELECT p.id, w.rank FROM passage_words w JOIN passages p ON p.row = w.rowid"
+            " WHERE passage_words MATCH ? ORDER BY w.rank LIMIT ?",
+            (" OR ".join(words), k),
+        )
+        return [(passage_id, -rank) for passage_id, rank in rows]
 
     def passages_where(self, condition: str, values: tuple[object, ...]) -> list[Passage]:
         """For the rest of this room: passages ``p`` under a condition of SQL."""

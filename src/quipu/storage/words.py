@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import unicodedata
+from collections.abc import Mapping, Sequence
 
 _WORD = re.compile(r"[^\W_]+")
 _STOP = frozenset(
@@ -74,15 +75,28 @@ def match_expression(connection: sqlite3.Connection, question: str) -> str:
     The rarest words are taken first. A frequent one is left out where three rarer ones remain, or where the lists of
     all words together would grow too long.
     """
-    words = list(dict.fromkeys(_WORD.findall(_plain(question))))
-    content = [word for word in words if word not in _STOP] or words
-    content = content[: 4 * _MOST]
+    content = content_words(question)
     if not content:
         return ""
-    marks = ",".join("?" * len(content))
-    seen = dict(connection.execute(f"SELECT term, doc FROM terms WHERE term IN ({marks})", content))
     # the last row number: as good as the count of pairs here, and found at once
     total = connection.execute("SELECT max(row) FROM pairs").fetchone()[0] or 0
+    return " OR ".join(map(quoted, chosen_words(seen_in(connection, content), total)))
+
+
+def content_words(question: str) -> list[str]:
+    """The words of a question that may be searched for, each once."""
+    words = list(dict.fromkeys(_WORD.findall(_plain(question))))
+    return ([word for word in words if word not in _STOP] or words)[: 4 * _MOST]
+
+
+def seen_in(connection: sqlite3.Connection, words: Sequence[str]) -> dict[str, int]:
+    """How many pairs of a record hold each of these words; those that none holds are missing."""
+    marks = ",".join("?" * len(words))
+    return dict(connection.execute(f"SELECT term, doc FROM terms WHERE term IN ({marks})", list(words)))
+
+
+def chosen_words(seen: Mapping[str, int], total: int) -> list[str]:
+    """The words that are searched for, of those that so many of ``total`` pairs hold."""
     longest = max(_SHORT, _TOO_FREQUENT * total)
     kept: list[str] = []
     rows = 0
@@ -91,14 +105,17 @@ def match_expression(connection: sqlite3.Connection, question: str) -> str:
         if len(kept) >= _FEW and (rows > _ROWS or (len(kept) >= _ENOUGH and seen[word] > longest)):
             break
         kept.append(word)
-    return " OR ".join(f'"{word}"' for word in kept)
+    return kept
 
 
-def quoted_words(question: str) -> str:
-    """Its words of content, quoted and joined by OR, without a look at how frequent they are."""
-    words = list(dict.fromkeys(_WORD.findall(_plain(question))))
-    content = [word for word in words if word not in _STOP] or words
-    return " OR ".join(f'"{word}"' for word in content[:_MOST])
+def quoted(word: str) -> str:
+    """A word that FTS5 takes for nothing else."""
+    return f'"{word}"'
+
+
+def quoted_words(question: str) -> list[str]:
+    """Its words of content, quoted, without a look at how frequent they are."""
+    return [quoted(word) for word in content_words(question)[:_MOST]]
 
 
 def _plain(text: str) -> str:
