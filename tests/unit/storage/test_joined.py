@@ -18,7 +18,7 @@ from quipu.storage.passage_vectors import PassageTokens, put, search_ids
 from quipu.storage.store import Store
 
 PLACES = ("harbour", "market", "tower", "bridge", "garden", "school", "mill", "station")
-ASKED = [f"How long is the {place}?" for place in PLACES] + ["When was the old mill built?", "Which tower leans?"]
+ASKED = [f"How long is the {place}?" for place in PLACES[:3]] + ["When was the old mill built?", "Which tower leans?"]
 
 
 def document_of(number: int, answer: str = "") -> tuple[Document, list[Passage], list[QAPair]]:
@@ -58,7 +58,7 @@ def answers(path: Path | list[Path]) -> list[Answer]:
         return memory.ask_many(ASKED, method="lookup", min_probability=0.0)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_memory_in_parts_answers_as_the_whole(tmp_path: Path, seed: int) -> None:
     """Else parts are searched one by one, or ranked by counts that hold within one part alone."""
     chance = random.Random(seed)
