@@ -30,6 +30,7 @@ from quipu.models.protocols import (
 from quipu.models.remote.settings import LlmSettings, key_of
 from quipu.records import QAPair
 from quipu.settings import from_mapping
+from quipu.storage.index import Index
 from quipu.storage.joined import open_joined
 from quipu.storage.store import Store
 
@@ -160,6 +161,7 @@ def _begun(path: Path, models: Models, settings: GenerateSettings, llm: LlmSetti
     if (path / "manifest.json").exists():
         store = Store.open(path)
         if store.journal_has("finished"):
+            Index.bring_up_to_date(store)  # whoever finished it may have been killed before it made the index
             store.close()
             raise InputError(
                 f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name"
