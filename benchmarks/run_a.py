@@ -19,7 +19,7 @@ from common import ask, batches, language_model, milliseconds, quality, recall, 
 from figures import Figure, Result, share
 from quipu.building.answers import candidates
 from quipu.building.consistency import Question, read_back
-from quipu.building.pipeline import GenerateSettings
+from quipu.building.settings import GenerateSettings
 from quipu.evaluation.metrics import mean_score, normalize_answer
 from quipu.evaluation.tasks.open_domain import spread
 from quipu.language.sentences import sentences

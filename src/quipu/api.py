@@ -15,7 +15,7 @@ from quipu.building.documents import add_documents
 from quipu.building.generated import make_pairs
 from quipu.building.outcome import BuildReport
 from quipu.building.pairs import add_pairs_file
-from quipu.building.pipeline import GenerateSettings
+from quipu.building.settings import GenerateSettings
 from quipu.errors import InputError
 from quipu.memory import Memory
 from quipu.models.bundle import Models, sha256_of

@@ -16,8 +16,9 @@ from quipu.answering.retrieve import Method
 from quipu.answering.scoring import Calibration
 from quipu.answering.session import Session, check_encoder
 from quipu.answering.settings import AnswerSettings
-from quipu.building.builder import Builder, Progress, is_finished, naming_unfinished, stored_settings, unfinished
+from quipu.building.builder import Builder, Progress, naming_unfinished, stored_settings, unfinished
 from quipu.building.documents import add_documents, code_passages, take_in
+from quipu.building.facts import facts
 from quipu.building.generated import make_pairs
 from quipu.building.growing import grow, refused_in
 from quipu.building.outcome import BuildReport
@@ -28,8 +29,7 @@ from quipu.errors import InputError, QuipuError
 from quipu.models.bundle import Models
 from quipu.records import Answer, Hit, QAPair
 from quipu.records.shown import Shown
-from quipu.storage import passage_vectors
-from quipu.storage.feedback import Feedback, count_feedback, feedback_in, keep_feedback
+from quipu.storage.feedback import Feedback, feedback_in, keep_feedback
 from quipu.storage.files import keep_file, listed
 from quipu.storage.index import Index, Rebuilding
 from quipu.storage.interchange import export_memory
@@ -364,20 +364,7 @@ class Memory(Shown):
 
     def info(self) -> dict[str, Any]:
         """Counts, models, settings, threshold, and bytes on disk."""
-        self.store.connection  # noqa: B018 - of several memories none: InputError
-        files = {file.name: file.stat().st_size for file in sorted(self.path.iterdir()) if file.is_file()}
-        return {
-            "path": str(self.path),
-            "counts": self.store.counts(),
-            "coded": dict(zip(("passages", "tokens", "bytes"), passage_vectors.count(self.store), strict=True)),
-            "dropped": self.store.verdict_counts(),
-            "marked": count_feedback(self.store),
-            "models": self.store.models,
-            "settings": dict(self.store.manifest.get("settings", {})),
-            "calibration": self._opened.calibration_facts(),
-            "bytes": {**files, "total": sum(files.values())},
-            "finished": is_finished(self.store),
-        }
+        return facts(self.store, self._opened.calibration_facts())
 
     def reencode(self, *, progress: Progress | None = None) -> int:
         """Make every key anew with this memory's encoder, where it was built with another (version); how many.
@@ -400,13 +387,8 @@ class Memory(Shown):
         """Check everything (see ``quipu.storage.verify``); ``repair`` closes and reopens this memory."""
         if not repair:
             return verify_memory(self.path)
-        session = self._opened
-        session.store.close()
-        session.forget()
-        try:
+        with self._opened.closed():
             return verify_memory(self.path, repair=True)
-        finally:
-            session.store = Store.open(self.path, read_only=session.store.read_only)
 
     def export(self, path: str | Path) -> int:
         """Write the whole memory to a .jsonl or .parquet file; how many pairs."""

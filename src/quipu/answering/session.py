@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from quipu.answering.answerer import Answerer
@@ -43,6 +44,16 @@ class Session:
     def forget(self) -> None:
         """Load everything anew when it is needed next."""
         self._index = self._encoder = self._answerer = None
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Lets the files go for a while, and opens them again whatever happens."""
+        self.store.close()
+        self.forget()
+        try:
+            yield
+        finally:
+            self.store = Store.open(self.store.path, read_only=self.store.read_only)
 
     @property
     def settings(self) -> AnswerSettings:

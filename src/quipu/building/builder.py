@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from quipu.building.outcome import BuildReport
-from quipu.building.pipeline import GenerateSettings
+from quipu.building.settings import GenerateSettings
 from quipu.models.bundle import Models
 from quipu.models.protocols import SupportsJudge, SupportsPropose, SupportsRead, SupportsWrite
 from quipu.records import Answer

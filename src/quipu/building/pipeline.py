@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
-from quipu.building.answers import LIMIT, candidates
+from quipu.building.answers import candidates
 from quipu.building.consistency import Question, local_filter, read_back, well_formed
 from quipu.building.dedup import deduplicate
 from quipu.building.proposing import Lost, opinions, proposed
 from quipu.building.readback import Settled
 from quipu.building.scoring import UNEXPECTED
+from quipu.building.settings import GenerateSettings
 from quipu.building.wording import anchored, subject_of, understood
 from quipu.corpus.passages import asks, sentences_of
-from quipu.errors import SettingsError
 from quipu.language.sentences import sentence_at
 from quipu.models.keys import KeyKind, key_text
 from quipu.models.protocols import (
@@ -34,50 +33,6 @@ from quipu.records import Candidate, Passage, QAPair, Span, Verdict
 from quipu.text import normalize_answer
 
 SUBJECT_WORDS = 5  # of a heading that is put in front of a question
-Filter = Literal["local", "global"]
-Ambiguous = Literal["drop", "mark"]
-
-
-@dataclass(frozen=True, slots=True)
-class GenerateSettings:
-    """How pairs are made; stored in the memory's manifest."""
-
-    candidates_per_passage: int = LIMIT
-    questions_per_passage: int | None = None  # None: one for every candidate
-    top_p: float | None = None  # None: greedy; 0.6 where several questions are asked about one span
-    seed: int = 0
-    pair_threshold: float = 0.4  # least probability that a pair of the language model is good
-    agreement: float = 0.5  # of the span that it asked about and its own answer: token F1, or one holds the other
-    filter_threshold: float = 0.6  # token F1 of another reader's answer and the pair's
-    filter: Filter = "local"  # "global": the finished memory's passages are asked too
-    ambiguous: Ambiguous = "drop"  # what becomes of a pair that another passage answers otherwise
-    key_kind: KeyKind = "both"
-    batch: int = 16  # passages per transaction; the language model decodes about four at a time on each core
-
-    def __post_init__(self) -> None:
-        if self.questions_per_passage is not None and self.questions_per_passage < 1:
-            raise SettingsError(f"questions per passage must be 1 or more, not {self.questions_per_passage}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise SettingsError(f"top_p must be above 0 and at most 1, not {self.top_p}")
-        if self.filter not in ("local", "global") or self.ambiguous not in ("drop", "mark"):
-            raise SettingsError(
-                f"the filter is local or global and ambiguous pairs are dropped (drop) or marked (mark), "
-                f"not {self.filter!r} and {self.ambiguous!r}"
-            )
-        for name in ("pair_threshold", "agreement", "filter_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingsError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
-        if self.candidates_per_passage < 1 or self.batch < 1:
-            raise SettingsError("candidates per passage and the batch must be 1 or more")
-
-    def to_json(self) -> dict[str, int | float | str | None]:
-        """A plain dictionary."""
-        return asdict(self)
-
-    @property
-    def per_span(self) -> int:
-        """Questions about one span: several only where more are wanted than a passage has candidates."""
-        return -(-(self.questions_per_passage or 1) // self.candidates_per_passage)
 
 
 @dataclass(frozen=True, slots=True)

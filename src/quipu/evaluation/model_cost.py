@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from quipu.building.pipeline import GenerateSettings
+from quipu.building.settings import GenerateSettings
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import sentences_of, split, structured
 from quipu.errors import InputError

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tests.handmade import NumberModel, NumberReader, NumberWriter, WordEncoder
 
-from quipu.building.pipeline import Generated, GenerateSettings, generate, key_texts
+from quipu.building.pipeline import Generated, generate, key_texts
+from quipu.building.settings import GenerateSettings
 from quipu.errors import SettingsError
 from quipu.models.protocols import Written
 from quipu.records import Candidate, Document, Mark, Passage, QAPair, Span

@@ -11,7 +11,8 @@ from tests.handmade import NumberReader, NumberWriter, WordEncoder
 from quipu.building.answers import by_rule
 from quipu.building.consistency import local_filter, well_formed
 from quipu.building.dedup import deduplicate
-from quipu.building.pipeline import GenerateSettings, generate
+from quipu.building.pipeline import generate
+from quipu.building.settings import GenerateSettings
 from quipu.models.protocols import Reading
 from quipu.records import Document, Passage, QAPair, Span
 from quipu.text import normalize_answer
