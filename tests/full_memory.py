@@ -35,7 +35,7 @@ def made(path: Path) -> Path:
     with quipu.build([docs], path, pairs=ready, **models()) as memory:  # type: ignore[arg-type]
         store = memory.store
         generated = [pair for _, pair in store.pairs() if pair.span is not None]
-        document = next(iter(store.documents()))
+        document = next(item for item in store.documents() if item.text)
         add_support(store, [(generated[-1].id, document.id, generated[-1].span)])  # type: ignore[list-item]
         mark_ambiguous(store, [(generated[1].id, generated[2].id)])
         for number, passage in enumerate(store.passages()):

@@ -45,6 +45,8 @@ VERBS = {
     "token": ("token:group", "Make, list and revoke the tokens of `quipu serve`."),
     "verify": ("memory:verify", "Check every hash, span, vector and count."),
     "export": ("memory:export", "Write a whole memory into one file."),
+    "shard": ("shards:shard", "Cut a memory into several smaller ones, by document."),
+    "merge": ("shards:merge", "Put memories together into a new one."),
     "import": ("memory:import_", "Make a memory from an exported file."),
     "calibrate": ("evaluate:calibrate", "Fit how probable an answer is, and when to hold it back."),
     "microworld": ("evaluate:microworld", "Write an invented world with known answers."),

@@ -10,21 +10,17 @@ import itertools
 import json
 import os
 import secrets
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from quipu.errors import InputError, MemoryLocked, MissingExtra, QuipuError
-from quipu.storage.index import Index
-from quipu.storage.manifest import replace_manifest, sync_folder
-from quipu.storage.opening import lock
+from quipu.errors import InputError, MissingExtra, QuipuError
+from quipu.storage.making import making
+from quipu.storage.manifest import sync_folder
 from quipu.storage.rows import UNUSABLE, Importer, exported, last_rows
-from quipu.storage.schema import FORMAT_VERSION, list_gone
 from quipu.storage.store import Store
-from quipu.storage.verify import problems_of
 
 VERSION = 2
 _BATCH = 1024
@@ -90,29 +86,10 @@ def import_memory(path: Path, into: Path) -> int:
     lines = enumerate(_read_parquet(path) if path.suffix == ".parquet" else _read_jsonl(path), start=1)
     first = next(lines, None)
     manifest, given = _head(path, first[1] if first else b"")
-    try:
-        beside = _place_beside(into)
-        try:
-            with Store.create(beside, width=manifest["width"], models=manifest["models"]) as store:
-                digest = hashlib.sha256(first[1] + b"\n" if first else b"")
-                _restore(store, path, lines, digest, given)
-                store.manifest = replace_manifest(beside, {**manifest, "format": FORMAT_VERSION})
-                Index.rebuild(store)
-                for problem in problems_of(store):
-                    raise InputError(f"{path} cannot be used: {problem.kind} {problem.where}: {problem.what}")
-                count = store.count()
-            os.replace(beside, into)
-            sync_folder(into.absolute().parent)
-            return count
-        except MemoryLocked:  # by another import, whose folder it is
-            raise
-        except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise InputError(
-            f"{into} cannot be made ({error.strerror or error}); is there room, and does no other import make it?"
-        ) from error
+    with making(into, manifest, str(path)) as store:
+        digest = hashlib.sha256(first[1] + b"\n" if first else b"")
+        _restore(store, path, lines, digest, given)
+        return store.count()
 
 
 def _head(path: Path, line: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -149,32 +126,29 @@ def _restore(
     InputError names the line.
     """
     importer, counts = Importer(store), Counter({"memory": 1})
-    with store.transaction():
-        for number, line in lines:
-            try:
-                row = json.loads(line)
-                kind = row.pop("record")
-                if kind == "end":
-                    _close(row, counts, digest.hexdigest())
-                    if next(lines, None) is not None:
-                        raise ValueError("something stands behind the closing record")
-                    break
-                importer.add(kind, row)
-            except UNUSABLE as error:
-                if isinstance(error, QuipuError):
-                    raise
-                what = f"it lacks {error}" if isinstance(error, KeyError) else error
-                raise InputError(f"{path}, line {number}: cannot be used ({what})") from error
-            counts[kind] += 1
-            digest.update(line + b"\n")
-        else:
-            raise InputError(f"{path}: its end is missing (no closing record); the file was cut, export it again")
+    for number, line in lines:
         try:
-            importer.go_on_after(given)
-        except ValueError as error:
-            raise InputError(f"{path}, line 1: cannot be used ({error})") from error
-        store.index_passages()
-        list_gone(store.connection)
+            row = json.loads(line)
+            kind = row.pop("record")
+            if kind == "end":
+                _close(row, counts, digest.hexdigest())
+                if next(lines, None) is not None:
+                    raise ValueError("something stands behind the closing record")
+                break
+            importer.add(kind, row)
+        except UNUSABLE as error:
+            if isinstance(error, QuipuError):
+                raise
+            what = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise InputError(f"{path}, line {number}: cannot be used ({what})") from error
+        counts[kind] += 1
+        digest.update(line + b"\n")
+    else:
+        raise InputError(f"{path}: its end is missing (no closing record); the file was cut, export it again")
+    try:
+        importer.go_on_after(given)
+    except ValueError as error:
+        raise InputError(f"{path}, line 1: cannot be used ({error})") from error
 
 
 def _close(row: dict[str, Any], counts: Counter[str], digest: str) -> None:
@@ -182,19 +156,6 @@ def _close(row: dict[str, Any], counts: Counter[str], digest: str) -> None:
         raise ValueError("the counts of the closing record are not those of the records; the file was changed")
     if row["sha256"] != digest:
         raise ValueError("the digest of the closing record is not that of the records; the file was changed")
-
-
-def _place_beside(into: Path) -> Path:
-    """Where the memory is made before it is moved into place, so that one that was killed is never taken for whole."""
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise InputError(f"{into} exists and is no empty folder; choose another name or remove it")
-    beside = into.absolute().with_name(into.name + ".importing")
-    if beside.is_symlink() or (beside.exists() and not beside.is_dir()):
-        raise InputError(f"{beside} is in the way; remove it")
-    if beside.exists():
-        os.close(lock(beside))  # MemoryLocked where another process is making it
-        shutil.rmtree(beside)
-    return beside
 
 
 def _read_jsonl(path: Path) -> Iterator[bytes]:

@@ -40,19 +40,28 @@ _TYPES: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL"
 
 
 def exported(store: Store) -> Iterator[tuple[str, Fields]]:
-    """Every row of every table, with its kind; a pair with its vector. Bytes as base64, metadata and notes as JSON."""
-    tables = {name for (name,) in store.connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    for kind, table in TABLES.items():
-        if table in tables:
-            known = columns(store.connection, table)
-            names = [name for name in known if name != "digest"]
-            keys = "row" if "row" in known else ", ".join(f'"{name}"' for name, is_key in known.items() if is_key)
-            listed = ", ".join(f'"{name}"' for name in names)
-            if kind == "pair":
-                names.append("vector")
-                listed += ", (SELECT vector FROM vectors v WHERE v.row = pairs.row)"
-            for values in store.connection.execute(f"SELECT {listed} FROM {table} ORDER BY {keys}"):
-                yield kind, {name: _plain(value) for name, value in zip(names, values, strict=True)}
+    """Every row of every table, with its kind."""
+    for kind in TABLES:
+        for row in rows_of(store, kind):
+            yield kind, row
+
+
+def rows_of(store: Store, kind: str) -> Iterator[Fields]:
+    """Every row of a kind; a pair with its vector. Bytes as base64, metadata and notes as JSON."""
+    table = TABLES[kind]
+    if not store.connection.execute(
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", (table,)
+    ).fetchone():
+        return
+    known = columns(store.connection, table)
+    names = [name for name in known if name != "digest"]
+    keys = "row" if "row" in known else ", ".join(f'"{name}"' for name, is_key in known.items() if is_key)
+    listed = ", ".join(f'"{name}"' for name in names)
+    if kind == "pair":
+        names.append("vector")
+        listed += ", (SELECT vector FROM vectors v WHERE v.row = pairs.row)"
+    for values in store.connection.execute(f"SELECT {listed} FROM {table} ORDER BY {keys}"):
+        yield {name: _plain(value) for name, value in zip(names, values, strict=True)}
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ import pytest
 
 from quipu.errors import InputError, MemoryLocked, MissingExtra
 from quipu.records import Document, Mark, Passage, QAPair, Span, Verdict
-from quipu.storage import interchange
+from quipu.storage import interchange, making
 from quipu.storage.digests import TABLES
 from quipu.storage.files import KnownFile, keep_file
 from quipu.storage.index import Index
@@ -302,7 +302,7 @@ def test_an_import_that_fails_leaves_nothing_and_two_do_not_meet(
     with rich(tmp_path / "m") as store:
         export_memory(store, tmp_path / "a.jsonl")
     with monkeypatch.context() as patch:
-        patch.setattr(interchange.Index, "rebuild", lambda store: (_ for _ in ()).throw(OSError(28, "No space left")))  # type: ignore[attr-defined]
+        patch.setattr(making.Index, "rebuild", lambda store: (_ for _ in ()).throw(OSError(28, "No space left")))  # type: ignore[attr-defined]
         with pytest.raises(InputError, match=r"cannot be made .No space left"):
             import_memory(tmp_path / "a.jsonl", tmp_path / "n")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.jsonl", "m"]
