@@ -160,8 +160,8 @@ def _begun(path: Path, models: Models, settings: GenerateSettings, llm: LlmSetti
     """A new store, or the one of an interrupted build with the same settings and encoder."""
     if (path / "manifest.json").exists():
         store = Store.open(path)
+        Index.bring_up_to_date(store)  # whoever stored the last pairs may have been killed before it made the index
         if store.journal_has("finished"):
-            Index.bring_up_to_date(store)  # whoever finished it may have been killed before it made the index
             store.close()
             raise InputError(
                 f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name"

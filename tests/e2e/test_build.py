@@ -17,6 +17,7 @@ from tests.handmade import NumberModel, WordEncoder, models, spoken
 import quipu
 from quipu.errors import InputError, SettingsError
 from quipu.records import QAPair
+from quipu.storage.store import Store
 
 CANAL = "The canal was opened in 1869. Its length is 193 kilometres.\n\nThe toll was 200 francs a ton."
 TEA = "Tea came to Japan in 1191. Tea came to India in 1848."
@@ -49,6 +50,11 @@ def test_documents_become_answers_with_their_source(tmp_path: Path) -> None:
     index.unlink()  # as a kill between the last pair and the index would have left it
     with pytest.raises(InputError, match="finished memory"):
         quipu.build([docs], tmp_path / "m", **models())
+    assert index.exists()
+    with Store.open(tmp_path / "m") as store, store.transaction():  # or between the last pair and the end
+        store.connection.execute("DELETE FROM journal WHERE key = 'finished'")
+    index.unlink()
+    quipu.build([docs], tmp_path / "m", **models()).close()
     assert index.exists()
 
 

@@ -237,7 +237,7 @@ def test_the_command_line(
 ) -> None:
     path = memory.path
     memory.close()
-    monkeypatch.setattr("quipu.open", lambda path, read_only=False, settings=None: opened(path, read_only))
+    monkeypatch.setattr("quipu.open", lambda path, read_only=False, **_: opened(path, read_only))
     rows = [{"question": item.question, "answer": list(item.answers)} for item in asked()]
     questions = tmp_path / "questions.jsonl"
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))

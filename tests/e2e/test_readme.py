@@ -36,6 +36,8 @@ def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "docs" / "new.md").write_text("# Locks\n\nThe Panama Canal has locks at Gatun.\n", encoding="utf-8")
     (tmp_path / "questions.txt").write_text("When was the canal opened?\n", encoding="utf-8")
     (tmp_path / "asked.txt").write_text("When was the canal opened?\nWho was the queen of Mars?\n", encoding="utf-8")
+    labelled = '{"question": "When was the canal opened?", "answers": ["1869"]}\n'
+    (tmp_path / "labelled.jsonl").write_text(labelled, encoding="utf-8")
     (tmp_path / "pairs.csv").write_text("question,answer\nWho keeps the gates?,the harbour office\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -43,7 +45,7 @@ def folder(documents: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def commands(page: str) -> list[list[str]]:
     """Lines of shell blocks that run quipu by itself, except what takes hours, never ends, or asks a server."""
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [line for block in blocks(page, "sh") for line in block.replace("\\\n", " ").splitlines()]
     words = [shlex.split(line, comments=True) for line in lines if line.startswith("quipu ")]
     long = ("train", "calibrate", "eval", "demo", "bench", "watch", "serve")
     return [line[1:] for line in words if line[1] not in long and not any("://" in word for word in line)]

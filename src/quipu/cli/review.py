@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from quipu.cli.options import AsJson, MemoryPath
-from quipu.cli.terminal import print_json, print_table, remark, show
+from quipu.cli.terminal import print_json, print_table, prompt, remark, show
 from quipu.errors import InputError, MemoryLocked
 from quipu.places import located
 
@@ -265,29 +265,28 @@ def _yes(question: str) -> bool | None:
     return None if key == "q" else key == "y"
 
 
-def _key(prompt: str, known: str) -> str:
+def _key(text: str, known: str) -> str:
     """One of the ``known`` letters: the key pressed on a terminal, else the next line; "q" at the end of input."""
     while True:
         if sys.stdin.isatty() and sys.stdout.isatty():
-            sys.stdout.write(prompt)
-            sys.stdout.flush()
+            prompt(text)
             key = typer.getchar().lower()
             show(key)
             key = "q" if key in ("\x04", "") else key
         else:
-            key = _line(prompt, "q")[:1].lower()
+            key = _line(text, "q")[:1].lower()
         if key and key in known:
             return key
         remark(f"{', '.join(known[:-1])} or {known[-1]}, not {key!r}" if key else f"{', '.join(known)}")
 
 
-def _line(prompt: str, end: str = "") -> str:
+def _line(text: str, end: str = "") -> str:
     """The next line of input, without blanks around it; ``end`` where there is none."""
     with suppress(EOFError, UnicodeDecodeError):
         if sys.stdin.isatty() and sys.stdout.isatty():
             from quipu.cli.terminal import visible
 
-            return input(visible(prompt)).strip()
+            return input(visible(text)).strip()
         line = sys.stdin.readline()
         return line.strip() if line else end
     return end

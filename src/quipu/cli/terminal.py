@@ -50,6 +50,11 @@ def show(line: str = "") -> None:
     _write(visible(line), sys.stdout)
 
 
+def prompt(text: str) -> None:
+    """Text on stdout behind which somebody types on the same line."""
+    _write(visible(text), sys.stdout, end="")
+
+
 def show_text(text: str, stream: TextIO | None = None) -> None:
     """A text of several lines, on stdout unless another stream is given."""
     for line in text.split("\n"):
@@ -61,10 +66,10 @@ def remark(line: str) -> None:
     _write(visible(f"quipu: {' '.join(line.split())}"), sys.stderr)
 
 
-def _write(line: str, stream: TextIO) -> None:
+def _write(line: str, stream: TextIO, end: str = "\n") -> None:
     """A line, with escapes for letters that the stream's encoding has not."""
     encoding = stream.encoding or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    print(line.encode(encoding, "backslashreplace").decode(encoding), end=end, file=stream, flush=True)
 
 
 def log() -> Callable[[dict[str, Any]], None]:

@@ -39,8 +39,8 @@ class CTranslateWriter(LoadedModel):
 
     def __init__(self, name_or_path: str | Path) -> None:
         """Load and verify; MissingExtra without ctranslate2."""
-        super().__init__(name_or_path)
         self._library = library()
+        super().__init__(name_or_path)
         self._longest = int(self._settings["question_length"])
         self._tokenizer.enable_truncation(int(self._settings["max_length"]))
         self._model = translator(self._path, cores())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from quipu.models.ctranslate import translator
+from quipu.models.ctranslate import library, translator
 from quipu.models.folders import cores
 from quipu.models.loaded import LoadedModel
 from quipu.models.memory_input import Marks, joined, value_text
@@ -26,6 +26,7 @@ class CTranslateMemoryReader(LoadedModel):
 
     def __init__(self, name_or_path: str | Path) -> None:
         """Load and verify; MissingExtra without ctranslate2."""
+        library()
         super().__init__(name_or_path)
         settings = self._settings
         self.k, self.sentence = int(settings["k"]), bool(settings["sentence"])
