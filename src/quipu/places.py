@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from quipu.records import Dated, Evidence, NearestSentence
 
 SHOWN = 12  # characters of a pair's id: enough that no other begins so
 
@@ -27,3 +31,31 @@ def located(
         parts.append(f"characters {start}-{end}")
     parts += [" > ".join(path)] if path else []
     return ", ".join(parts)
+
+
+def located_evidence(evidence: Evidence) -> str:
+    """``located`` for where evidence stands."""
+    place, span = evidence.place, evidence.span
+    return located(
+        evidence.document, evidence.passage.title if evidence.passage else "", page=place.page, line=place.line,
+        headings=place.headings, start=span.start if span else None, end=span.end if span else None,
+    )  # fmt: skip
+
+
+def located_sentence(found: NearestSentence) -> str:
+    """``located`` for the sentence of a refusal."""
+    return located(
+        found.document, found.title, page=found.page, line=found.line, headings=found.headings, start=found.start,
+        end=found.end,
+    )  # fmt: skip
+
+
+def located_row(row: Mapping[str, Any]) -> str:
+    """``located`` for a place as ``Memory.why`` gives it."""
+    fields = ("document", "title", "page", "line", "headings", "start", "end")
+    return located(**{name: row[name] for name in fields})
+
+
+def dated(date: Dated) -> str:
+    """A source's date, and what is known by it."""
+    return {"document": "of ", "file": "changed ", "added": "added "}[date.by] + date.text

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from quipu.building.outcome import BuildReport
 from quipu.errors import InputError
-from quipu.places import located
+from quipu.places import dated, located_evidence, located_sentence
 from quipu.records import Answer, Dated, Evidence, Hit
 
 if TYPE_CHECKING:
@@ -120,21 +120,14 @@ def _answer(answer: Answer, page: _Page) -> None:
         if (near := answer.nearest) is not None:
             page.line(page.text("Perhaps:"))
             page.quote(page.text(near.sentence))
-            page.line(
-                page.text(
-                    located(
-                        near.document, near.title, page=near.page, line=near.line, headings=near.headings,
-                        start=near.start, end=near.end,
-                    )
-                )
-            )  # fmt: skip
+            page.line(page.text(located_sentence(near)))
         return
     page.line(page.strong(page.text(answer.text)), page.text(f"({', '.join([*trust, answer.route])})"))
     if answer.evidence:
         _evidence(answer.evidence[0], page, answer.date if answer.elsewhere else None)
     for item in answer.elsewhere[:_LISTED]:
         order = "" if item.newer is None else "newer, " if item.newer else "older, "
-        place = _place(item.evidence)
+        place = located_evidence(item.evidence)
         page.line(
             page.text("Elsewhere:"), page.strong(page.text(item.text)),
             page.text(f"({order}{place}{_dated(item.date)})"),
@@ -198,19 +191,11 @@ def _evidence(evidence: Evidence, page: _Page, date: Dated | None) -> None:
             page.text(passage.text[end:right] + ("…" if right < len(passage.text) else "")),
         )  # fmt: skip
     asked = f", asked as “{pair.question}” [{pair.id[:12]}]" if pair is not None else ""
-    page.line(page.text(f"{_place(evidence)}{_dated(date)}{asked}"))
-
-
-def _place(evidence: Evidence) -> str:
-    place, span = evidence.place, evidence.span
-    return located(
-        evidence.document, evidence.passage.title if evidence.passage else "", page=place.page, line=place.line,
-        headings=place.headings, start=span.start if span else None, end=span.end if span else None,
-    )  # fmt: skip
+    page.line(page.text(f"{located_evidence(evidence)}{_dated(date)}{asked}"))
 
 
 def _dated(date: Dated | None) -> str:
-    return "" if date is None else f", {({'document': 'of', 'file': 'changed', 'added': 'added'})[date.by]} {date.text}"
+    return "" if date is None else f", {dated(date)}"
 
 
 def _number(value: object) -> object:

@@ -13,7 +13,7 @@ from quipu.cli.llm_options import takes_llm
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.terminal import print_json, print_table, remark, shortened, show
 from quipu.errors import InputError, MemoryLocked, ServerError
-from quipu.places import SHOWN, located
+from quipu.places import SHOWN, dated, located_evidence, located_sentence
 
 if TYPE_CHECKING:
     from quipu.cli.questions import BadLine
@@ -180,7 +180,7 @@ def search(
         return
     rows = [
         (hit.rank, hit.score, hit.pair.id[:SHOWN], shortened(hit.pair.answer, 60), shortened(hit.pair.question, 90),
-         _place(place) if place.document else f"{hit.pair.origin} pair")
+         located_evidence(place) if place.document else f"{hit.pair.origin} pair")
         for hit, place in found
     ]  # fmt: skip
     print_table(rows, head=("rank", "score", "pair", "answer", "question", "source"))
@@ -287,11 +287,7 @@ def described(answer: Answer, together: int = 1) -> list[str]:
         if answer.nearest is not None:
             found = answer.nearest
             lines.append(f"    perhaps   {found.sentence}")
-            source = located(
-                found.document, found.title, page=found.page, line=found.line, headings=found.headings,
-                start=found.start, end=found.end,
-            )  # fmt: skip
-            lines.append(f"    source    {source}")
+            lines.append(f"    source    {located_sentence(found)}")
         elif answer.evidence:
             lines += _asked_as(answer.evidence[0], "nearest")
         return lines
@@ -304,7 +300,7 @@ def described(answer: Answer, together: int = 1) -> list[str]:
     if best.passage is not None and best.span is not None:
         lines.append(f"    quote     {_sentence(best)}")
     if best.document is not None:
-        lines.append(f"    source    {_place(best)}")
+        lines.append(f"    source    {located_evidence(best)}")
     elif best.pair is not None:
         lines.append(f"    source    none: the pair was {best.pair.origin}")
     if answer.elsewhere and answer.date is not None:
@@ -320,13 +316,8 @@ def disagreeing(item: Elsewhere) -> str:
 
 def source_of(evidence: Evidence, date: Dated | None) -> str:
     """Where evidence stands, and of when that is."""
-    source = _place(evidence) if evidence.document is not None else "a pair without a source"
+    source = located_evidence(evidence) if evidence.document is not None else "a pair without a source"
     return source if date is None else f"{source}, {dated(date)}"
-
-
-def dated(date: Dated) -> str:
-    """A source's date, and what is known by it."""
-    return {"document": "of ", "file": "changed ", "added": "added "}[date.by] + date.text
 
 
 def _asked_as(evidence: Evidence, label: str) -> list[str]:
@@ -338,14 +329,6 @@ def _asked_as(evidence: Evidence, label: str) -> list[str]:
     pair = evidence.pair
     shown = shortened(pair.question, 100) if pair.origin != "generated" or understood(pair.question) else "pair"
     return [f"    {label:<9} {shown} [{pair.id[:SHOWN]}]"]
-
-
-def _place(evidence: Evidence) -> str:
-    place, span = evidence.place, evidence.span
-    return located(
-        evidence.document, evidence.passage.title if evidence.passage else "", page=place.page, line=place.line,
-        headings=place.headings, start=span.start if span else None, end=span.end if span else None,
-    )  # fmt: skip
 
 
 def explained(answer: Answer) -> list[str]:

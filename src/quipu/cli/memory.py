@@ -11,7 +11,7 @@ from quipu.cli.llm_options import takes_llm
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.terminal import print_json, print_table, progress, remark, shortened, show
 from quipu.errors import InputError
-from quipu.places import located
+from quipu.places import located_row
 
 if TYPE_CHECKING:
     from quipu.models.remote.settings import LlmSettings
@@ -98,9 +98,8 @@ def why(
         facts = ("id", "origin", "generator", "generator_score", "filter_score", "added", "ambiguous")
         print_table([(name.replace("_", " "), known[name]) for name in facts if known[name] is not None])
         for place in known["evidence"]:
-            fields = ("document", "title", "page", "line", "headings", "start", "end")
             show()
-            show(f"{located(**{name: place[name] for name in fields})}")
+            show(located_row(place))
             if place["passage"] is not None:
                 start, end = place["start"] - place["passage_start"], place["end"] - place["passage_start"]
                 text = place["passage"]

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from quipu.cli.options import AsJson, MemoryPath
 from quipu.cli.terminal import print_json, print_table, prompt, remark, show
 from quipu.errors import InputError, MemoryLocked
-from quipu.places import located
+from quipu.places import located_row
 
 if TYPE_CHECKING:
     from quipu.building.review import Reviewer, Waiting
@@ -237,8 +237,7 @@ def _show_pair(opened: Memory, pair: QAPair, head: str) -> None:
             start, end = place["start"] - place["passage_start"], place["end"] - place["passage_start"]
             text = place["passage"]
             show("   " + " ".join(f"{text[:start]}»{text[start:end]}«{text[end:]}".split()))
-        fields = ("document", "title", "page", "line", "headings", "start", "end")
-        show(f"   {located(**{name: place[name] for name in fields})}")
+        show(f"   {located_row(place)}")
     if pair.document_id is None:
         show(f"   of no document ({pair.origin})")
 
