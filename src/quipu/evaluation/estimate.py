@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quipu.corpus import Skipped, read_documents
 from quipu.corpus.passages import split, structured
+from quipu.records import Passage
 from quipu.storage.codes import choose
 
 RECORD_BYTES = 2600.0  # of a generated pair with its words, vector, verdicts and share of the document
@@ -65,25 +66,31 @@ def of_documents(paths: Sequence[str | Path], width: int = 384) -> Estimate:
     thin pages count as often as they come.
     """
     began = time.perf_counter()
+    documents, passages, sample = sampled(paths, PROBE_PASSAGES)
+    reading = time.perf_counter() - began
+    parts = _built([passage.text for passage in sample]) if sample else [(0.0, 0.0)]
+    each = [seconds for seconds, _ in parts]
+    pairs = round(passages * sum(made for _, made in parts) / len(parts))
+    return _estimate(
+        documents, passages, pairs, [reading + passages * seconds for seconds in each], RECORD_BYTES * pairs, width
+    )
+
+
+def sampled(paths: Sequence[str | Path], most: int) -> tuple[int, int, list[Passage]]:
+    """How many documents and passages there are, all read and cut, and ``most`` of the passages, drawn evenly."""
     drawn, documents, passages = random.Random(0), 0, 0
-    sample: list[str] = []
+    sample: list[Passage] = []
     for item in read_documents(paths):
         if isinstance(item, Skipped):
             continue
         documents += 1
         for passage in split(structured(item)):
             passages += 1
-            if len(sample) < PROBE_PASSAGES:
-                sample.append(passage.text)
-            elif (place := drawn.randrange(passages)) < PROBE_PASSAGES:
-                sample[place] = passage.text
-    reading = time.perf_counter() - began
-    parts = _built(sample) if sample else [(0.0, 0.0)]
-    each = [seconds for seconds, _ in parts]
-    pairs = round(passages * sum(made for _, made in parts) / len(parts))
-    return _estimate(
-        documents, passages, pairs, [reading + passages * seconds for seconds in each], RECORD_BYTES * pairs, width
-    )
+            if len(sample) < most:
+                sample.append(passage)
+            elif (place := drawn.randrange(passages)) < most:
+                sample[place] = passage
+    return documents, passages, sample
 
 
 def _built(texts: Sequence[str]) -> list[tuple[float, float]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from quipu.building.settings import GenerateSettings
-from quipu.corpus import Skipped, read_documents
-from quipu.corpus.passages import sentences_of, split, structured
+from quipu.corpus.passages import sentences_of
 from quipu.errors import InputError
-from quipu.evaluation.estimate import MARGIN
+from quipu.evaluation.estimate import MARGIN, sampled
 from quipu.models.remote.prompts import Call, canonical, to_judge, to_read, to_write
 from quipu.models.remote.settings import LlmSettings
 from quipu.records import Passage
@@ -62,18 +60,7 @@ def of_model(paths: Sequence[str | Path], settings: LlmSettings, *, probe: bool 
     """
     if probe and "writer" not in settings.roles:
         raise InputError("--probe counts what the model writes: it needs the role writer")
-    documents = passages = 0
-    drawn, sample = random.Random(0), list[Passage]()
-    for item in read_documents(paths):
-        if isinstance(item, Skipped):
-            continue
-        documents += 1
-        for passage in split(structured(item)):
-            passages += 1
-            if len(sample) < PROBED:
-                sample.append(passage)
-            elif (place := drawn.randrange(passages)) < PROBED:
-                sample[place] = passage
+    documents, passages, sample = sampled(paths, PROBED)
     if not sample:
         raise InputError("nothing to estimate: no document can be read")
     if probe:
