@@ -14,8 +14,8 @@ from quipu.answering.answerer import Answerer
 from quipu.building.builder import Builder
 from quipu.building.generated import add_targeted
 from quipu.building.global_consistency import PASSAGES
+from quipu.building.proposing import knowing
 from quipu.errors import InputError
-from quipu.models.protocols import SupportsPlaced
 from quipu.records import Answer, Span
 from quipu.storage.passage_vectors import search_passages
 from quipu.text import from_json
@@ -63,9 +63,7 @@ def grow(
             report["answered_now"] += 1
             continue
         passages = [passage for passage, _ in search_passages(builder.store, question, PASSAGES)]
-        reader = builder.reader()
-        if isinstance(reader, SupportsPlaced):
-            reader = reader.placed(passages)
+        reader = knowing(builder.reader(), passages)
         readings = reader.read([question] * len(passages), [passage.text for passage in passages])
         found = [at for at, reading in enumerate(readings) if reading.start >= 0]  # words that stand there
         best = max(found, key=lambda at: readings[at].score, default=None)

@@ -14,7 +14,8 @@ from quipu.answering.accounted import phrases, unaccounted
 from quipu.answering.answerer import Answerer
 from quipu.building.builder import Builder
 from quipu.building.pipeline import Generated
-from quipu.models.protocols import Keys, SupportsPlaced, SupportsReadMany
+from quipu.building.proposing import knowing
+from quipu.models.protocols import Keys, SupportsReadMany
 from quipu.models.word_table import WordSimilarity
 from quipu.records import Passage, QAPair, Verdict
 from quipu.text import normalize_answer, token_f1
@@ -57,9 +58,7 @@ def judge(builder: Builder, answerer: Answerer, pair: QAPair, key: Keys, passage
 
 def _read(builder: Builder, questions: Sequence[str], passage: Passage) -> list[str]:
     """What the reader answers to questions over the passage, "" where nothing; a language model is told its title."""
-    reader = builder.reader()
-    if isinstance(reader, SupportsPlaced):
-        reader = reader.placed([passage])
+    reader = knowing(builder.reader(), [passage])
     if isinstance(reader, SupportsReadMany):
         (readings,) = reader.read_many([passage.text], [questions], titles=[passage.about()])
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from quipu.building.answers import candidates
 from quipu.building.consistency import Question, local_filter, read_back, well_formed
 from quipu.building.dedup import deduplicate
-from quipu.building.proposing import Lost, opinions, proposed
+from quipu.building.proposing import Lost, knowing, opinions, proposed
 from quipu.building.readback import Settled
 from quipu.building.scoring import UNEXPECTED
 from quipu.building.settings import GenerateSettings
@@ -290,10 +290,10 @@ def _read(
     alive: Sequence[_Made], reader: SupportsRead, settings: GenerateSettings
 ) -> tuple[list[_Made], list[Verdict]]:
     """What a reader of its own says of another model's questions: each pair stays as it was made."""
-    if external := isinstance(reader, SupportsPlaced):  # which says nothing of how sure it is
-        reader = reader.placed(item.passage for item in alive)
+    external = isinstance(reader, SupportsPlaced)  # which says nothing of how sure it is
     read = local_filter(
-        [item.pair for item in alive], [item.passage.text for item in alive], reader,
+        [item.pair for item in alive], [item.passage.text for item in alive],
+        knowing(reader, (item.passage for item in alive)),
         threshold=settings.filter_threshold,
     )  # fmt: skip
     scores = [None if external else score for _, score in read]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from quipu.corpus.passages import sentences_of
-from quipu.models.protocols import SupportsJudge, SupportsPropose
+from quipu.models.protocols import SupportsJudge, SupportsPlaced, SupportsPropose, SupportsRead
 from quipu.records import Passage, QAPair, Span, Verdict, content_id
 
 
@@ -37,6 +37,11 @@ def proposed(
             verdict = Verdict(name, "well_formed", False, None, item.reason, item.answer or None)
             lost[name] = Lost(verdict, passage)
     return pairs, list(lost.values())
+
+
+def knowing(reader: SupportsRead, passages: Iterable[Passage]) -> SupportsRead:
+    """The reader for these passages: one that keeps what it is told must know whose text that is."""
+    return reader.placed(passages) if isinstance(reader, SupportsPlaced) else reader
 
 
 def opinions(pairs: Sequence[tuple[QAPair, Passage]], judge: SupportsJudge) -> list[Verdict]:
