@@ -160,18 +160,16 @@ def _begun(path: Path, models: Models, settings: GenerateSettings, llm: LlmSetti
     """A new store, or the one of an interrupted build with the same settings and encoder."""
     if (path / "manifest.json").exists():
         store = Store.open(path)
-        Index.bring_up_to_date(store)  # whoever stored the last pairs may have been killed before it made the index
-        if store.journal_has("finished"):
-            store.close()
-            raise InputError(
-                f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name"
-            )
-        asked = store.manifest.get("settings", {}).get(BEGUN_WITH)
-        if stored_settings(store) != settings or asked != (llm.identity if llm else None):
-            store.close()
-            raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
         try:
             store.begin_writing()
+            Index.bring_up_to_date(store)  # whoever stored the last pairs may have been killed before it made the index
+            if store.journal_has("finished"):
+                raise InputError(
+                    f"{path} is a finished memory; add to it with: quipu add {path} DOCS, or choose another name"
+                )
+            asked = store.manifest.get("settings", {}).get(BEGUN_WITH)
+            if stored_settings(store) != settings or asked != (llm.identity if llm else None):
+                raise InputError(f"{path} was begun with other settings; give the same ones, or choose another name")
             check_encoder(store, models.encoder())
         except BaseException:
             store.close()
