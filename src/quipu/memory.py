@@ -33,7 +33,6 @@ from quipu.storage.feedback import Feedback, feedback_in, keep_feedback
 from quipu.storage.files import keep_file, listed
 from quipu.storage.index import Index, Rebuilding
 from quipu.storage.interchange import export_memory
-from quipu.storage.joined import JoinedStore
 from quipu.storage.provenance import coverage, why
 from quipu.storage.store import Store
 from quipu.storage.transactions import naming_damage
@@ -196,8 +195,7 @@ class Memory(Shown):
                 questions, k=k, method=method, rerank=rerank, min_probability=min_probability, precision=precision,
                 budget_ms=budget_ms, prefer=prefer,
             )  # fmt: skip
-            answers = naming_unfinished(self.store, answers)
-            return [self.store.named(item) for item in answers] if isinstance(self.store, JoinedStore) else answers
+            return [self.store.named(item) for item in naming_unfinished(self.store, answers)]
 
     def promised(self, precision: float, method: AskMethod = "cascade", *, rerank: bool = False) -> Promise:
         """The threshold for a wanted precision, by this memory's calibration or the one that ships.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from quipu.errors import FormatError, InputError
+from quipu.records import Answer
 from quipu.storage.manifest import is_whole, manifest_stamp, read_manifest, replace_manifest, write_manifest
 from quipu.storage.opening import connect, lock
 from quipu.storage.pairs import Pairs
@@ -56,6 +57,10 @@ class Store(Pairs):
     def members(self) -> tuple[Store, ...]:
         """This one; of several that are asked together all of them."""
         return (self,)
+
+    def named(self, answer: Answer) -> Answer:
+        """The answer as it is; of several memories, its sources named by theirs."""
+        return answer
 
     def home(self, document_id: str | None = None, pair_id: str | None = None) -> Store:
         """The store that holds a document or a pair: this one, or one of several that are asked together."""
