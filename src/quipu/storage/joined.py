@@ -26,7 +26,7 @@ from quipu.storage.store import Store
 from quipu.storage.transactions import Transactions
 from quipu.storage.words import chosen_words, content_words, quoted, seen_in
 
-_KEPT_WHERE_EQUAL = ("settings", "answering", "calibration", "spans")
+KEPT_WHERE_EQUAL = ("settings", "answering", "calibration", "spans")
 _HOMES = 100_000  # texts of which it is remembered where they are
 
 
@@ -41,11 +41,7 @@ class JoinedStore(Store):
         if len(set(paths)) < len(paths):
             raise InputError(f"{self.path}: a memory is named twice")
         for member in members:
-            if member.format < FORMAT_VERSION:
-                raise InputError(
-                    f"{member.path} was made by an older quipu, and is asked together with others when it is of this "
-                    f"format: quipu export {member.path} FILE, quipu import FILE"
-                )
+            check_format(member)
         self._take_in()
         self._seen = -1
         self._home_of = lru_cache(_HOMES)(self._look_for)
@@ -320,6 +316,15 @@ def open_joined(paths: Sequence[Path]) -> JoinedStore:
         raise
 
 
+def check_format(store: Store) -> None:
+    """InputError for a memory of an older format, whose rows do not stand beside those of this one."""
+    if store.format < FORMAT_VERSION:
+        raise InputError(
+            f"{store.path} was made by an older quipu; make one of this format of it: quipu export {store.path} FILE, "
+            "quipu import FILE"
+        )
+
+
 def shared_manifest(stores: Sequence[Store]) -> dict[str, Any]:
     """What several memories say alike. InputError where their keys are of different encoders, or being made anew.
 
@@ -338,7 +343,7 @@ def shared_manifest(stores: Sequence[Store]) -> dict[str, Any]:
                 f"compare. Make them anew with one encoder: quipu reencode {store.path}"
             )
     shared = {"width": first.width, "models": dict(first.models), "format": FORMAT_VERSION}
-    for key in _KEPT_WHERE_EQUAL:
+    for key in KEPT_WHERE_EQUAL:
         said = [store.manifest.get(key) for store in stores]
         if key == "spans":  # a memory of pairs alone says none
             said = [item for item in said if item is not None]

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quipu.errors import InputError
-from quipu.storage.joined import shared_manifest
+from quipu.storage.joined import KEPT_WHERE_EQUAL, check_format, shared_manifest
 from quipu.storage.making import making
 from quipu.storage.rows import TABLES, Fields, Importer, exported, last_rows, rows_of
-from quipu.storage.schema import FORMAT_VERSION
 from quipu.storage.store import Store
 
 Numbers = Mapping[str, NDArray[np.int64]]
@@ -26,7 +25,6 @@ _KEYS = {
     "review": ("pair", "decision", "by", "at"), "rejected": ("normal", "source"), "call": ("key",),
 }  # fmt: skip
 _EVERYWHERE = ("rejected", "feedback")  # what people said holds in every part
-_WHERE_EQUAL = ("answering", "calibration", "spans")
 
 
 def shard(store: Store, folder: Path, parts: int) -> list[tuple[Path, int]]:
@@ -36,7 +34,7 @@ def shard(store: Store, folder: Path, parts: int) -> list[tuple[Path, int]]:
     ``merge`` gives back the same content. Which part has what depends on the content alone. InputError where so many
     parts cannot be made.
     """
-    _check_format(store)
+    check_format(store)
     manifest = {key: value for key, value in store.manifest.items() if key != "digest"}
     paths = [folder / f"{store.path.stem}-{part + 1}-of-{parts}.quipu" for part in range(parts)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,11 +58,11 @@ def merge(stores: Sequence[Store], into: Path, *, newest: bool = False) -> int:
     last. Calibration and settings of answering are kept where all have the same, those of building are the first's.
     """
     for store in stores:
-        _check_format(store)
+        check_format(store)
     shared = shared_manifest(stores)
     manifest = {
         key: value for key, value in stores[0].manifest.items()
-        if key != "digest" and (key not in _WHERE_EQUAL or key in shared)
+        if key != "digest" and (key == "settings" or key not in KEPT_WHERE_EQUAL or key in shared)
     }  # fmt: skip
     with ExitStack() as stack:
         for store in stores:
@@ -250,11 +248,3 @@ def _latest_marks(stores: Sequence[Store]) -> dict[str, int]:
 
 def _all_finished(stores: Sequence[Store]) -> bool:
     return all(store.journal_has("finished") for store in stores)
-
-
-def _check_format(store: Store) -> None:
-    if store.format < FORMAT_VERSION:
-        raise InputError(
-            f"{store.path} was made by an older quipu; make one of this format of it: quipu export {store.path} FILE, "
-            "quipu import FILE"
-        )
