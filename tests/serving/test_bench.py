@@ -16,9 +16,18 @@ from tests.serving.conftest import Ran
 from tests.serving.test_client import listening
 
 from quipu import api
+from quipu.errors import ServerError
 from quipu.evaluation import served, served_process
 from quipu.evaluation.bounds import Bound, Run
 from quipu.evaluation.served_process import Load, ServerProcess
+
+
+@contextmanager
+def serving_here(memory: Path) -> Iterator[ServerProcess]:
+    """A server of this process, as if it were in one of its own."""
+    with listening(memory) as url:
+        parts = urlsplit(url)
+        yield ServerProcess(SimpleNamespace(pid=1), str(parts.hostname), int(parts.port or 0), "harbour")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -29,9 +38,8 @@ def started(memory: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ..
     @contextmanager
     def serving(_: Load, *options: str, **__: object) -> Iterator[ServerProcess]:
         found.append(options)
-        with listening(memory) as url:
-            parts = urlsplit(url)
-            yield ServerProcess(SimpleNamespace(pid=1), str(parts.hostname), int(parts.port or 0), "harbour")  # type: ignore[arg-type]
+        with serving_here(memory) as server:
+            yield server
 
     real = api.open
     monkeypatch.setattr(api, "open", lambda path, **_: real(path, read_only=True, encoder=WordEncoder()))
@@ -90,11 +98,17 @@ def test_another_answer_is_noticed() -> None:
     assert served.is_same(one | {"probability": None}, one | {"probability": None})
 
 
-def test_load_goes_on_beside_something_else(memory: Path, started: list[tuple[str, ...]]) -> None:
+def test_load_goes_on_beside_something_else(memory: Path) -> None:
     """A client that ends sooner than what it stands beside measures an idle server."""
     load = Load(memory, ["How long is pier 3?"], options=(("method", "lookup"),))
-    with served_process.serving(load) as server:
+    with serving_here(memory) as server:
         with served_process.Beside(server.plan(load, 0.2, 2, 20.0)) as beside:
             while beside.seconds < 0.3:
                 time.sleep(0.01)
         assert beside.seconds >= 0.4 and {came.status for came in beside.came} == {200}
+
+
+def test_a_server_without_its_models_ends(memory: Path) -> None:
+    """One that stays, and is never ready, is waited for in vain by whoever started it."""
+    with pytest.raises(ServerError, match="ended before it was ready"), served_process.serving(Load(memory, ["?"])):
+        pass

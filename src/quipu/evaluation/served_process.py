@@ -159,7 +159,9 @@ def serving(
         server = ServerProcess(process, str(parts.hostname), int(parts.port or 0), str(name))
         until = time.monotonic() + _READY
         while not server.is_ready():
-            if time.monotonic() > until or process.poll() is not None:
+            if process.poll() is not None:
+                raise ServerError("the server ended before it was ready; its reason stands above")
+            if time.monotonic() > until:
                 raise ServerError("the server was not ready in time")
             time.sleep(0.02)
         yield server

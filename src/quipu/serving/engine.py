@@ -192,9 +192,11 @@ class Engine:
                 served.warm()
             self.why_not_ready = None
         except Exception as error:
-            traceback.print_exc()
+            self.why_not_ready = str(error)
+            if not isinstance(error, QuipuError):
+                traceback.print_exc()
+                self.why_not_ready = "the models could not be loaded"
             self.failed = True
-            self.why_not_ready = str(error) if isinstance(error, QuipuError) else "the models could not be loaded"
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self.size or self._closing, _IDLE)

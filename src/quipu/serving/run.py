@@ -25,7 +25,7 @@ _BACKLOG = 2_048
 
 
 class _Uvicorn(uvicorn.Server):
-    """Ends with exit code 0 when it is told to stop, and says when it listens."""
+    """Ends with exit code 0 when it is told to stop, and at once where its models cannot be loaded."""
 
     def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -34,6 +34,10 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._said()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end; asked ten times a second."""
+        return await super().on_tick(counter) or self._server.engine.failed
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Take no more questions at once; a second signal does not wait for those that are being answered.
@@ -48,7 +52,7 @@ class _Uvicorn(uvicorn.Server):
 def run(server: Server, started: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``started`` is told the URL once the server listens.
 
-    InputError where the address cannot be had.
+    InputError where the address cannot be had or the models cannot be loaded.
     """
     settings = server.context.settings
     listening, url = _listen(server)
@@ -64,7 +68,10 @@ def run(server: Server, started: Callable[[str], None]) -> None:
 
 
 def serve(server: Server, listening: socket.socket, started: Callable[[], None]) -> None:
-    """Answer what comes to a socket, in this process, until SIGTERM or SIGINT."""
+    """Answer what comes to a socket, in this process, until SIGTERM or SIGINT.
+
+    InputError where the models cannot be loaded.
+    """
     settings = server.context.settings
     config = uvicorn.Config(
         server.app, log_config=None, access_log=False, server_header=False, lifespan="on",
@@ -74,6 +81,8 @@ def serve(server: Server, listening: socket.socket, started: Callable[[], None])
         uds=None if settings.uds is None else str(settings.uds),
     )  # fmt: skip
     _Uvicorn(config, server, started).run(sockets=[listening])
+    if server.engine.failed:
+        raise InputError(server.engine.why_not_ready or "the models could not be loaded")
 
 
 def _listen(server: Server) -> tuple[socket.socket, str]:
