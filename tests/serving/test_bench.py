@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
@@ -35,11 +35,9 @@ def started(memory: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ..
     """The options of the servers that are begun, each in this process over the handmade memory."""
     found: list[tuple[str, ...]] = []
 
-    @contextmanager
-    def serving(_: Load, *options: str, **__: object) -> Iterator[ServerProcess]:
+    def serving(_: Load, *options: str, **__: object) -> AbstractContextManager[ServerProcess]:
         found.append(options)
-        with serving_here(memory) as server:
-            yield server
+        return serving_here(memory)
 
     real = api.open
     monkeypatch.setattr(api, "open", lambda path, **_: real(path, read_only=True, encoder=WordEncoder()))

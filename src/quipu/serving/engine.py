@@ -191,12 +191,11 @@ class Engine:
             for served in self._memories.values():
                 served.warm()
             self.why_not_ready = None
-        except Exception as error:
-            self.why_not_ready = str(error)
-            if not isinstance(error, QuipuError):
-                traceback.print_exc()
-                self.why_not_ready = "the models could not be loaded"
-            self.failed = True
+        except QuipuError as error:
+            self.why_not_ready, self.failed = str(error), True
+        except Exception:
+            traceback.print_exc()
+            self.why_not_ready, self.failed = "the models could not be loaded", True
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self.size or self._closing, _IDLE)

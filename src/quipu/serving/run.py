@@ -25,7 +25,7 @@ _BACKLOG = 2_048
 
 
 class _Uvicorn(uvicorn.Server):
-    """Ends with exit code 0 when it is told to stop, and at once where its models cannot be loaded."""
+    """Says when it listens, ends with exit code 0 when it is told to, and gives up where models cannot be loaded."""
 
     def __init__(self, config: uvicorn.Config, server: Server, started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -82,7 +82,7 @@ def serve(server: Server, listening: socket.socket, started: Callable[[], None])
     )  # fmt: skip
     _Uvicorn(config, server, started).run(sockets=[listening])
     if server.engine.failed:
-        raise InputError(server.engine.why_not_ready or "the models could not be loaded")
+        raise InputError(str(server.engine.why_not_ready))
 
 
 def _listen(server: Server) -> tuple[socket.socket, str]:
